@@ -28,12 +28,12 @@ from selfalign.core.config.seeds import FiltersConfig, NearDuplicatesConfig, Sou
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.core.outcomes import Drop, Keep, run_filters
-from selfalign.seeds.bands import steep_bands
+from selfalign.dedup.bands import steep_bands
+from selfalign.dedup.minhash import NearDuplicates, exact_duplicates, near_duplicates
 from selfalign.seeds.extract import extract, function_row
 from selfalign.seeds.filters import BAD_WORDS, BANNED_MODULES, filter_chain
 from selfalign.seeds.functions import decode_source, find_functions, language, parser
 from selfalign.seeds.imports import add_imports
-from selfalign.seeds.minhash import NearDuplicates, exact_duplicates, near_duplicates
 from selfalign.seeds.minhash_nodes import write_cuts, write_pairs, write_signatures
 from selfalign.seeds.source_file import SourceFile
 from selfalign.seeds.sources.packages import fetch_wheel, pinned_requirement, read_wheel

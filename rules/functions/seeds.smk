@@ -2,7 +2,7 @@
 
 from selfalign.core.config.base import validate_section
 from selfalign.core.config.seeds import NearDuplicatesConfig, SourcesConfig
-from selfalign.seeds.bands import steep_bands
+from selfalign.dedup.bands import steep_bands
 from selfalign.seeds.sources import list_units, unit_files
 from selfalign.seeds.sources.packages import pinned_requirement
 

@@ -1,8 +1,9 @@
 import pytest
 
 from selfalign.benchmarks import load_benchmark
-from selfalign.contamination import ContaminationIndex, contamination_filter
+from selfalign.contamination import ContaminationIndex, benchmarks_named, contamination_filter
 from selfalign.contamination.patterns import EXEMPT, description, words_of
+from selfalign.core.errors import ConfigError
 from selfalign.core.outcomes import Drop, Keep
 
 
@@ -53,3 +54,26 @@ def test_the_match_is_kept_beside_the_dropped_row(humaneval, index):
     assert outcome.detail["field"] == "response"
     assert outcome.detail["task"].startswith("HumanEval/")
     assert isinstance(clean({"instruction": "Sort numbers.", "response": "sorted(x)"}), Keep)
+
+
+def test_an_assertion_is_found_under_the_name_of_the_function(humaneval, index):
+    task = humaneval.by_id()["HumanEval/0"]
+    line = next(each for each in task.tests.split("\n") if "assert" in each)
+    for text in (line, line.replace("candidate", task.entry_point)):
+        assert index.find(text).pattern.part == "test"
+
+
+def test_examples_of_a_prompt_are_found_alone(humaneval, index):
+    prompt = humaneval.tasks[0].prompt
+    assert index.find(prompt[prompt.index(">>>") :]) is not None
+
+
+def test_rows_of_numbers_are_no_overlap(index):
+    assert index.find(" ".join(str(number) for number in range(1, 40))) is None
+
+
+def test_benchmarks_are_named_with_or_without_a_version(tmp_path):
+    names = ["humaneval", "humaneval@2021-07"]
+    assert [each.version for each in benchmarks_named(names, tmp_path)] == ["2021-07", "2021-07"]
+    with pytest.raises(ConfigError, match="no benchmark is called 'humanevil'"):
+        benchmarks_named(["humanevil"])

@@ -4,19 +4,7 @@ import ast
 
 import pytest
 
-STAGES = {
-    "curate",
-    "doctor",
-    "evaluate",
-    "execute",
-    "generate",
-    "model",
-    "plan",
-    "report",
-    "respond",
-    "seeds",
-    "train",
-}
+STAGES = {"curate", "evaluate", "execute", "generate", "model", "report", "respond", "seeds", "train"}
 SERVICES = {"benchmarks", "client", "contamination", "dedup", "journal", "sandbox", "serving"}
 
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from selfalign.core.config.seeds import NearDuplicatesConfig
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.seeds.bands import count_bands, steep_bands
+from selfalign.dedup.bands import count_bands, steep_bands
+from selfalign.dedup.minhash import exact_duplicates, jaccard, near_duplicates, shingles
 from selfalign.seeds.duplicates import deduplicate_units
-from selfalign.seeds.minhash import exact_duplicates, jaccard, near_duplicates, shingles
 from selfalign.seeds.minhash_nodes import cut_unit, write_cuts, write_pairs, write_signatures
 
 SETTINGS = NearDuplicatesConfig(ngram=1, permutations=128)

@@ -2,5 +2,6 @@
 
 from selfalign.contamination.filters import contamination_filter
 from selfalign.contamination.index import ContaminationIndex, Match
+from selfalign.contamination.sources import benchmarks_named
 
-__all__ = ["ContaminationIndex", "Match", "contamination_filter"]
+__all__ = ["ContaminationIndex", "Match", "benchmarks_named", "contamination_filter"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import ahocorasick_rs
 
 from selfalign.benchmarks import Benchmark
-from selfalign.contamination.patterns import NGRAM, Pattern, patterns_of, words_of
+from selfalign.contamination.patterns import EXEMPT, NGRAM, Pattern, patterns_of, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Match:
 
     Attributes:
         pattern: the benchmark's text, task and part.
-        field: the field of the record it was found in.
+        field: the field of the record it was found in; ``code`` for the fenced blocks of a response.
     """
 
     pattern: Pattern
@@ -54,9 +54,11 @@ class ContaminationIndex:
         )
 
     @classmethod
-    def of(cls, benchmarks: Iterable[Benchmark], ngram: int = NGRAM) -> ContaminationIndex:
-        """Return the index of all patterns of `benchmarks`."""
-        return cls(pattern for benchmark in benchmarks for pattern in patterns_of(benchmark, ngram))
+    def of(
+        cls, benchmarks: Iterable[Benchmark], ngram: int = NGRAM, exempt: Collection[str] = EXEMPT
+    ) -> ContaminationIndex:
+        """Return the index of all patterns of `benchmarks`; see :func:`patterns_of`."""
+        return cls(pattern for benchmark in benchmarks for pattern in patterns_of(benchmark, ngram, exempt))
 
     def __len__(self) -> int:
         return len(self._patterns)

@@ -1,22 +1,25 @@
-"""What of a benchmark must not be found in training text.
+"""What of a benchmark is looked for: runs of words of its prompts, solutions and tests.
 
-Of every task: the description (its prompt's prose), the whole solution and every test, as sequences of
-lower-cased words. A sequence of more than :data:`NGRAM` words also counts by each run of that many words, so
-that a task cannot hide behind a changed beginning; a shorter one counts whole, if it has at least
-:data:`LEAST_WORDS`.
+A text's words are its runs of letters, digits and underscores in lower case; layout, punctuation and case do
+not count. A part of a task with at least `ngram` words gives every run of that many (13 words: Brown et al.
+2020, "Language Models are Few-Shot Learners", appendix C); a shorter one is looked for whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from selfalign.benchmarks import Benchmark, Task
 
 NGRAM = 13
-LEAST_WORDS = 5
-WORD = re.compile(r"\w+")
+
+# A part with fewer words says nothing; an assertion with few is anybody's (`assert add(2, 3) == 5`).
+LEAST_WORDS = {"prompt": 5, "solution": 5, "test": 8}
+
+# Runs with fewer words that are no numbers (1, 2, 3, ...) occur everywhere.
+LEAST_NOT_NUMBERS = 2
 
 # Solutions so generic that finding them says nothing about the task: they never count.
 EXEMPT = (
@@ -25,6 +28,11 @@ EXEMPT = (
     "return n**2",
     "return ''.join(strings)",
 )
+
+# What HumanEval's tests call the function that they are given.
+CANDIDATE = re.compile(r"\bcandidate\b")
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +54,41 @@ class Pattern:
 
 def words_of(text: str) -> str:
     """Return the words of `text` (letters, digits, underscores), lower-cased, joined by single spaces."""
-    return " ".join(WORD.findall(text.lower()))
+    return " ".join(_WORD.findall(text.lower()))
 
 
-def patterns_of(benchmark: Benchmark, ngram: int = NGRAM) -> Iterator[Pattern]:
-    """Yield the patterns of a benchmark in the order of its tasks; repeated ones are left to the index."""
-    exempt = {words_of(text) for text in EXEMPT}
+def patterns_of(
+    benchmark: Benchmark, ngram: int = NGRAM, exempt: Collection[str] = EXEMPT
+) -> Iterator[Pattern]:
+    """Yield the patterns of a benchmark in the order of its tasks; repeated ones are left to the index.
+
+    Args:
+        ngram: words in a row that count as overlap.
+        exempt: texts that never count, whichever task they are of.
+    """
+    exempt_words = {words_of(text) for text in exempt}
     name = f"{benchmark.name} {benchmark.version}"
     for task in benchmark.tasks:
         for part, text in _texts(task):
             sequence = words_of(text)
             words = sequence.split()
-            if sequence in exempt or len(words) < LEAST_WORDS:
+            if sequence in exempt_words or len(words) < LEAST_WORDS[part]:
                 continue
             for start in range(max(1, len(words) - ngram + 1)):
-                yield Pattern(" ".join(words[start : start + ngram]), name, task.id, part)
+                run = words[start : start + ngram]
+                if sum(not word.isdigit() for word in run) >= LEAST_NOT_NUMBERS:
+                    yield Pattern(" ".join(run), name, task.id, part)
 
 
 def _texts(task: Task) -> Iterator[tuple[str, str]]:
     yield "prompt", description(task.prompt)
+    yield "prompt", task.prompt
     yield "solution", task.canonical_solution
     for line in task.tests.split("\n"):
         if "assert" in line:
             yield "test", line
+            if task.entry_point and CANDIDATE.search(line):
+                yield "test", CANDIDATE.sub(task.entry_point, line)
 
 
 def description(prompt: str) -> str:

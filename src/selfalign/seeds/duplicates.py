@@ -9,8 +9,8 @@ from pathlib import Path
 from selfalign.core.config.seeds import NearDuplicatesConfig
 from selfalign.core.jsonl import Record, dumps, open_writer
 from selfalign.core.outcomes import Drop, StepCounts, dropped_row
+from selfalign.dedup.minhash import NearDuplicates
 from selfalign.seeds.functions import text_sha1
-from selfalign.seeds.minhash import NearDuplicates
 from selfalign.seeds.steps import read_seeds
 
 

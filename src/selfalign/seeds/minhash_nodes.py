@@ -27,8 +27,8 @@ from datatrove.utils.hashing import HashConfig, create_hash_func
 from selfalign.core.config.seeds import NearDuplicatesConfig
 from selfalign.core.jsonl import Record, read_jsonl, write_jsonl
 from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, apply_filters
-from selfalign.seeds.bands import steep_bands
-from selfalign.seeds.minhash import shingles
+from selfalign.dedup.bands import steep_bands
+from selfalign.dedup.minhash import shingles
 from selfalign.seeds.steps import read_seeds
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from selfalign.benchmarks import Benchmark, load_benchmark
-from selfalign.contamination import ContaminationIndex, contamination_filter
+from selfalign.contamination import ContaminationIndex, benchmarks_named, contamination_filter
 from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
-from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, open_writer, read_numbered, require, write_json, write_jsonl
 from selfalign.core.jsonl import dumps as line_of
 from selfalign.core.outcomes import Drop, Filter, StepCounts, apply_filters, dropped_row, run_filters
@@ -70,21 +68,8 @@ def clean_of(against: Iterable[str], ngram: int, data: str | Path | None = None)
         against: benchmarks, ``name`` or ``name@version``.
         data: directory of the data files of those that no installed package holds.
     """
-    benchmarks = []
-    for each in against:
-        name, _, version = each.partition("@")
-        benchmarks.append(_load(name, version or None, data))
+    benchmarks = benchmarks_named(against, data)
     return contamination_filter(ContaminationIndex.of(benchmarks, ngram), ("seed",)) if benchmarks else None
-
-
-def _load(name: str, version: str | None, data: str | Path | None) -> Benchmark:
-    """Load a benchmark from an installed package, else from the directory of data files."""
-    try:
-        return load_benchmark(name, version)
-    except DataError:
-        if data is None:
-            raise
-        return load_benchmark(name, version, data)
 
 
 def collect_unit(

@@ -8,15 +8,34 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
 
-from selfalign.core.config.seeds import NearDuplicatesConfig
-from selfalign.seeds.bands import count_bands
+from selfalign.dedup.bands import count_bands
 
 SEED = 42
 
 _WORD = re.compile(r"\w+")
+
+
+class Settings(Protocol):
+    """What decides which texts are alike."""
+
+    @property
+    def threshold(self) -> float:
+        """Jaccard similarity of the sets of shingles from which two texts are one."""
+        ...
+
+    @property
+    def permutations(self) -> int:
+        """Hash functions of a signature."""
+        ...
+
+    @property
+    def ngram(self) -> int:
+        """Words of a shingle."""
+        ...
 
 
 def shingles(text: str, ngram: int) -> set[str]:
@@ -39,7 +58,7 @@ class NearDuplicates:
     The first of several stays, so a text's fate depends on earlier ones only.
     """
 
-    def __init__(self, settings: NearDuplicatesConfig) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         bands = count_bands(settings.threshold, settings.permutations)
         self._index = RMinHashLSH(settings.threshold, settings.permutations, bands)
@@ -65,7 +84,7 @@ def _overlap(hashes: set[int], other: array[int]) -> float:
     return common / (len(hashes) + len(other) - common)
 
 
-def near_duplicates(texts: Iterable[str], settings: NearDuplicatesConfig) -> Iterator[int | None]:
+def near_duplicates(texts: Iterable[str], settings: Settings) -> Iterator[int | None]:
     """Yield, for each text, the position (from 0) of the earlier kept text it is like, or None: it is kept."""
     index = NearDuplicates(settings)
     kept: list[int] = []
@@ -76,7 +95,7 @@ def near_duplicates(texts: Iterable[str], settings: NearDuplicatesConfig) -> Ite
         yield None if twin is None else kept[twin]
 
 
-def exact_duplicates(texts: Iterable[str], settings: NearDuplicatesConfig) -> Iterator[int | None]:
+def exact_duplicates(texts: Iterable[str], settings: Settings) -> Iterator[int | None]:
     """Yield what :func:`near_duplicates` would if it compared every pair: the measure of its recall."""
     kept: list[tuple[int, set[str]]] = []
     for position, text in enumerate(texts):
