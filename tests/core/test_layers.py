@@ -4,7 +4,19 @@ import ast
 
 import pytest
 
-STAGES = {"curate", "evaluate", "execute", "generate", "model", "report", "respond", "seeds", "train"}
+STAGES = {
+    "curate",
+    "doctor",
+    "evaluate",
+    "execute",
+    "generate",
+    "model",
+    "plan",
+    "report",
+    "respond",
+    "seeds",
+    "train",
+}
 SERVICES = {"benchmarks", "client", "contamination", "dedup", "journal", "sandbox", "serving"}
 
 

@@ -1,56 +1,271 @@
-"""``selfalign plan``: what a step of the pipeline will need, before it is paid for."""
+"""``selfalign plan``: what a run, or its training alone, will need, before it is paid for."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from selfalign.core.config import Config
+    from selfalign.train.plan import Shape
+
+GpuKind = Annotated[str, typer.Option(help="Kind of GPU.")]
+Gpus = Annotated[int, typer.Option(min=1, help="How many.")]
+Price = Annotated[float | None, typer.Option(min=0, help="Of an hour of one GPU, in any currency.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="Configuration (YAML) over the default one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+EMBEDDED_PARAMETERS = "0.135b"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    plan = typer.Typer(no_args_is_help=True, help="Estimate memory and time before a run.")
+    plan = typer.Typer(help="Requests, tokens, GPU-hours, disk and money of a run, before it is paid for.")
     app.add_typer(plan, name="plan")
+    plan.callback(invoke_without_command=True)(whole_run)
+    plan.command()(train)
+    plan.command()(published)
 
-    @plan.callback()
-    def _several() -> None: ...
 
-    @plan.command()
-    def train(
-        model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint directory, or a known name.")],
-        *,
-        config: Annotated[
-            Path | None,
-            typer.Option(help="Configuration (YAML) over the default one; its `training` is used."),
-        ] = None,
-        gpu: Annotated[str, typer.Option(help="Kind of GPU.")] = "a100-80gb",
-        gpus: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
-        sharded: Annotated[
-            bool, typer.Option("--sharded", help="Model in parts over the GPUs (fsdp, zero3), not copied.")
-        ] = False,
-        rows: Annotated[int, typer.Option(min=1, help="Rows of the data set.")] = 50_000,
-        tokens_per_row: Annotated[float, typer.Option(min=1, help="Mean length of a row, in tokens.")] = 450,
-        utilisation: Annotated[
-            float | None, typer.Option(min=0.01, max=1, help="Share of the GPU's peak that is reached.")
-        ] = None,
-    ) -> None:
-        """Print memory per GPU and time of a training, as JSON: estimates, good to some tens of per cent."""
-        from selfalign.core.config import read_config
-        from selfalign.core.errors import ConfigError
-        from selfalign.train.plan import GPUS, UTILISATION, describe, estimate, read_shape
+def whole_run(
+    context: typer.Context,
+    *,
+    config: ConfigFile = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory of a finished run whose tokens are taken. [default: the configuration's, if there]"
+        ),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="[default: the configuration's]")] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Responses an instruction. [default: the configuration's]")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Checkpoint directory, known name, or size (7.25b); may be repeated. [default: the configuration's]"
+        ),
+    ] = None,
+    gpu: GpuKind = "a100-80gb",
+    gpus: Gpus = 1,
+    price: Price = None,
+    tokens_per_s: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Completion tokens a second of your servers together, instead of arithmetic."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan a whole run: seeds x samples x models. Estimates, good to a factor of two.
 
-        if gpu not in GPUS:
-            raise ConfigError(f"GPU '{gpu}': expected one of {', '.join(GPUS)}")
-        found = estimate(
-            read_shape(model),
-            read_config(config).training,
-            GPUS[gpu],
+    Example: selfalign plan --config presets/starcoder2-15b.yaml --gpus 4 --price 2
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from selfalign.core.config import read_config
+    from selfalign.plan.cost import Machine, make_plan
+    from selfalign.plan.usage import PUBLISHED, read_usage
+    from selfalign.train.plan import estimate
+
+    settings = read_config(config)
+    directory = run or Path(settings.paths.results) / settings.run
+    counted = run is not None or (directory / "report/funnel.json").exists()
+    usage = read_usage(directory) if counted else PUBLISHED
+    count = seeds or settings.seeds.count
+    kind = _gpu(gpu)
+    plans = []
+    for name in model or [_configured_model(settings)]:
+        shape = _shape(name)
+        hours = estimate(
+            shape,
+            settings.training,
+            kind,
             gpus=gpus,
-            sharded=sharded,
-            rows=rows,
-            tokens_per_row=tokens_per_row,
-            utilisation=utilisation or UTILISATION,
+            rows=max(1, round(count * usage.rows)),
+            tokens_per_row=usage.row_tokens,
+        ).hours
+        plans.append(
+            make_plan(
+                name,
+                shape.parameters,
+                count,
+                usage,
+                Machine(gpus, kind.tflops, price),
+                samples=samples or settings.generation.responses.n,
+                training_hours=hours,
+                tokens_per_s=tokens_per_s,
+            )
         )
-        typer.echo(json.dumps(describe(found, GPUS[gpu]), indent=2))
+    found = {
+        "tokens": usage.source,
+        "gpu": f"{gpus} x {gpu}",
+        "measured_tokens_per_s": usage.tokens_per_s and round(usage.tokens_per_s, 1),
+        "plans": [each.to_json() for each in plans],
+    }
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        _show(found)
+
+
+def published(as_json: AsJson = False) -> None:
+    """Plan the published runs, beside the hours that their paper gives (37,000 seeds on 4 A100)."""
+    from selfalign.core.config.training import TrainingConfig
+    from selfalign.plan.cost import (
+        PUBLISHED_GPUS,
+        PUBLISHED_HOURS,
+        PUBLISHED_SEEDS,
+        Machine,
+        implied_utilisation,
+        make_plan,
+    )
+    from selfalign.plan.usage import PUBLISHED
+    from selfalign.train.plan import GPUS, estimate
+
+    kind = GPUS["a100-80gb"]
+    machine = Machine(PUBLISHED_GPUS, kind.tflops)
+    recipe = TrainingConfig(
+        learning_rate=1e-5,
+        epochs=4,
+        max_steps=-1,
+        accumulation=64,
+        max_length=1280,
+        batching="padded",
+        precision="bfloat16",
+    )
+    rows = []
+    for name, billions, generation, tuning in PUBLISHED_HOURS:
+        shape = _shape(f"{billions}b")
+        hours = estimate(
+            shape,
+            recipe,
+            kind,
+            gpus=PUBLISHED_GPUS,
+            rows=PUBLISHED_SEEDS,
+            tokens_per_row=PUBLISHED.row_tokens,
+        ).hours
+        plan = make_plan(name, shape.parameters, PUBLISHED_SEEDS, PUBLISHED, machine, training_hours=hours)
+        rows.append(
+            {
+                "model": name,
+                "generation_hours": round(plan.generation_hours, 1),
+                "published_generation_hours": generation,
+                "implied_utilisation": round(
+                    implied_utilisation(billions * 1e9, generation, PUBLISHED, machine), 2
+                ),
+                "tuning_hours_at_a_row_a_seed_4_epochs": round(hours, 1),
+                "published_tuning_hours": tuning,
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    typer.echo(
+        f"{PUBLISHED_SEEDS:,} seeds on {PUBLISHED_GPUS} x A100; planned beside published (arXiv:2410.24198)"
+    )
+    _table(
+        ["model", "generation h", "published", "share of peak that implies", "tuning h", "published"],
+        [[*row.values()] for row in rows],
+    )
+    typer.echo(
+        "Planned at a fifth of the peak for generation and, for tuning, 0.3 of it, a row of 450 tokens a seed and "
+        "4 epochs; the paper's hours do not come with its number of rows."
+    )
+
+
+def train(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint directory, or a known name.")],
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Configuration (YAML) over the default one; its `training` is used."),
+    ] = None,
+    gpu: GpuKind = "a100-80gb",
+    gpus: Gpus = 1,
+    sharded: Annotated[
+        bool, typer.Option("--sharded", help="Model in parts over the GPUs (fsdp, zero3), not copied.")
+    ] = False,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the data set.")] = 50_000,
+    tokens_per_row: Annotated[float, typer.Option(min=1, help="Mean length of a row, in tokens.")] = 450,
+    utilisation: Annotated[
+        float | None, typer.Option(min=0.01, max=1, help="Share of the GPU's peak that is reached.")
+    ] = None,
+) -> None:
+    """Print memory per GPU and time of a training, as JSON: estimates, good to some tens of per cent."""
+    from selfalign.core.config import read_config
+    from selfalign.train.plan import UTILISATION, describe, estimate, read_shape
+
+    kind = _gpu(gpu)
+    found = estimate(
+        read_shape(model),
+        read_config(config).training,
+        kind,
+        gpus=gpus,
+        sharded=sharded,
+        rows=rows,
+        tokens_per_row=tokens_per_row,
+        utilisation=utilisation or UTILISATION,
+    )
+    typer.echo(json.dumps(describe(found, kind), indent=2))
+
+
+def _gpu(name: str) -> Any:
+    from selfalign.core.errors import ConfigError
+    from selfalign.train.plan import GPUS
+
+    if name not in GPUS:
+        raise ConfigError(f"GPU '{name}': expected one of {', '.join(GPUS)}")
+    return GPUS[name]
+
+
+def _shape(name: str) -> Shape:
+    """Return the shape of a model; of one that is given by its size alone, what its time follows from."""
+    from selfalign.train.plan import Shape, read_shape
+
+    size = re.fullmatch(r"(\d+(?:\.\d+)?)[bB]", name)
+    if not size:
+        return read_shape(name)
+    count = round(float(size[1]) * 1e9)
+    return Shape(
+        count, ((count,),), layers=1, hidden=0, intermediate=0, key_values=0, vocabulary=0, gated=False
+    )
+
+
+def _configured_model(settings: Config) -> str:
+    model = settings.model
+    if model.source == "embedded":
+        return EMBEDDED_PARAMETERS
+    return model.path or (model.id or "").rsplit("/", 1)[-1]
+
+
+def _show(found: dict[str, Any]) -> None:
+    typer.echo(f"Tokens: {found['tokens']}. Hardware: {found['gpu']}.")
+    if found["measured_tokens_per_s"]:
+        typer.echo(
+            f"The run's servers wrote {found['measured_tokens_per_s']} tokens a second (--tokens-per-s plans by that)."
+        )
+    names = list(found["plans"][0])
+    plans = [["" if value is None else value for value in plan.values()] for plan in found["plans"]]
+    _table(
+        ["", *(str(plan[0]) for plan in plans)], list(zip(names[1:], *(p[1:] for p in plans), strict=True))
+    )
+
+
+def _table(columns: list[str], rows: list[Any]) -> None:
+    def text(value: Any) -> str:
+        return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+    cells = [columns, *([text(value) for value in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for row in cells:
+        first, *others = (
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        typer.echo("  ".join([first, *others]).rstrip())

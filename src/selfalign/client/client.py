@@ -113,7 +113,7 @@ class Client:
         with self._news:
             known = self._journal.get(key)
             if known is not None:
-                self.metrics.from_journal += 1
+                self.metrics.known(known["usage"])
                 self._results[job] = _result(request, known["choices"], known["usage"])
             elif key in self._same:
                 self._same[key].append(job)

@@ -21,6 +21,8 @@ class Metrics:
     requests: int = 0
     answers: int = 0
     from_journal: int = 0
+    known_prompt_tokens: int = 0
+    known_completion_tokens: int = 0
     warm_ups: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -55,6 +57,12 @@ class Metrics:
             self._series = self._series[::2]
             self._step_s *= 2
 
+    def known(self, usage: Mapping[str, Any]) -> None:
+        """Count an answer that the journal had; its tokens were paid for by an earlier job."""
+        self.from_journal += 1
+        self.known_prompt_tokens += usage.get("prompt_tokens") or 0
+        self.known_completion_tokens += usage.get("completion_tokens") or 0
+
     def percentile(self, share: float) -> float:
         """Return the latency, in seconds, that `share` of the answers stayed below (to 10 %)."""
         wanted, seen = share * sum(self._latencies.values()), 0
@@ -72,6 +80,8 @@ class Metrics:
             "requests": self.requests,
             "answers": self.answers,
             "from_journal": self.from_journal,
+            "known_prompt_tokens": self.known_prompt_tokens,
+            "known_completion_tokens": self.known_completion_tokens,
             "warm_ups": self.warm_ups,
             "prompt_tokens": self.prompt_tokens,
             "cached_tokens": self.cached_tokens,

