@@ -7,7 +7,7 @@ import signal
 import sys
 
 from selfalign.core.config import Config, load_config
-from selfalign.core.errors import SelfalignError
+from selfalign.core.errors import SelfalignError, explain
 from selfalign.core.logs import configure_logging
 
 PR_SET_PDEATHSIG = 1
@@ -27,7 +27,10 @@ def job(snakemake):
     except SelfalignError as error:
         logging.getLogger("selfalign").error("%s", error)
         sys.exit(f"selfalign: error: {error}")
-    except Exception:
+    except Exception as error:
+        if line := explain(error):
+            logging.getLogger("selfalign").error("%s", line)
+            sys.exit(f"selfalign: error: {line}")
         logging.getLogger("selfalign").exception("a defect of selfalign, please report it")
         raise
 

@@ -37,9 +37,9 @@ def test_every_key_is_described():
     [
         ({"runn": "x"}, "unknown key 'runn'; did you mean 'run'?"),
         ({"seeds": {"cuont": 3}}, "unknown key 'seeds.cuont'; did you mean 'count'?"),
-        ({"seeds": {"count": 0}}, "'seeds.count' is 0; input should be greater than or equal to 1"),
-        ({"seeds": {"count": "many"}}, "'seeds.count' is 'many'; input should be a valid integer"),
-        ({"server": {"kind": "vlm"}}, "'server.kind' is 'vlm'; input should be 'vllm', 'container'"),
+        ({"seeds": {"count": 0}}, "'seeds.count' is 0; expected greater than or equal to 1"),
+        ({"seeds": {"count": "many"}}, "'seeds.count' is 'many'; expected integer"),
+        ({"server": {"kind": "vlm"}}, "'server.kind' is 'vlm'; expected 'vllm', 'container'"),
         ({"model": {"source": "hub"}}, "source 'hub' needs both `id` and `revision`"),
         ({"run": "../up"}, "'run' is '../up'"),
     ],

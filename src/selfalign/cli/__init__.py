@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from selfalign.core.errors import SelfalignError
+from selfalign.core.errors import SelfalignError, explain
 from selfalign.core.logs import configure_logging
 
 
@@ -36,6 +36,12 @@ def main() -> None:
         build_app()()
     except SelfalignError as error:
         print(f"selfalign: error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except (OSError, MemoryError) as error:
+        line = explain(error)
+        if line is None:
+            raise
+        print(f"selfalign: error: {line}", file=sys.stderr)
         sys.exit(1)
 
 

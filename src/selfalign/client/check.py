@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,23 @@ async def check_endpoints(endpoints: Endpoints, transport: Transport, model: str
         ConfigError: an endpoint refuses our key, or serves another model or revision.
         InfrastructureError: no endpoint can be reached.
     """
+    for each in endpoints.all:
+        if not each.url.startswith(("http://", "https://")):
+            raise ConfigError(f"endpoint '{each.url}': expected http://HOST:PORT/v1")
     reached = [await _check(endpoint, transport, model, identity) for endpoint in endpoints.all]
     if not any(reached):
         urls = ", ".join(each.url for each in endpoints.all)
-        raise InfrastructureError(f"no server can be reached at {urls}")
+        raise InfrastructureError(
+            f"no server can be reached at {urls}; start it there, or give another address"
+        )
+    for endpoint, answered in zip(endpoints.all, reached, strict=True):
+        if not answered:
+            log.warning("%s cannot be reached; left out until it answers", endpoint.url)
 
 
 async def _check(endpoint: Endpoint, transport: Transport, model: str, identity: str) -> bool:
     reply = await transport.get(f"{endpoint.url}/models")
     if reply is None:
-        log.warning("%s cannot be reached; left out until it answers", endpoint.url)
         return False
     status, body, value = reply
     if status in (401, 403):
@@ -40,10 +48,17 @@ async def _check(endpoint: Endpoint, transport: Transport, model: str, identity:
     try:
         cards = {card["id"]: card for card in value["data"]}
     except (KeyError, TypeError):
+        if status == HTTPStatus.NOT_FOUND and not endpoint.url.endswith("/v1"):
+            raise ConfigError(
+                f"{endpoint.url} is not an OpenAI-compatible address: did you mean {endpoint.url}/v1?"
+            ) from None
         log.warning("%s does not list its models (status %d); its model is not checked", endpoint.url, status)
         return True
     if model not in cards:
-        raise ConfigError(f"{endpoint.url} does not serve '{model}', it serves {', '.join(cards)}")
+        raise ConfigError(
+            f"{endpoint.url} does not serve '{model}', it serves {', '.join(cards)}; "
+            "give that name (model.name, --model) or another endpoint"
+        )
     _check_revision(endpoint.url, cards[model], identity)
     return True
 

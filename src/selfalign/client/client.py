@@ -130,7 +130,7 @@ class Client:
     def _connect(self) -> Dispatcher:
         urls = self._endpoints() if callable(self._endpoints) else self._endpoints
         if not urls:
-            raise ConfigError("no endpoint: give one, or set OPENAI_BASE_URL")
+            raise ConfigError("no endpoint: give one (--endpoint, server.endpoints), or set OPENAI_BASE_URL")
         return self._call(self._build(urls))
 
     def _wait_for(self, job: Job) -> None:

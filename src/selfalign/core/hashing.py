@@ -35,5 +35,7 @@ def verify_sha256(path: str | Path, expected: str) -> None:
     found = file_sha256(path)
     if found != expected:
         raise DataError(
-            f"expected SHA-256 {expected}, found {found}; the file is not the pinned one", file=path
+            f"expected SHA-256 {expected}, found {found}; the file is not the pinned one: "
+            "remove it to fetch it again, or pin this one",
+            file=path,
         )

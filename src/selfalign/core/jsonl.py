@@ -7,6 +7,7 @@ The byte layout is that of :func:`json.dumps` with its defaults, which the golde
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
 import json
@@ -55,7 +56,10 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
     try:
         handle = _open_text(path)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})", file=path) from None
+        raise DataError(
+            f"cannot be read ({error.strerror or error}); check the path, or run the step that makes it",
+            file=path,
+        ) from None
     with handle:
         try:
             for number, line in enumerate(handle, start=1):
@@ -105,6 +109,8 @@ def require(
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it there when the block ends well, else remove it."""
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(descriptor)
@@ -115,6 +121,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it was
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -155,7 +165,10 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror or error})", file=path) from None
+        raise DataError(
+            f"cannot be read ({error.strerror or error}); check the path, or run the step that makes it",
+            file=path,
+        ) from None
     except ValueError as error:
         raise DataError(f"expected JSON ({error})", file=path) from None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.errors import DataError, InfrastructureError
+from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import Record, dumps, open_writer, read_numbered, require
 from selfalign.core.lineage import with_lineage
@@ -19,6 +19,8 @@ from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, Verdict, open_poo
 from selfalign.sandbox.cache import VerdictCache
 
 logger = logging.getLogger(__name__)
+
+SCOPES = ("function", "module")
 
 File = str | Path
 
@@ -51,6 +53,8 @@ def execute_file(
         DataError: a row is not what is expected.
         InfrastructureError: the sandbox failed for a program even after a retry; nothing is written.
     """
+    if scope not in SCOPES:
+        raise ConfigError(f"scope '{scope}': expected one of {', '.join(SCOPES)}")
     counts = StepCounts("execute")
     rows: deque[tuple[str, Record, str | None]] = deque()
 

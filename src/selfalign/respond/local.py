@@ -15,11 +15,15 @@ def load(model: str | Path) -> tuple[Any, Any]:
     Raises:
         DataError: there is no such checkpoint.
     """
+    if str(model).startswith(("/", ".", "~")) and not Path(model).exists():
+        raise DataError(
+            "no such checkpoint directory; check the path, or give a hub id (owner/name)", file=model
+        )
+    if Path(model).exists() and not (Path(model) / "config.json").exists():
+        raise DataError("expected a checkpoint directory with a config.json", file=model)
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if Path(model).exists() and not (Path(model) / "config.json").exists():
-        raise DataError("expected a checkpoint directory with a config.json", file=model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(model)
         loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype="auto")

@@ -83,7 +83,9 @@ class Docker:
                 f"docker has no image {self._image!r}; containers/sandbox/README.md says how to build it"
             ) from None
         except DockerException as error:
-            raise InfrastructureError(f"no Docker engine answers: {error}") from None
+            raise InfrastructureError(
+                f"no Docker engine answers; start it, or take another runtime (auto chooses one): {error}"
+            ) from None
 
     def launch(self, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot: a container, and a process of ours that passes bytes to and from it."""
@@ -175,7 +177,9 @@ class Apptainer:
             InfrastructureError: there is no Apptainer or no such file.
         """
         if shutil.which("apptainer") is None:
-            raise InfrastructureError("there is no command apptainer")
+            raise InfrastructureError(
+                "there is no command apptainer; install it, or take another runtime (auto chooses one)"
+            )
         if not self._image.is_file():
             raise InfrastructureError(f"there is no image file {str(self._image)!r}")
         with self._image.open("rb") as handle:
@@ -198,7 +202,9 @@ def _fresh_name() -> str:
 
 def _query(command: list[str], program: str) -> str:
     if shutil.which(program) is None:
-        raise InfrastructureError(f"there is no command {program}")
+        raise InfrastructureError(
+            f"there is no command {program}; install it, or take another runtime (auto chooses one)"
+        )
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=QUERY_S)
     except subprocess.TimeoutExpired:

@@ -34,7 +34,9 @@ class RemoteSlot:
     def __init__(self, address: str) -> None:
         token = os.environ.get(TOKEN_VARIABLE)
         if not token:
-            raise ConfigError(f"a sandbox on another host needs its token in {TOKEN_VARIABLE}")
+            raise ConfigError(
+                f"a sandbox on another host needs its token: set {TOKEN_VARIABLE} to the one it was started with"
+            )
         self._client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"})
         facts = self._ask("GET", "/", CONNECT_S).json()
         self.runtime: str = facts["runtime"]

@@ -56,7 +56,10 @@ def find_runtime(name: str, image: str = "") -> Runtime:
             )
             return runtime
         reasons.append(f"{candidate}: {failure}")
-    raise InfrastructureError("no runtime isolates programs on this machine: " + "; ".join(reasons))
+    raise InfrastructureError(
+        "no runtime isolates programs on this machine (`selfalign doctor` says what is there): "
+        + "; ".join(reasons)
+    )
 
 
 @cache

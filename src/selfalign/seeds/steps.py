@@ -13,7 +13,7 @@ from selfalign.core.outcomes import Drop, Filter, StepCounts, apply_filters, dro
 from selfalign.seeds import sources as source_units
 from selfalign.seeds.extract import extract, function_row, lost_row
 from selfalign.seeds.filters import filter_chain, is_mended
-from selfalign.seeds.sources.local import read_directory
+from selfalign.seeds.sources.local import list_python_files, read_directory
 
 
 def extract_directory(
@@ -24,6 +24,8 @@ def extract_directory(
     Returns:
         counts in files in, functions out; a lost file is counted under its reason.
     """
+    if not list_python_files(directory):
+        raise DataError("expected Python files (*.py) below it, found none", file=directory)
     counts = StepCounts("extract")
     lost_rows: list[Record] = []
 

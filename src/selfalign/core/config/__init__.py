@@ -100,7 +100,12 @@ def read_config(path: str | Path | None) -> Config:
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"configuration {path}: cannot be read ({error.strerror or error})") from None
+        raise ConfigError(
+            f"configuration {path}: cannot be read ({error.strerror or error}); check the path"
+        ) from None
     except yaml.YAMLError as error:
         raise ConfigError(f"configuration {path}: expected YAML ({' '.join(str(error).split())})") from None
-    return load_config({} if value is None else value)
+    try:
+        return load_config({} if value is None else value)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("configuration:", f"configuration {path}:")) from None

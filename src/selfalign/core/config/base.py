@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -48,8 +49,19 @@ def _explain(model: type[BaseModel], name: str, problem: dict[str, Any]) -> str:
         return f"configuration: unknown key '{key}'{hint} Allowed here: {', '.join(known)}"
     if problem["type"] == "missing":
         return f"configuration: key '{key}' is required"
-    allowed = str(problem["msg"]).removeprefix("Value error, ")
-    return f"configuration: '{key}' is {problem['input']!r}; {allowed[:1].lower()}{allowed[1:]}"
+    allowed = _allowed(problem)
+    return f"configuration: {repr(key) if key else 'the whole'} is {problem['input']!r}; {allowed}"
+
+
+def _allowed(problem: dict[str, Any]) -> str:
+    """Return what a value should have been, in words for people who have not seen our models."""
+    if problem["type"] in ("model_type", "dict_type"):
+        return "expected a section: keys with values"
+    if problem["type"] == "string_pattern_mismatch":
+        return f"expected text of the form {problem['ctx']['pattern']}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = re.sub(r"^Input should be (a valid )?", "expected ", message)
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
