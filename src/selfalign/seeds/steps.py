@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfalign.contamination import ContaminationIndex, benchmarks_named, contamination_filter
 from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
+from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, open_writer, read_numbered, require, write_json, write_jsonl
 from selfalign.core.jsonl import dumps as line_of
 from selfalign.core.outcomes import Drop, Filter, StepCounts, apply_filters, dropped_row, run_filters
