@@ -4,7 +4,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from selfalign.core.config import load_config
-from selfalign.core.errors import ConfigError
+from selfalign.core.errors import ConfigError, SelfalignError
+from selfalign.core.lock import hold_lock
 
 min_version("9.27")
 
@@ -30,6 +31,17 @@ include: "rules/evaluate.smk"
 include: "rules/report.smk"
 
 
+FINGERPRINTS.save()
+
+
+# Instead of Snakemake's lock, which a killed run leaves behind (profiles/default: nolock): this one dies with us.
+onstart:
+    try:
+        hold_lock(".snakemake/selfalign/lock")
+    except SelfalignError as error:
+        raise WorkflowError(str(error)) from None
+
+
 rule all:
     default_target: True
     input:
@@ -40,3 +52,11 @@ rule all:
     localrule: True
     message:
         "Everything is built: {input[0]}"
+
+
+onsuccess:
+    Path(UNFINISHED).unlink(missing_ok=True)
+
+
+onerror:
+    report_unfinished()

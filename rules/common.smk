@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from selfalign.core.fingerprint import code_fingerprint
+from selfalign.core.fingerprint import CodeFingerprints
 
 RUN = f"{config['paths']['results']}/{config['run']}"
 DOWNLOADS = config["paths"]["downloads"]
@@ -10,6 +10,9 @@ DOWNLOADS = config["paths"]["downloads"]
 # A shard is a fixed number of records by absolute index: more records add shards and leave the others alone.
 SHARD_SIZE = config["generation"]["shard_size"]
 SHARDS = [f"{number:04d}" for number in range(ceil(config["seeds"]["count"] / SHARD_SIZE))]
+
+
+FINGERPRINTS = CodeFingerprints(f"{workflow.basedir}/src", cache=".snakemake/selfalign/fingerprints.json")
 
 
 wildcard_constraints:
@@ -24,7 +27,7 @@ def result(path):
 
 def fingerprint(script):
     """Return the fingerprint of scripts/<script>.py and the modules it reaches by imports."""
-    return code_fingerprint(f"{workflow.basedir}/scripts/{script}.py", f"{workflow.basedir}/src")
+    return FINGERPRINTS.of(f"{workflow.basedir}/scripts/{script}.py")
 
 
 def shard_bounds(wildcards):

@@ -26,6 +26,7 @@ rule execute:
         limits=config["execution"]["limits"],
         faithful=config["execution"]["faithful"],
         scope=config["execution"]["scope"],
+        image=config["execution"]["image"],
     message:
         "Run the responses of shard {wildcards.shard} with their own tests"
     script:

@@ -10,7 +10,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Build:
     """A build that ran to its end, seeds to report. Not to be changed."""
     directory = working_copy(tmp_path_factory.mktemp("workflow"))
     write_tiny_checkpoint(directory / "tiny-model")
-    build = Build(directory, tiny_config(directory))
+    build = Build(directory, tiny_config())
     done = build.snakemake()
     assert done.returncode == 0, done.stdout[-6000:]
     return build

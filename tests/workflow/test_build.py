@@ -79,3 +79,16 @@ def test_more_seeds_add_shards_and_leave_the_others_alone(finished):
         assert f"{stage} " in done.stdout
     for shard in ("0000", "0001"):
         assert f"output: results/tiny/responses/shards/{shard}.jsonl" not in done.stdout
+
+
+def test_too_few_rows_are_said_in_one_line_and_shown_in_the_funnel(finished, tmp_path):
+    build = finished.copy(tmp_path / "copy")
+    page = build.result("report/unfinished.html")
+    done = build.snakemake("--forcerun", "train", config={"training": {"min_rows": 100_000}})
+    assert done.returncode == 1
+    number = len(rows(build.result("dataset/train.jsonl")))
+    assert f"expected at least 100000 rows to train on (training.min_rows), found {number}" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert f"What became of its rows: {page.relative_to(build.directory)}" in done.stdout
+    steps = json.loads(build.result("report/funnel.json").read_text())["steps"]
+    assert all(f"<td>{step['step']}</td>" in page.read_text() for step in steps)

@@ -7,7 +7,7 @@ import psutil
 import pytest
 from tests.workflow.harness import Build, working_copy
 
-pytestmark = [pytest.mark.workflow, pytest.mark.server, pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.workflow, pytest.mark.server, pytest.mark.timeout(1800)]
 
 CONFIG = {
     "run": "real",

@@ -101,6 +101,6 @@ def write_model_card(
 def licences(rows: Sequence[Record]) -> str:
     """Return a sentence about the licences of the seeds, as the rows' lineage tells them."""
     seeds = [row.get("lineage", {}).get("seed", {}) for row in rows]
-    counts = Counter(seed.get("licence", "unknown") for seed in seeds)
+    counts = Counter(seed.get("license", "unknown") for seed in seeds)
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
     return f"Licences of the seed functions by rows: {listed}."

@@ -12,7 +12,11 @@ from selfalign.core.config.base import Section
 class TrainingConfig(Section):
     """The fine-tune."""
 
-    min_rows: int = Field(default=4, ge=1, description="With fewer rows than this, training does not start.")
+    min_rows: int = Field(
+        default=4,
+        ge=1,
+        description="With fewer rows than this, training does not start. Changing it reruns nothing.",
+    )
     learning_rate: float = Field(default=2e-5, gt=0, description="Peak learning rate (published: 1e-5).")
     optimizer: Literal["adafactor", "adamw_torch"] = Field(
         default="adafactor", description="The optimizer (published: adafactor)."
@@ -85,4 +89,4 @@ class TrainingConfig(Section):
         return {name: value for name, value in self.model_dump().items() if name not in NOT_DECISIVE}
 
 
-NOT_DECISIVE = ("save_steps", "keep_checkpoints", "report_to", "push_to", "accelerate")
+NOT_DECISIVE = ("min_rows", "save_steps", "keep_checkpoints", "report_to", "push_to", "accelerate")

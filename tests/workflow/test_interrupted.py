@@ -1,0 +1,121 @@
+"""A build that is interrupted at every stage, by Ctrl-C and by kill -9, ends with the bytes of one that was not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from tests.tiny import write_tiny_checkpoint
+from tests.workflow.harness import Build, tiny_config, working_copy
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1200)]
+
+# A job of each stage: the build is interrupted as soon as its log appears.
+STAGES = (
+    ("logs/collect_functions/toolz-1.0.0.log", signal.SIGKILL),
+    ("logs/check_functions/toolz-1.0.0.log", signal.SIGINT),
+    ("logs/concepts/0000.log", signal.SIGKILL),
+    ("logs/responses/0001.log", signal.SIGINT),
+    ("logs/execute/0000.log", signal.SIGKILL),
+    ("logs/sanitize_smart.log", signal.SIGKILL),
+    ("logs/train.log", signal.SIGKILL),
+    ("logs/benchmark_samples/tuned-humaneval.log", signal.SIGKILL),
+    ("logs/benchmark_score/tuned-humaneval.log", signal.SIGINT),
+)
+# Declared outputs that hold times, and what is no artifact at all.
+TIMED = (
+    ".servers/",
+    "logs/",
+    "benchmarks/",
+    "report/index.html",
+    "model/training/",
+    "model/tuned.metrics.jsonl",
+    "scores/base/humaneval/verdicts.jsonl",
+    "scores/tuned/humaneval/verdicts.jsonl",
+)
+
+
+def hashes(build: Build) -> dict[str, str]:
+    root = build.result(".")
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+        and not (name := str(path.relative_to(root))).startswith(TIMED)
+        and "/metrics/" not in name
+    }
+
+
+def processes_in(directory) -> list[psutil.Process]:
+    """The processes that work in `directory`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(directory) in (process.cwd(), *process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def interrupt(build: Build, log: str, how: signal.Signals) -> str:
+    """Start the build, interrupt it once `log` appears, and return what it printed."""
+    path = build.result(log)
+    path.unlink(missing_ok=True)
+    output = build.directory / "interrupted.txt"
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            build.command(),
+            cwd=build.directory,
+            env=build.environment(),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + 300
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert process.poll() is None, output.read_text()[-3000:]
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)  # what a terminal does
+    else:
+        process.kill()
+    process.wait(60)
+    return output.read_text()
+
+
+def test_interrupted_at_every_stage(finished, tmp_path):
+    directory = working_copy(tmp_path)
+    write_tiny_checkpoint(directory / "tiny-model")
+    build = Build(directory, tiny_config())
+    for log, how in STAGES:
+        interrupt(build, log, how)
+    done = build.snakemake()
+    assert done.returncode == 0, done.stdout[-4000:]
+    ours, theirs = hashes(build), hashes(finished)
+    assert len(theirs) > 60
+    assert ours == theirs
+    deadline = time.monotonic() + 30
+    while processes_in(directory) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert processes_in(directory) == [], "no orphan"
+
+
+def test_a_second_build_in_the_same_directory_is_refused(finished):
+    program = "import sys; from selfalign.core.lock import hold_lock; hold_lock(sys.argv[1]); print(1, flush=True); input()"
+    lock = finished.directory / ".snakemake/selfalign/lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        done = finished.snakemake("--forcerun", "funnel")
+        holder.kill()
+    assert done.returncode == 1
+    assert f"held by process {holder.pid}: another build is at work in this directory" in done.stdout
