@@ -46,6 +46,12 @@ def server_input(model):
     return [] if config["server"]["kind"] == "external" else f"{RUN}/model/{model}"
 
 
+def server_gpus():
+    """Return the GPUs of a job that asks the model: its own server's, none where the server is another job's."""
+    server = config["server"]
+    return server["gpus"] if server["lifetime"] == "job" and server["kind"] in ("vllm", "container") else 0
+
+
 def model_title():
     """Return what the model is called in cards and reports."""
     model = config["model"]

@@ -67,6 +67,7 @@ rule benchmark_samples:
     resources:
         mem_mb=1500,
         runtime=720,
+        gpu=server_gpus(),
     params:
         code=fingerprint("benchmark_samples"),
         location=benchmark_data_location,

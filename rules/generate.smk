@@ -50,6 +50,7 @@ rule concepts:
     resources:
         mem_mb=1000,
         runtime=720,
+        gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
         stage="concepts",
@@ -82,6 +83,7 @@ rule instructions:
     resources:
         mem_mb=1000,
         runtime=720,
+        gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
         stage="instructions",
@@ -114,6 +116,7 @@ rule responses:
     resources:
         mem_mb=1000,
         runtime=720,
+        gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
         stage="responses",

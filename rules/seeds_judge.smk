@@ -20,6 +20,7 @@ rule judge_functions:
     resources:
         mem_mb=1500,
         runtime=720,
+        gpu=server_gpus(),
     params:
         code=fingerprint("judge_functions"),
         settings=config["seeds"]["judge"],

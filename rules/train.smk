@@ -21,6 +21,7 @@ rule train:
     resources:
         mem_mb=16000,
         runtime=720,
+        gpu=config["training"]["gpus"],
     params:
         code=fingerprint("train"),
         # What decides the weights; how often a run is saved or where it is shown changes nothing.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,3 +48,20 @@ def embedded_checkpoint(embedded_gguf: Path, tmp_path_factory: pytest.TempPathFa
     out = tmp_path_factory.mktemp("checkpoint") / "base"
     convert_gguf(embedded_gguf, out)
     return out
+
+
+@pytest.fixture
+def start_double():
+    """A function that starts a double with the given arguments and returns its URL."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments):
+            command = [sys.executable, "-m", "selfalign.serving.double", *map(str, arguments)]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            stack.enter_context(process.stdout)
+            return process.stdout.readline().split()[-1]
+
+        yield start

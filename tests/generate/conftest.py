@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
-import sys
 
 import pytest
-
-
-@pytest.fixture
-def start_double():
-    """A function that starts a double with the given arguments and returns its URL."""
-    with contextlib.ExitStack() as stack:
-
-        def start(*arguments):
-            command = [sys.executable, "-m", "selfalign.serving.double", *map(str, arguments)]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            assert process.stdout is not None
-            stack.enter_context(process.stdout)
-            return process.stdout.readline().split()[-1]
-
-        yield start
 
 
 @pytest.fixture

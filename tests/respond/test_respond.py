@@ -1,12 +1,17 @@
 """The quick start: our format, the model's own template, greedy, cut at the next header."""
 
+import shlex
+
 import pytest
 from tiny import write_tiny_checkpoint
 from transformers import AutoTokenizer
+from typer.testing import CliRunner
 
+from selfalign.cli import build_app
 from selfalign.core.chat import CHAT_TEMPLATE, SYSTEM, cut_answer, inference_prompt
-from selfalign.core.errors import DataError
+from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.respond import load, respond
+from selfalign.respond.endpoint import respond_from
 from selfalign.respond.local import prompt_text
 
 
@@ -50,3 +55,34 @@ def test_answers_are_greedy_and_begin_with_the_prefix(checkpoint):
 def test_what_is_no_checkpoint_is_named(tmp_path):
     with pytest.raises(DataError, match=r"config\.json"):
         load(tmp_path)
+
+
+def test_the_lines_of_the_readme(checkpoint, root, capsys):
+    text = (root / "README.md").read_text()
+    lines = text.split("```python\nfrom selfalign.respond", 1)[1].split("```", 1)[0]
+    lines = lines.replace("results/default/model/tuned", str(checkpoint)).replace(
+        'numbers."))', 'numbers.", "def", 4))'
+    )
+    exec(f"from selfalign.respond{lines}", {})
+    assert capsys.readouterr().out.startswith("def")
+
+
+def test_the_command_of_the_readme_asks_a_checkpoint(checkpoint, root):
+    text = (root / "README.md").read_text()
+    line = next(line for line in text.splitlines() if line.startswith("selfalign respond"))
+    arguments = shlex.split(line.replace("results/default/model/tuned", str(checkpoint)))[1:]
+    done = CliRunner().invoke(build_app(), [*arguments, "--prefix", "def f", "--max-tokens", "4"])
+    assert done.exit_code == 0, done.output
+    assert "def f" in done.output
+
+
+def test_an_endpoint_is_asked_in_our_format(start_double):
+    url = start_double("--model", "tuned")
+    answer = respond_from(url, "tuned", "Add two numbers.", "```python\ndef add", max_new_tokens=50)
+    assert answer.startswith("```python\ndef add")
+    assert "###" not in answer
+
+
+def test_an_endpoint_that_is_not_there_is_named():
+    with pytest.raises(InfrastructureError, match=r"127\.0\.0\.1:9"):
+        respond_from("http://127.0.0.1:9/v1", "tuned", "Add.", max_new_tokens=5)

@@ -46,7 +46,13 @@ class ServerConfig(Section):
         default=4096, ge=256, description="Longest prompt and answer together, in tokens."
     )
     max_num_seqs: int = Field(default=16, ge=1, description="Sequences the server computes at once.")
-    tensor_parallel: int = Field(default=1, ge=1, description="GPUs per server.")
+    tensor_parallel: int = Field(default=1, ge=1, description="GPUs that share one copy of the model.")
+    gpus: int = Field(
+        default=0,
+        ge=0,
+        description="GPUs that a job asks for which owns a server (lifetime: job); at least tensor_parallel on GPUs, "
+        "0 on CPUs. Their kind is the profile's.",
+    )
     kv_cache_gib: int = Field(
         default=2, ge=1, description="Memory for the key-value cache of the CPU build, in GiB."
     )

@@ -70,6 +70,11 @@ class TrainingConfig(Section):
         description="The accelerate configuration: cpu, gpu, ddp, fsdp or zero3 (envs/accelerate/), or a file; "
         "auto: ddp on several GPUs, gpu on one, else cpu. A step has batch_size x accumulation rows on any number of devices.",
     )
+    gpus: int = Field(
+        default=0,
+        ge=0,
+        description="GPUs that the training job asks for; their kind is the profile's. Changing it reruns nothing.",
+    )
     save_steps: int = Field(
         default=100, ge=1, description="Steps between checkpoints to resume from. Changing it reruns nothing."
     )
@@ -89,4 +94,4 @@ class TrainingConfig(Section):
         return {name: value for name, value in self.model_dump().items() if name not in NOT_DECISIVE}
 
 
-NOT_DECISIVE = ("min_rows", "save_steps", "keep_checkpoints", "report_to", "push_to", "accelerate")
+NOT_DECISIVE = ("min_rows", "gpus", "save_steps", "keep_checkpoints", "report_to", "push_to", "accelerate")
