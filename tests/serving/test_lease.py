@@ -6,14 +6,13 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
 from selfalign.core.config import load_config
-from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.core.errors import InfrastructureError
 from selfalign.serving import endpoints
 
 pytestmark = pytest.mark.timeout(120)
@@ -122,18 +121,9 @@ def test_a_job_that_owns_its_server_ends_it(tmp_path, checkpoint):
         httpx.get(f"{urls[0]}/models")
 
 
-def test_external_endpoints_are_given_as_they_are(tmp_path):
-    urls = ["http://a/v1", "http://b/v1"]
-    with endpoints(config(tmp_path, kind="external", endpoints=urls), None) as given:
-        assert given == urls
-    with (
-        pytest.raises(ConfigError, match=r"server\.endpoints"),
-        endpoints(config(tmp_path, kind="external"), None),
-    ):
-        pass
-
-
-def test_logs_lie_with_the_run(tmp_path, checkpoint):
-    with endpoints(config(tmp_path, lifetime="job"), checkpoint):
-        logs = list(Path(tmp_path, "results/default/logs/server").iterdir())
-    assert len(logs) == 1
+def test_an_external_server_is_the_configured_one_or_the_environments(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://environment/v1")
+    for configured, expected in ((["http://a/v1"], ["http://a/v1"]), ([], ["http://environment/v1"])):
+        settings = load_config({"server": {"kind": "external", "endpoints": configured}})
+        with endpoints(settings, None) as urls:
+            assert urls == expected

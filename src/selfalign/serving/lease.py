@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from selfalign.client.transport import default_endpoints
 from selfalign.core.checkpoint import read_identity
 from selfalign.core.config import Config
 from selfalign.core.config.serving import ServerConfig
@@ -35,6 +36,7 @@ def endpoints(
 ) -> Iterator[list[str]]:
     """Give the base URLs of servers that offer the model of `checkpoint`, for as long as the block runs.
 
+    External ones are the configured ones, or else what OPENAI_BASE_URL says.
     Local servers offer it under the name of the directory and under ``model.name``.
 
     Args:
@@ -43,15 +45,11 @@ def endpoints(
 
     Raises:
         InfrastructureError: the server could not be started; has its last log lines.
-        ConfigError: ``kind: external`` without endpoints, or a kind that is not installed.
+        ConfigError: a kind that is not installed.
     """
     server = config.server
     if server.kind == "external":
-        if not server.endpoints:
-            raise ConfigError(
-                "configuration: 'server.endpoints' is []; kind 'external' needs at least one URL"
-            )
-        yield list(server.endpoints)
+        yield list(server.endpoints) or default_endpoints()
         return
     if checkpoint is None:
         raise ConfigError(f"configuration: 'server.kind' is '{server.kind}'; it needs a checkpoint to serve")

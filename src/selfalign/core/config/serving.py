@@ -37,7 +37,7 @@ class ServerConfig(Section):
         description="workflow: one server for all jobs of a model (one machine); job: each generation job owns a server (clusters).",
     )
     endpoints: list[str] = Field(
-        default=[], description="Base URLs of running servers, for `kind: external`."
+        default=[], description="Base URLs of running servers, for `kind: external`; none: OPENAI_BASE_URL."
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="Type of the weights; auto: float32 on a CPU, bfloat16 on a GPU."
