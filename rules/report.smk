@@ -33,9 +33,16 @@ rule funnel:
 rule report:
     input:
         funnel=rules.funnel.output.funnel,
-        dataset=result("dataset/train.jsonl"),
-        metrics=result("model/tuned.metrics.jsonl"),
-        scores=result("scores/summary.json"),
+        statistics=rules.seed_statistics.output.statistics,
+        concepts=shards("concepts"),
+        metrics=GENERATION_METRICS,
+        verdicts=shards("execution", "verdicts"),
+        dropped=dropped_rows(),
+        dataset=rules.dataset.output.train,
+        checksums=rules.dataset.output.checksums,
+        models=[result("model/base"), result("model/tuned")],
+        training=rules.train.output.metrics,
+        scores=rules.scores.output.summary,
     output:
         page=result("report/index.html"),
     log:
@@ -51,6 +58,7 @@ rule report:
     params:
         code=fingerprint("report"),
         run=config["run"],
+        settings=config["report"],
     message:
         "Write the report"
     script:

@@ -1,14 +1,36 @@
-from _job import job
+from _job import job, whole_config
 
 with job(snakemake):
+    from pathlib import Path
+
+    from selfalign.report.files import RunFiles
     from selfalign.report.page import write_page
 
+    def one(name):
+        return Path(snakemake.input[name])
+
+    def many(name):
+        return tuple(map(Path, snakemake.input.get(name, ())))
+
+    config = whole_config(snakemake)
+    run = Path(snakemake.output.page).parent.parent
+    table = run / "reproduce/table.json"
     write_page(
         snakemake.output.page,
-        run=snakemake.params.run,
-        funnel=snakemake.input.funnel,
+        run=config.run,
+        files=RunFiles(
+            funnel=one("funnel"),
+            statistics=one("statistics"),
+            dataset=one("dataset"),
+            checksums=one("checksums"),
+            training=one("training"),
+            scores=one("scores"),
+            **{kind: many(kind) for kind in ("concepts", "metrics", "verdicts", "dropped")},
+            cards=tuple(Path(model) / "selfalign.json" for model in snakemake.input.models),
+            # Shown where it was made; the report does not ask for it.
+            reproduction=table if table.exists() else None,
+            benchmarks=run / "benchmarks",
+        ),
         configuration=snakemake.config,
-        dataset=snakemake.input.dataset,
-        metrics=snakemake.input.metrics,
-        scores=snakemake.input.scores,
+        settings=config.report,
     )

@@ -13,14 +13,29 @@ UNFINISHED = result("report/unfinished.html")
 
 
 def report_unfinished():
-    """Write a page about what there is of a build that failed: the funnel, if it came so far."""
+    """Write a page about what there is of a build that failed: the page, if it came as far as the funnel."""
+    from selfalign.report.files import files_of_run
     from selfalign.report.page import write_page
 
     if Path(result("report/funnel.json")).exists():
         write_page(
             UNFINISHED,
             run=f"{config['run']} (unfinished)",
-            funnel=result("report/funnel.json"),
+            files=files_of_run(Path(RUN)),
             configuration=config,
         )
         print(f"The build did not finish. What became of its rows: {UNFINISHED}", file=sys.stderr)
+
+
+# What the generation stages asked and were answered, shard by shard.
+GENERATION_METRICS = [
+    path for stage in ("concepts", "instructions", "responses") for path in shards(stage, "metrics", ".json")
+]
+
+
+def dropped_rows():
+    """Return the dropped rows of all steps: they lie beside the counts."""
+    relative = (path.removeprefix(f"{RUN}/").split("/", 2) for path in funnel_counts(None))
+    return [
+        result(f"{stage}/dropped/{name.removesuffix('.json')}.jsonl") for stage, _counts, name in relative
+    ]

@@ -1,26 +1,23 @@
 import json
 import re
+from html.parser import HTMLParser
 
 import pytest
+from typer.testing import CliRunner
 
+from selfalign.cli import build_app
 from selfalign.core.errors import DataError
-from selfalign.core.jsonl import write_json, write_jsonl
-from selfalign.report.funnel import build_funnel, write_funnel
-from selfalign.report.page import write_page
-
-
-@pytest.fixture
-def run(tmp_path):
-    counts = {
-        "seeds/counts/filter.json": {"step": "filter", "in": 10, "out": 4, "dropped": {"no_return": 6}},
-        "concepts/counts/0000.json": {"step": "concepts", "in": 2, "out": 2, "dropped": {}},
-        "concepts/counts/0001.json": {"step": "concepts", "in": 2, "out": 0, "dropped": {"cut": 2}},
-        "dataset/counts/a.json": {"step": "select", "in": 2, "out": 0, "dropped": {"duplicate <b>": 2}},
-    }
-    for name, value in counts.items():
-        write_json(tmp_path / name, value)
-    write_funnel("tiny", [tmp_path / name for name in counts], tmp_path / "report/funnel.json")
-    return tmp_path
+from selfalign.core.jsonl import write_json
+from selfalign.report.figures import (
+    account_time,
+    account_tokens,
+    beside_published,
+    count_concepts,
+    count_verdicts,
+)
+from selfalign.report.files import files_of_run, stage_of
+from selfalign.report.funnel import PUBLISHED, build_funnel
+from selfalign.report.rows import LONGEST_TEXT, example_rows
 
 
 def test_shards_of_a_step_are_joined_in_order(run):
@@ -28,6 +25,7 @@ def test_shards_of_a_step_are_joined_in_order(run):
     assert [(s["stage"], s["step"], s["in"], s["out"]) for s in steps] == [
         ("seeds", "filter", 10, 4),
         ("concepts", "concepts", 4, 2),
+        ("execution", "execute", 60, 40),
         ("dataset", "select", 2, 0),
     ]
     assert steps[1]["dropped"] == {"cut": 2}
@@ -39,19 +37,86 @@ def test_counts_of_another_form_are_refused(tmp_path):
         build_funnel([tmp_path / "x.json"])
 
 
-def test_page_is_self_contained_and_escapes_data(run):
-    write_jsonl(
-        run / "train.jsonl", [{"instruction": "<script>alert(1)</script>", "response": "r", "seed": "s"}]
-    )
-    write_page(
-        run / "index.html",
-        run="tiny",
-        funnel=run / "report/funnel.json",
-        configuration={"a": 1},
-        dataset=run / "train.jsonl",
-    )
-    text = (run / "index.html").read_text()
-    assert "<script>" not in text
+def test_ours_stands_beside_the_published_stage_it_is(run):
+    steps = json.loads((run / "report/funnel.json").read_text())["steps"]
+    rows = {row["stage"]: row for row in beside_published(steps, PUBLISHED["rows"])}
+    assert rows["functions with a docstring"]["ours"] == 4
+    assert rows["responses (10 each, temperature 0.7)"]["ours"] == 60
+    assert rows["passing execution"]["ours_share"] == pytest.approx(40 / 60)
+    assert rows["passing execution"]["published_share"] == pytest.approx(500_000 / 2_400_000)
+    assert rows["instructions"]["ours"] is None
+
+
+def test_concepts_and_verdicts_are_counted(run):
+    files = files_of_run(run)
+    assert count_concepts(files.concepts)[0] == ("lists", 40)
+    assert len(count_concepts(files.concepts)) == 41
+    assert count_verdicts(files.verdicts) == [("passed", "", 40), ("assertion", "AssertionError", 20)]
+
+
+def test_tokens_of_the_journal_are_accounted_too(run):
+    (row,) = account_tokens(files_of_run(run).metrics)
+    assert (row["requests"], row["from_journal"], row["prompt"], row["completion"]) == (5, 2, 50, 15)
+
+
+def test_time_is_added_up_by_rule_and_what_was_not_measured_is_nothing(run):
+    (row,) = account_time(run / "benchmarks")
+    assert (row["rule"], row["jobs"], row["seconds"], row["cpu_seconds"]) == ("concepts", 2, 90.5, 11.0)
+
+
+def test_rows_are_bounded_by_step_and_reason(run):
+    files = files_of_run(run)
+    rows = example_rows(files.dataset, files.dropped, kept=5, per_reason=2)
+    assert [row["where"] for row in rows] == ["kept"] * 5 + ["execution"] * 2 + ["dataset: select"] * 2
+    assert rows[5]["reason"] == "assertion"
+    assert rows[5]["lineage"]["seed"]["license"] == "BSD License"
+
+
+def test_long_texts_are_cut_and_say_so(tmp_path):
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"seed": "x" * (LONGEST_TEXT + 1)}))
+    (row,) = example_rows(tmp_path / "rows.jsonl", (), kept=1, per_reason=0)
+    assert row["texts"]["seed"].endswith("whole in the file)")
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"),
+    [
+        ("results/counts/seeds/dropped/functions/toolz-1.0.0.jsonl", "seeds: functions"),
+        ("r/seeds/dropped/duplicates.jsonl", "seeds: duplicates"),
+        ("r/execution/dropped/0000.jsonl", "execution"),
+        ("r/dataset/dropped/select.jsonl", "dataset: select"),
+        ("r/concepts/metrics/0001.json", "concepts"),
+    ],
+)
+def test_the_stage_of_a_file_is_in_its_path(tmp_path, path, stage):
+    assert stage_of(tmp_path / path) == stage
+
+
+class Elements(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.scripts, self.addresses = 0, []
+
+    def handle_starttag(self, tag, attrs):
+        self.scripts += tag == "script"
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "action")]
+
+
+def test_page_is_self_contained_and_escapes_data(page):
+    text = page.read_text()
+    elements = Elements()
+    elements.feed(text)
+    assert elements.scripts == 2
+    assert all(address.startswith(("#", "data:")) for address in elements.addresses)
     assert "duplicate &lt;b&gt; 2" in text
     assert "none of the 2 rows was kept" in text
-    assert not re.search(r'(?:src|href)\s*=\s*"https?:', text)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", text)
+
+
+def test_a_run_with_nothing_but_a_funnel_has_a_page(run, tmp_path):
+    bare = tmp_path / "bare/report"
+    bare.mkdir(parents=True)
+    (bare / "funnel.json").write_text((run / "report/funnel.json").read_text())
+    done = CliRunner().invoke(build_app(), ["report", str(bare.parent), str(tmp_path / "page.html")])
+    assert done.exit_code == 0, done.output
+    assert "Not scored." in (tmp_path / "page.html").read_text()

@@ -17,20 +17,22 @@ def register(app: typer.Typer) -> None:
     def report(
         run: Annotated[Path, typer.Argument(help="Directory of a run, such as results/default.")],
         out: Annotated[Path, typer.Argument(help="The HTML page to write.")],
+        *,
+        config: Annotated[
+            Path | None, typer.Option(help="The run's configuration (YAML), for the page to show.")
+        ] = None,
         log_level: LogLevel = "INFO",
     ) -> None:
         """Write one self-contained HTML page about a run, from the files that are there."""
+        from selfalign.core.config import read_config
+        from selfalign.report.files import files_of_run
         from selfalign.report.page import write_page
 
-        def present(name: str) -> Path | None:
-            return run / name if (run / name).exists() else None
-
+        settings = read_config(config)
         write_page(
             out,
             run=run.name,
-            funnel=run / "report/funnel.json",
-            configuration={},
-            dataset=present("dataset/train.jsonl"),
-            metrics=present("model/tuned.metrics.jsonl"),
-            scores=present("scores/summary.json"),
+            files=files_of_run(run),
+            configuration=settings.model_dump() if config else {},
+            settings=settings.report,
         )

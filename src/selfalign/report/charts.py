@@ -5,24 +5,81 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-# A grey that can be read on white and on black; bars and lines carry the accent.
+# A grey that can be read on white and on black; bars and lines carry the accents.
 INK = "#808890"
 ACCENT = "#3b82c4"
+OTHER = "#c98a2b"
+WIDTH = 420
 
 
 def funnel_chart(steps: Sequence[dict[str, Any]]) -> str:
     """Return the rows that came out of every step, as bars in the order of the steps."""
+    names = [f"{step['stage']}: {step['step']}" for step in steps]
+    return bar_chart(list(zip(names, (step["out"] for step in steps), strict=True)), "rows out")
+
+
+def bar_chart(bars: Sequence[tuple[str, int]], title: str) -> str:
+    """Return named counts as bars, in their order; the scale is symmetric-logarithmic, so that small ones are seen."""
     import altair as alt
 
-    rows = [{"step": f"{s['stage']}: {s['step']}", "rows": s["out"]} for s in steps]
+    rows = [{"name": name, "count": count} for name, count in bars]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X(
+            "count:Q", title=title, scale=alt.Scale(type="symlog"), axis=alt.Axis(tickCount=6, format=",d")
+        ),
+        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=240)),
+    )
+    labels = base.mark_text(align="left", dx=4, color=INK).encode(text=alt.Text("count:Q", format=","))
+    return _svg((base.mark_bar(color=ACCENT) + labels).properties(width=WIDTH, height=alt.Step(20)))
+
+
+def share_chart(rows: Sequence[dict[str, Any]]) -> str:
+    """Return, for each stage of the published funnel, the share of the stage before that came through: theirs, ours."""
+    import altair as alt
+
+    bars = [
+        {"stage": row["stage"], "whose": whose, "share": row[key]}
+        for row in rows
+        for whose, key in (("published", "published_share"), ("this run", "ours_share"))
+        if row[key] is not None
+    ]
+    colours = alt.Scale(domain=["published", "this run"], range=[OTHER, ACCENT])
+    chart = (
+        alt.Chart(alt.Data(values=bars))
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "share:Q",
+                title="rows for each row of the stage before",
+                scale=alt.Scale(type="symlog", constant=0.05),
+            ),
+            y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(labelLimit=240)),
+            yOffset=alt.YOffset("whose:N", sort=["published", "this run"]),
+            color=alt.Color("whose:N", scale=colours, title=None),
+        )
+        .properties(width=WIDTH, height=alt.Step(14))
+    )
+    return _svg(chart)
+
+
+def histogram(histogram: dict[str, list[float]], title: str) -> str:
+    """Return a histogram from its ``edges`` (one more than) and ``heights``."""
+    import altair as alt
+
+    edges = histogram["edges"]
+    rows = [
+        {"from": low, "to": high, "count": count}
+        for low, high, count in zip(edges, edges[1:], histogram["heights"], strict=False)
+    ]
     chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_bar(color=ACCENT)
         .encode(
-            x=alt.X("rows:Q", title="rows out"),
-            y=alt.Y("step:N", sort=None, title=None, axis=alt.Axis(labelLimit=260)),
+            x=alt.X("from:Q", title=title, bin="binned"),
+            x2="to:Q",
+            y=alt.Y("count:Q", title="functions", axis=alt.Axis(tickMinStep=1)),
         )
-        .properties(width=420, height=alt.Step(20))
+        .properties(width=WIDTH, height=160)
     )
     return _svg(chart)
 
@@ -39,9 +96,23 @@ def loss_chart(metrics: Sequence[dict[str, Any]]) -> str:
             x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickMinStep=1)),
             y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False)),
         )
-        .properties(width=420, height=220)
+        .properties(width=WIDTH, height=220)
     )
     return _svg(chart)
+
+
+def score_chart(scores: Sequence[dict[str, Any]]) -> str:
+    """Return scores as points with their intervals, in per cent; rows with ``name``, ``value``, ``low``, ``high``."""
+    import altair as alt
+
+    rows = [{**row, **{key: 100 * row[key] for key in ("value", "low", "high")}} for row in scores]
+    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=240))
+    base = alt.Chart(alt.Data(values=rows))
+    span = base.mark_rule(color=INK, strokeWidth=2).encode(
+        x=alt.X("low:Q", title="per cent, with 95 % interval", scale=alt.Scale(zero=True)), x2="high:Q", y=y
+    )
+    point = base.mark_point(color=ACCENT, filled=True, size=80).encode(x="value:Q", y=y)
+    return _svg((span + point).properties(width=WIDTH, height=alt.Step(26)))
 
 
 def _svg(chart: Any) -> str:
@@ -49,6 +120,8 @@ def _svg(chart: Any) -> str:
 
     themed = chart.configure(
         background="transparent",
+        # A browser's fonts may be wider than those the layout was made with.
+        padding={"left": 36, "right": 24, "top": 6, "bottom": 6},
         axis={
             "labelColor": INK,
             "titleColor": INK,
@@ -56,6 +129,7 @@ def _svg(chart: Any) -> str:
             "tickColor": INK,
             "gridOpacity": 0.25,
         },
+        legend={"labelColor": INK, "titleColor": INK, "orient": "bottom"},
         view={"stroke": None},
     )
     return vl_convert.vegalite_to_svg(themed.to_dict())

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
-import itertools
-from collections.abc import Sequence
+import json
+import platform
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from selfalign.core.config.report import ReportConfig
 from selfalign.core.jsonl import atomic_path, read_json, read_jsonl
-from selfalign.report.charts import funnel_chart, loss_chart
+from selfalign.report import charts, figures
+from selfalign.report.files import RunFiles
+from selfalign.report.rows import example_rows
 
-EXAMPLES = 20
+TOP_CONCEPTS = 20
 PACKAGES = (
     "selfalign",
     "snakemake",
@@ -31,41 +35,102 @@ def write_page(
     out: str | Path,
     *,
     run: str,
-    funnel: str | Path,
+    files: RunFiles,
     configuration: dict[str, Any],
-    dataset: str | Path | None = None,
-    metrics: str | Path | None = None,
-    scores: str | Path | None = None,
+    settings: ReportConfig | None = None,
 ) -> None:
-    """Write the page of a run; parts whose files are not given are left out.
-
-    Args:
-        funnel: what :func:`selfalign.report.funnel.write_funnel` wrote.
-        dataset: JSON Lines of the final rows, for examples.
-        metrics: JSON Lines of the training metrics.
-        scores: the summary of the scores.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    joined = read_json(funnel)
-    logged = list(read_jsonl(metrics)) if metrics else []
-    environment = Environment(
-        loader=PackageLoader("selfalign.report"), autoescape=True, undefined=StrictUndefined
-    )
+    """Write the page of a run; parts whose files are not given are left out."""
+    settings = settings or ReportConfig()
+    joined = read_json(files.funnel)
+    compared = figures.beside_published(joined["steps"], joined["published"]["rows"])
+    statistics = read_json(files.statistics) if files.statistics else None
+    logged = [row for row in read_jsonl(files.training) if "loss" in row] if files.training else []
+    concepts = figures.count_concepts(files.concepts)
+    verdicts = figures.count_verdicts(files.verdicts)
+    scores = score_rows(read_json(files.scores)) if files.scores else []
+    time = figures.account_time(files.benchmarks)
+    environment = _environment()
     text = environment.get_template("page.html.jinja").render(
         title=f"selfalign: run {run}",
         notes=notes_on(joined["steps"]),
         steps=joined["steps"],
-        published={"source": joined["published"]["source"], "rows_": joined["published"]["rows"]},
-        funnel_svg=funnel_chart(joined["steps"]),
-        loss_svg=loss_chart(logged) if any("loss" in row for row in logged) else None,
-        scores=score_table(read_json(scores)) if scores else None,
-        examples=list(itertools.islice(read_jsonl(dataset), EXAMPLES)) if dataset else [],
+        compared=compared,
+        source=joined["published"]["source"],
+        statistics=statistics,
+        lengths=statistics["pool"]["lines"]["quantiles"] if statistics else {},
+        verdicts=verdicts,
+        tokens=figures.account_tokens(files.metrics),
+        time=time,
+        hours=sum(row["seconds"] for row in time) / 3600,
+        price=settings.price_per_hour,
+        scores=scores,
+        differences=difference_rows(read_json(files.scores)) if files.scores else [],
+        reproduced=reproduction_rows(read_json(files.reproduction)) if files.reproduction else [],
+        svg=_charts(
+            steps=joined["steps"],
+            compared=compared,
+            statistics=statistics,
+            concepts=concepts,
+            verdicts=verdicts,
+            logged=logged,
+            scores=scores,
+        ),
         configuration=yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True),
         versions=installed_versions(),
+        checksums=figures.checksums(files.checksums, [files.funnel, files.scores]),
+        identities=[
+            (
+                path.parent.name,
+                card.get("identity", ""),
+                card.get("source") or f"tuned from {card.get('base', '')}",
+            )
+            for path, card in ((path, read_json(path)) for path in files.cards)
+        ],
+        data=embedded_json(
+            {
+                "concepts": concepts[: settings.concepts],
+                "rows": example_rows(
+                    files.dataset, files.dropped, kept=settings.kept_rows, per_reason=settings.dropped_rows
+                ),
+            }
+        ),
+        concepts=len(concepts),
+        style=_part("page.css"),
+        script=_part("page.js"),
     )
     with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _charts(
+    *,
+    steps: Sequence[dict[str, Any]],
+    compared: Sequence[dict[str, Any]],
+    statistics: dict[str, Any] | None,
+    concepts: Sequence[tuple[str, int]],
+    verdicts: Sequence[tuple[str, str, int]],
+    logged: Sequence[dict[str, Any]],
+    scores: Sequence[dict[str, Any]],
+) -> dict[str, str]:
+    """Return the charts there are data for, by name."""
+    lines = statistics["pool"]["lines"]["histogram"] if statistics else {"heights": []}
+    kinds = [(f"{status} {error}".strip(), count) for status, error, count in verdicts]
+    drawn: dict[str, tuple[Any, Callable[[], str]]] = {
+        "funnel": (steps, lambda: charts.funnel_chart(steps)),
+        "shares": (any(row["ours_share"] for row in compared), lambda: charts.share_chart(compared)),
+        "lines": (lines["heights"], lambda: charts.histogram(lines, "lines of a seed")),
+        "concepts": (concepts, lambda: charts.bar_chart(concepts[:TOP_CONCEPTS], "records")),
+        "verdicts": (kinds, lambda: charts.bar_chart(kinds, "responses")),
+        "loss": (logged, lambda: charts.loss_chart(logged)),
+        "scores": (scores, lambda: charts.score_chart(scores)),
+    }
+    return {name: draw() for name, (there, draw) in drawn.items() if there}
+
+
+def embedded_json(value: Any) -> str:
+    """Return `value` as JSON that can stand inside a script element: nothing in it ends or opens one."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def notes_on(steps: Sequence[dict[str, Any]]) -> list[str]:
@@ -78,33 +143,81 @@ def notes_on(steps: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def score_table(summary: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return columns and rows of the scores, a row per model and benchmark."""
-    columns = ["model", "benchmark", "metric", "score", "95 % interval", "n"]
-    rows = []
-    for score in summary["scores"]:
-        for metric, value in score["metrics"].items():
-            low, high = value["interval"]
-            share = f"{100 * value['value']:.1f} %"
-            rows.append(
-                [
-                    score["model"],
-                    score["benchmark"],
-                    metric,
-                    share,
-                    f"{100 * low:.1f} to {100 * high:.1f} %",
-                    score["n"],
-                ]
-            )
-    return {"columns": columns, "rows": rows}
+def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row per model, benchmark and metric; shares between 0 and 1."""
+    return [
+        {
+            "name": f"{score['model']}: {score['title']} {metric}",
+            "model": score["model"],
+            "benchmark": f"{score['title']} {score['dataset']['version']}",
+            "metric": metric,
+            "value": found["value"],
+            "low": found["interval"][0],
+            "high": found["interval"][1],
+            "correct": found.get("correct"),
+            "n": score["n"],
+        }
+        for score in summary["scores"]
+        for metric, found in score["metrics"].items()
+    ]
+
+
+def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row per benchmark and metric on which two models were compared, with McNemar's test where it was made."""
+    return [
+        {
+            "benchmark": each["title"],
+            "metric": metric,
+            "pair": f"{each['second']} against {each['first']}",
+            "difference": found["difference"],
+            "p_value": (found.get("mcnemar") or {}).get("p_value"),
+        }
+        for each in summary.get("comparisons", [])
+        for metric, found in each["metrics"].items()
+    ]
+
+
+def reproduction_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the reproduction table: published figure, ours, tasks, and how ours was got."""
+    return [
+        {
+            "model": row["model"],
+            "benchmark": f"{row['title']} {row['dataset']['version'] or ''}".strip(),
+            "metric": row["metric"],
+            "published": row["published"] and row["published"]["value"],
+            "obtained": row["obtained"] and row["obtained"]["value"],
+            "n": row["n"],
+            "how": row["how"],
+        }
+        for row in table["rows"]
+    ]
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of the packages that decide results, as far as they are installed."""
-    versions = {}
+    """Return the versions of Python and of the packages that decide results, as far as they are installed."""
+    versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("selfalign.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = lambda value: "–" if value is None else f"{value:,.0f}"
+    environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f} %"
+    return environment
+
+
+def _part(name: str) -> str:
+    return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")

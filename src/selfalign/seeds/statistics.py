@@ -48,6 +48,7 @@ def describe(rows: Iterable[Record]) -> dict[str, Any]:
     files: Counter[tuple[str, str]] = Counter()
     imports: Counter[str] = Counter()
     licenses: Counter[str] = Counter()
+    packages: Counter[str] = Counter()
     for row in rows:
         text = row["seed"]
         origin = row.get("lineage", {}).get("seed", {})
@@ -57,6 +58,7 @@ def describe(rows: Iterable[Record]) -> dict[str, Any]:
         docstrings.append(len(found[1].strip()) if found else 0)
         source = origin.get("package") or origin.get("repository") or origin.get("dataset") or ""
         files[source, row.get("path", "")] += 1
+        packages[f"{source} {origin.get('version') or ''}".strip() or "unknown"] += 1
         imports.update({one or other for one, other in _IMPORT.findall(text)})
         licenses[origin.get("license") or "unknown"] += 1
     return {
@@ -68,6 +70,7 @@ def describe(rows: Iterable[Record]) -> dict[str, Any]:
         "docstring_characters": summarise(docstrings),
         "imports": _most_common(imports),
         "licenses": _most_common(licenses),
+        "packages": _most_common(packages),
     }
 
 

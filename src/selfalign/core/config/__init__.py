@@ -14,6 +14,7 @@ from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.config.generation import GenerationConfig
 from selfalign.core.config.model import ModelConfig
+from selfalign.core.config.report import ReportConfig
 from selfalign.core.config.seeds import SeedsConfig
 from selfalign.core.config.serving import ClientConfig, ServerConfig
 from selfalign.core.config.training import TrainingConfig
@@ -76,6 +77,7 @@ class Config(Section):
     evaluation: EvaluationConfig = Field(
         default_factory=EvaluationConfig, description="The benchmarks that score base and tuned model."
     )
+    report: ReportConfig = Field(default_factory=ReportConfig, description="The report.")
 
 
 def load_config(value: dict[str, Any]) -> Config:

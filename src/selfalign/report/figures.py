@@ -1,0 +1,132 @@
+"""Figures for the page, counted from the files of a run."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from selfalign.core.hashing import file_sha256
+from selfalign.core.jsonl import read_json
+from selfalign.report.files import GENERATION, rows_of, stage_of
+
+# A stage of the published funnel, and which step of ours it is: the stage, and whether what went in or what came out.
+SAME_STAGE = (
+    ("functions with a docstring", "seeds", "first"),
+    ("seeds after filtering", "seeds", "last"),
+    ("instructions", "instructions", "last"),
+    ("responses (10 each, temperature 0.7)", "execution", "in"),
+    ("passing execution", "execution", "last"),
+    ("final", "dataset", "last"),
+)
+
+
+def beside_published(
+    steps: Sequence[dict[str, Any]], published: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the published funnel with ours beside it.
+
+    Returns:
+        rows with ``stage``, ``published``, ``about`` (the published figure is a round one), ``ours`` and, of both, the
+        share of the stage before; ours is None where no step corresponds. Between seeds and instructions ours is a
+        share of the seeds that were used, which may be fewer than the pool.
+    """
+    known = {row["stage"]: row for row in published}
+    used = next((step["in"] for step in steps if step["stage"] == "concepts"), None)
+    rows: list[dict[str, Any]] = []
+    for stage, ours, which in SAME_STAGE:
+        own = [step for step in steps if step["stage"] == ours]
+        count = None
+        if own:
+            count = {"first": own[0]["out"], "in": own[0]["in"], "last": own[-1]["out"]}[which]
+        before = rows[-1] if rows else None
+        base = used if stage == "instructions" else before and before["ours"]
+        rows.append(
+            {
+                "stage": stage,
+                "published": known[stage]["rows"],
+                "about": known[stage]["about"],
+                "published_share": known[stage]["rows"] / before["published"] if before else None,
+                "ours": count,
+                "ours_share": count / base if count is not None and base else None,
+            }
+        )
+    return rows
+
+
+def count_concepts(shards: tuple[Path, ...]) -> list[tuple[str, int]]:
+    """Return every concept, in lower case, with the records that have it; the most frequent first."""
+    found: Counter[str] = Counter()
+    for _, row in rows_of(shards):
+        found.update({str(concept).strip().lower() for concept in row.get("concepts", [])} - {""})
+    return sorted(found.items(), key=lambda item: (-item[1], item[0]))
+
+
+def count_verdicts(verdicts: tuple[Path, ...]) -> list[tuple[str, str, int]]:
+    """Return ``(status, error, count)`` of the execution's verdicts; the most frequent first."""
+    found = Counter((row["status"], row.get("error") or "") for _, row in rows_of(verdicts))
+    return sorted(((*kind, count) for kind, count in found.items()), key=lambda item: (-item[2], item[:2]))
+
+
+def account_tokens(metrics: tuple[Path, ...]) -> list[dict[str, Any]]:
+    """Return tokens and requests of each generation stage, its shards added up.
+
+    Returns:
+        rows with ``stage``, ``requests`` (answered, by a server or from the journal), ``from_journal``, ``prompt``,
+        ``cached`` (of the prompt, by the server), ``completion`` and ``seconds`` of the jobs.
+    """
+    total: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in metrics:
+        found, row = read_json(path), total[stage_of(path)]
+        row["requests"] += found["answers"] + found["from_journal"]
+        row["from_journal"] += found["from_journal"]
+        row["prompt"] += found["prompt_tokens"] + found.get("known_prompt_tokens", 0)
+        row["cached"] += found["cached_tokens"]
+        row["completion"] += found["completion_tokens"] + found.get("known_completion_tokens", 0)
+        row["seconds"] += round(found["seconds"])
+    return [{"stage": stage, **total[stage]} for stage in GENERATION if stage in total]
+
+
+def account_time(benchmarks: Path | None) -> list[dict[str, Any]]:
+    """Return what the jobs of each rule took, as Snakemake measured it in their last runs.
+
+    Returns:
+        rows with ``rule``, ``jobs``, ``seconds`` (of all jobs together), ``cpu_seconds`` and ``peak_mib``; the
+        longest first.
+    """
+    if benchmarks is None:
+        return []
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(benchmarks.rglob("*.tsv")):
+        rule = path.relative_to(benchmarks).parts[0].removesuffix(".tsv")
+        row = found.setdefault(
+            rule, {"rule": rule, "jobs": 0, "seconds": 0.0, "cpu_seconds": 0.0, "peak_mib": 0.0}
+        )
+        with path.open(encoding="utf-8", newline="") as handle:
+            for job in csv.DictReader(handle, delimiter="\t"):
+                row["jobs"] += 1
+                row["seconds"] += _number(job.get("s"))
+                row["cpu_seconds"] += _number(job.get("cpu_time"))
+                row["peak_mib"] = max(row["peak_mib"], _number(job.get("max_rss")))
+    return sorted(found.values(), key=lambda row: (-row["seconds"], row["rule"]))
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:  # Snakemake writes NA or - where it could not measure
+        return 0.0
+
+
+def checksums(listed: Path | None, files: Sequence[Path | None]) -> list[tuple[str, str]]:
+    """Return ``(file, SHA-256)``: those the data set's list has, and those of `files`, computed now."""
+    rows = []
+    if listed is not None:
+        for line in listed.read_text(encoding="utf-8").splitlines():
+            value, _, name = line.partition("  ")
+            rows.append((f"{listed.parent.name}/{name}", value))
+    return rows + [
+        (f"{path.parent.name}/{path.name}", file_sha256(path)) for path in files if path is not None
+    ]

@@ -1,0 +1,133 @@
+"use strict";
+// Tables that are searched, filtered and paged, and the trace of one row. All text is set as text, never as markup.
+const data = JSON.parse(document.getElementById("data").textContent);
+const PAGE = 15;
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key in made && typeof value !== "string") made[key] = value;
+    else made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// columns: {label, value(row), number}; filters: {label, value(row)}; open: called with a row that is chosen.
+function pagedTable(host, rows, columns, filters = [], open = null) {
+  const search = element("input", { type: "search", placeholder: "search", "aria-label": "search" });
+  const chosen = filters.map((filter) => {
+    const counts = new Map();
+    for (const row of rows) counts.set(filter.value(row), (counts.get(filter.value(row)) || 0) + 1);
+    const options = [...counts].map(([value, count]) => element("option", { value }, `${value || "–"} (${count})`));
+    return element("select", { "aria-label": filter.label }, element("option", { value: "\0" }, `any ${filter.label}`), ...options);
+  });
+  const head = element("tr", {}, ...columns.map((column) => element("th", column.number ? { class: "number" } : {}, column.label)));
+  const body = element("tbody");
+  const back = element("button", { type: "button" }, "‹ back");
+  const next = element("button", { type: "button" }, "next ›");
+  const place = element("span", { class: "quiet", role: "status" });
+  const texts = new Map(rows.map((row) => [row, JSON.stringify(row).toLowerCase()]));
+  let page = 0;
+
+  function show() {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = rows.filter((row) =>
+      words.every((word) => texts.get(row).includes(word)) &&
+      filters.every((filter, i) => chosen[i].value === "\0" || filter.value(row) === chosen[i].value));
+    const pages = Math.max(1, Math.ceil(found.length / PAGE));
+    page = Math.min(page, pages - 1);
+    body.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((row) => {
+      const line = element("tr", {}, ...columns.map((column) =>
+        element("td", { class: column.number ? "number" : column.wide ? "wide" : "" }, String(column.value(row) ?? ""))));
+      if (open) {
+        line.className = "link";
+        line.tabIndex = 0;
+        line.addEventListener("click", () => open(row));
+        line.addEventListener("keydown", (event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault(); // else the key would also press the button that gets the focus
+          open(row);
+        });
+      }
+      return line;
+    }));
+    place.textContent = `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")}, page ${page + 1} of ${pages}`;
+    back.disabled = page === 0;
+    next.disabled = page >= pages - 1;
+  }
+  const from_start = () => { page = 0; show(); };
+  search.addEventListener("input", from_start);
+  for (const one of chosen) one.addEventListener("change", from_start);
+  back.addEventListener("click", () => { page -= 1; show(); });
+  next.addEventListener("click", () => { page += 1; show(); });
+  host.append(
+    element("div", { class: "tools" }, search, ...chosen),
+    element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), body)),
+    element("div", { class: "tools" }, back, next, place),
+  );
+  show();
+  return { find(text) { search.value = text; from_start(); } };
+}
+
+function facts(object) {
+  return element("dl", {}, ...Object.entries(object).flatMap(([key, value]) =>
+    [element("dt", {}, key), element("dd", {}, typeof value === "object" && value !== null ? JSON.stringify(value) : String(value))]));
+}
+
+// What was done to a row, in the order in which it was done: text and lineage of every stage.
+const STEPS = [["seed", "seed"], ["concepts", "concepts"], ["instruction", "instruction"], ["response", "response"]];
+
+function trace(row) {
+  const left = { ...row.lineage };
+  const steps = [];
+  for (const [text, stage] of STEPS) {
+    if (!(text in row.texts) && !(stage in left)) continue;
+    const item = element("li", {}, element("strong", {}, stage));
+    if (text in row.texts) item.append(element("pre", {}, row.texts[text]));
+    const extra = stage === "seed" ? ["imports", "types"] : stage === "response" ? ["sample"] : [];
+    for (const key of [stage, ...extra]) if (key in left) { item.append(facts(left[key])); delete left[key]; }
+    steps.push(item);
+  }
+  for (const [stage, value] of Object.entries(left)) {
+    steps.push(element("li", {}, element("strong", {}, stage), Array.isArray(value) ? element("div", {}, value.join(" → ")) : facts(value)));
+  }
+  const end = element("li", {}, element("strong", {}, row.where === "kept" ? "kept: a row of the data set" : `dropped by ${row.where}: ${row.reason}`));
+  if (row.detail !== null && row.detail !== undefined) end.append(element("pre", {}, typeof row.detail === "string" ? row.detail : JSON.stringify(row.detail, null, 1)));
+  return element("ol", { class: "trace" }, ...steps, end);
+}
+
+const dialog = document.getElementById("trace");
+let rowTable = null;
+
+function openRow(row) {
+  const body = document.getElementById("trace-body");
+  const title = row.index === null || row.index === undefined ? "a function" : `record ${row.index}`;
+  const same = element("button", { type: "button" }, "other rows of this record");
+  same.addEventListener("click", () => { dialog.close(); rowTable.find(`"index":${row.index},`); });
+  body.replaceChildren(element("h3", {}, `${title}, ${row.package}`), trace(row), ...(row.index === null || row.index === undefined ? [] : [same]));
+  dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+const rowsHost = document.getElementById("rows-table");
+if (rowsHost) {
+  rowTable = pagedTable(rowsHost, data.rows, [
+    { label: "record", value: (row) => row.index, number: true },
+    { label: "package", value: (row) => row.package },
+    { label: "where it ended", value: (row) => row.where },
+    { label: "reason", value: (row) => row.reason },
+    { label: "instruction, or seed", value: (row) => (row.texts.instruction || row.texts.seed || "").slice(0, 120), wide: true },
+  ], [
+    { label: "place", value: (row) => row.where },
+    { label: "reason", value: (row) => row.reason },
+    { label: "package", value: (row) => row.package },
+  ], openRow);
+}
+const conceptsHost = document.getElementById("concepts-table");
+if (conceptsHost) {
+  pagedTable(conceptsHost, data.concepts, [
+    { label: "concept", value: (row) => row[0], wide: true },
+    { label: "records", value: (row) => row[1], number: true },
+  ]);
+}

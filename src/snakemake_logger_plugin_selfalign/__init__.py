@@ -1,0 +1,76 @@
+"""Snakemake logger plugin ``selfalign``: in a terminal what runs, how far and until when; elsewhere plain lines.
+
+Written because the kept one for terminals (snakemake-logger-plugin-rich 0.5) says how long a run has taken and not
+how long it will, and draws into logs that are no terminals. Snakemake's own complete log (.snakemake/log) is not touched.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from snakemake.logging import ColorizingTextHandler, DefaultFormatter
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+
+from snakemake_logger_plugin_selfalign.failure import failure_text
+from snakemake_logger_plugin_selfalign.live import Live
+
+
+class Formatter(DefaultFormatter):
+    """Snakemake's own lines; of a failed job its rule, the end of its log and where that lies."""
+
+    def format_job_error(self, msg):
+        """Return the lines about a failed job."""
+        return failure_text(msg)
+
+
+class LogHandler(LogHandlerBase):
+    """Draws in a terminal; writes Snakemake's plain lines anywhere else and in dry runs."""
+
+    def __post_init__(self) -> None:
+        settings = self.common_settings
+        stream = sys.stdout if settings.stdout else sys.stderr
+        terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+        chatty = settings.dryrun or settings.verbose or settings.printshellcmds or settings.debug_dag
+        self._plain = ColorizingTextHandler(nocolor=settings.nocolor, stream=stream)
+        self._plain.setFormatter(Formatter(settings.quiet))
+        self._live = Live(stream) if terminal and not chatty and not settings.quiet else None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record."""
+        try:
+            (self._live or self._plain).emit(record)
+        except Exception:
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Take the drawing away."""
+        if self._live is not None:
+            self._live.close()
+        super().close()
+
+    @property
+    def writes_to_stream(self) -> bool:
+        """It does; Snakemake adds no handler of its own."""
+        return True
+
+    @property
+    def writes_to_file(self) -> bool:
+        """It does not."""
+        return False
+
+    @property
+    def has_filter(self) -> bool:
+        """Snakemake's filter is wanted (--quiet)."""
+        return False
+
+    @property
+    def has_formatter(self) -> bool:
+        """The plain lines have one of ours."""
+        return True
+
+    @property
+    def needs_rulegraph(self) -> bool:
+        """It does not."""
+        return False

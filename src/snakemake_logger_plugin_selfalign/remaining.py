@@ -1,0 +1,89 @@
+"""When a build will end: from what jobs of a rule took in this run, else in the last one."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Remaining:
+    """Counts jobs and their seconds, by rule.
+
+    Attributes:
+        pending: jobs of the run that have not ended.
+        earlier: directory with Snakemake's benchmark files of earlier runs; each rule has ``<rule>.tsv`` or a
+            directory ``<rule>/`` of them.
+    """
+
+    pending: Counter[str] = field(default_factory=Counter)
+    earlier: Path | None = None
+    clock: Callable[[], float] = time.monotonic
+    _started: dict[int, tuple[str, float]] = field(default_factory=dict)
+    _took: dict[str, list[float]] = field(default_factory=dict)
+    _known: dict[str, float | None] = field(default_factory=dict)
+
+    def start(self, job: int, rule: str) -> None:
+        """Note that a job runs."""
+        self._started[job] = (rule, self.clock())
+
+    def end(self, job: int) -> tuple[str, float] | None:
+        """Note that a job has ended; return its rule and its seconds, if its start was noted."""
+        if job not in self._started:
+            return None
+        rule, since = self._started.pop(job)
+        took = self.clock() - since
+        self._took.setdefault(rule, []).append(took)
+        self.pending[rule] -= 1
+        return rule, took
+
+    def seconds(self) -> float | None:
+        """Return the seconds until the end, jobs as parallel as they are now; None where nothing is known yet."""
+        known = {rule: self._expected(rule) for rule, left in self.pending.items() if left > 0}
+        found = [value for value in known.values() if value is not None]
+        took = [value for values in self._took.values() for value in values]
+        if not found and not took:
+            return None
+        usual = sum(took) / len(took) if took else sum(found) / len(found)
+        expected = {rule: usual if value is None else value for rule, value in known.items()}
+        total = sum(self.pending[rule] * value for rule, value in expected.items())
+        now = self.clock()
+        for rule, since in self._started.values():
+            total -= min(expected.get(rule, 0.0), now - since)
+        return max(total, 0.0) / max(1, len(self._started))
+
+    def _expected(self, rule: str) -> float | None:
+        took = self._took.get(rule)
+        if took:
+            return sum(took) / len(took)
+        if self.earlier is None:
+            return None
+        if rule not in self._known:
+            self._known[rule] = _mean_seconds(self.earlier, rule)
+        return self._known[rule]
+
+
+def _mean_seconds(directory: Path, rule: str) -> float | None:
+    files = [directory / f"{rule}.tsv", *(directory / rule).glob("**/*.tsv")]
+    seconds = [value for path in files if path.is_file() for value in _seconds_in(path)]
+    return sum(seconds) / len(seconds) if seconds else None
+
+
+def benchmark_root(path: str | Path) -> Path | None:
+    """Return the directory called ``benchmarks`` above a job's benchmark file."""
+    return next((parent for parent in Path(path).parents if parent.name == "benchmarks"), None)
+
+
+def _seconds_in(path: Path) -> list[float]:
+    values = []
+    with path.open(encoding="utf-8", newline="") as handle:
+        for row in csv.DictReader(handle, delimiter="\t"):
+            try:
+                values.append(float(row["s"]))
+            except (KeyError, TypeError, ValueError):
+                continue
+    return values
