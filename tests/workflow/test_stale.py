@@ -21,11 +21,12 @@ pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1500)]
 READERS: dict[str, tuple[str, ...]] = {
     "fetch_package": ("collect_functions",),
     "collect_functions": ("deduplicate_functions", "seed_statistics", "funnel"),
-    "deduplicate_functions": ("check_functions", "funnel"),
-    "check_functions": ("seed_pool", "funnel"),
-    "judge_functions": ("seed_pool", "funnel"),
+    "deduplicate_functions": ("check_functions", "seed_statistics", "funnel"),
+    "check_functions": ("seed_pool", "seed_statistics", "funnel"),
+    "judge_functions": ("seed_pool", "seed_statistics", "funnel"),
     "seed_pool": ("seed_shard", "seed_statistics"),
     "seed_shard": ("concepts",),
+    "seed_statistics": ("report",),
     "base_model": ("concepts", "instructions", "responses", "train", "benchmark_samples"),
     "concepts": ("instructions", "funnel"),
     "instructions": ("responses", "funnel"),
@@ -43,7 +44,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "funnel": ("report",),
 }
 # Rules that are not part of the tiny build.
-ELSEWHERE = {"fetch_embedded_model", "seed_statistics"}
+ELSEWHERE = {"fetch_embedded_model"}
 
 
 def since(*first: str) -> set[str]:
@@ -63,6 +64,10 @@ DEFAULT = Config().model_dump()
 
 # Key: (the value it is changed to, the rules that rerun). The tiny build has model.source: path.
 TABLE: dict[str, tuple[Any, set[str]]] = {
+    "report.kept_rows": (5, {"report"}),
+    "report.dropped_rows": (1, {"report"}),
+    "report.concepts": (9, {"report"}),
+    "report.price_per_hour": (2.5, {"report"}),
     "model.path": ("another-model", since("base_model")),
     "seeds.count": (9, since("seed_shard")),
     "seeds.seed": (1, since("seed_pool")),
@@ -297,6 +302,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.sandbox.bridge": (),
     "selfalign.sandbox.server": (),
     "selfalign.model": ("base_model",),
+    "selfalign.plan": (),
+    "selfalign.doctor": (),
     "selfalign.seeds": EVERYTHING[:1],
     "selfalign.seeds.bands": ("deduplicate_functions",),
     "selfalign.seeds.check": ("check_functions",),
@@ -310,7 +317,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.seeds.minhash": ("deduplicate_functions",),
     "selfalign.seeds.minhash_nodes": (),
     "selfalign.seeds.pool": ("seed_pool",),
-    "selfalign.seeds.statistics": (),
+    "selfalign.seeds.statistics": ("seed_statistics",),
     "selfalign.seeds.steps": ("collect_functions",),
     "selfalign.seeds.typecheck": ("check_functions",),
     "selfalign.generate": ("concepts",),
