@@ -305,7 +305,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.plan": (),
     "selfalign.doctor": (),
     "selfalign.seeds": EVERYTHING[:1],
-    "selfalign.seeds.bands": ("deduplicate_functions",),
+    "selfalign.dedup.bands": ("deduplicate_functions",),
     "selfalign.seeds.check": ("check_functions",),
     "selfalign.seeds.duplicates": ("deduplicate_functions",),
     "selfalign.seeds.extract": ("collect_functions",),
@@ -314,7 +314,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.seeds.isolate": ("collect_functions",),
     "selfalign.seeds.job": (),  # the judge is off
     "selfalign.seeds.judge": (),
-    "selfalign.seeds.minhash": ("deduplicate_functions",),
+    "selfalign.dedup.minhash": ("deduplicate_functions",),
     "selfalign.seeds.minhash_nodes": (),
     "selfalign.seeds.pool": ("seed_pool",),
     "selfalign.seeds.statistics": ("seed_statistics",),
