@@ -20,6 +20,9 @@ except ConfigError as error:
 validate(config, "schemas/config.schema.json")
 
 
+report: "report/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/model.smk"
 include: "rules/seeds.smk"

@@ -117,10 +117,25 @@ rule dataset:
         rows=result("dataset/decontaminate.jsonl"),
         counts=CURATION_COUNTS,
     output:
-        train=result("dataset/train.jsonl"),
+        train=report(
+            result("dataset/train.jsonl"),
+            caption="../report/dataset.rst",
+            category="Data set",
+            labels={"file": "rows"},
+        ),
         parquet=result("dataset/train.parquet"),
-        card=result("dataset/README.md"),
-        checksums=result("dataset/SHA256SUMS"),
+        card=report(
+            result("dataset/README.md"),
+            caption="../report/card.rst",
+            category="Data set",
+            labels={"file": "card"},
+        ),
+        checksums=report(
+            result("dataset/SHA256SUMS"),
+            caption="../report/checksums.rst",
+            category="Data set",
+            labels={"file": "checksums"},
+        ),
     log:
         result("logs/dataset.log"),
     benchmark:

@@ -86,7 +86,12 @@ rule benchmark_score:
         truth=benchmark_truth,
     output:
         verdicts=f"{SCORES}/verdicts.jsonl",
-        score=f"{SCORES}/score.json",
+        score=report(
+            f"{SCORES}/score.json",
+            caption="../report/score.rst",
+            category="Scores",
+            labels={"model": "{model}", "benchmark": "{benchmark}"},
+        ),
     log:
         result("logs/benchmark_score/{model}-{benchmark}.log"),
     benchmark:
@@ -112,7 +117,12 @@ rule scores:
         scores=[f"{SCORES}/score.json".format(model=model, benchmark=key) for model, key in SCORED],
         verdicts=[f"{SCORES}/verdicts.jsonl".format(model=model, benchmark=key) for model, key in SCORED],
     output:
-        summary=result("scores/summary.json"),
+        summary=report(
+            result("scores/summary.json"),
+            caption="../report/summary.rst",
+            category="Scores",
+            labels={"model": "both", "benchmark": "all"},
+        ),
     log:
         result("logs/scores.log"),
     benchmark:
@@ -168,7 +178,12 @@ rule reproduce:
         summary=result("scores/summary.json") if config["evaluation"]["generate_published"] else [],
     output:
         markdown=result("reproduce/table.md"),
-        html=result("reproduce/table.html"),
+        html=report(
+            result("reproduce/table.html"),
+            caption="../report/reproduction.rst",
+            category="Reproduction",
+            labels={"file": "table"},
+        ),
         json=result("reproduce/table.json"),
     log:
         result("logs/reproduce.log"),

@@ -8,7 +8,12 @@ rule funnel:
     input:
         counts=funnel_counts,
     output:
-        funnel=result("report/funnel.json"),
+        funnel=report(
+            result("report/funnel.json"),
+            caption="../report/funnel.rst",
+            category="Overview",
+            labels={"file": "funnel"},
+        ),
     log:
         result("logs/funnel.log"),
     benchmark:
@@ -44,7 +49,12 @@ rule report:
         training=rules.train.output.metrics,
         scores=rules.scores.output.summary,
     output:
-        page=result("report/index.html"),
+        page=report(
+            result("report/index.html"),
+            caption="../report/page.rst",
+            category="Overview",
+            labels={"file": "the run on one page"},
+        ),
     log:
         result("logs/report.log"),
     benchmark:

@@ -152,7 +152,12 @@ rule seed_statistics:
         dropped=expand(result("seeds/dropped/functions/{unit}.jsonl"), unit=UNITS),
         counts=SEED_COUNTS,
     output:
-        statistics=result("seeds/statistics.json"),
+        statistics=report(
+            result("seeds/statistics.json"),
+            caption="../report/seeds.rst",
+            category="Seeds",
+            labels={"file": "statistics"},
+        ),
     log:
         result("logs/seed_statistics.log"),
     benchmark:

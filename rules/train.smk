@@ -10,7 +10,12 @@ rule train:
         base=result("model/base"),
     output:
         checkpoint=directory(result("model/tuned")),
-        metrics=result("model/tuned.metrics.jsonl"),
+        metrics=report(
+            result("model/tuned.metrics.jsonl"),
+            caption="../report/training.rst",
+            category="Training",
+            labels={"file": "metrics"},
+        ),
     log:
         result("logs/train.log"),
     benchmark:
