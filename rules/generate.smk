@@ -64,7 +64,7 @@ rule concepts:
 
 rule instructions:
     input:
-        rows=result("concepts/shards/{shard}.jsonl"),
+        rows=instruction_source(),
         recipe=config["generation"]["recipe"],
         few_shots=few_shots_file(),
         model=server_input("base"),
@@ -87,6 +87,7 @@ rule instructions:
     params:
         code=fingerprint("generate"),
         stage="instructions",
+        pipeline=config["generation"]["pipeline"],
         settings=generation_settings("instructions"),
         model=served_model(),
     message:

@@ -39,7 +39,7 @@ rule report:
     input:
         funnel=rules.funnel.output.funnel,
         statistics=rules.seed_statistics.output.statistics,
-        concepts=shards("concepts"),
+        concepts=shards("concepts") if "concepts" in GENERATION else [],
         metrics=GENERATION_METRICS,
         verdicts=shards("execution", "verdicts"),
         dropped=dropped_rows(),
@@ -55,6 +55,8 @@ rule report:
             category="Overview",
             labels={"file": "the run on one page"},
         ),
+        # For `snakemake compare`, and for people.
+        configuration=result("report/configuration.yaml"),
     log:
         result("logs/report.log"),
     benchmark:
@@ -68,8 +70,38 @@ rule report:
     params:
         code=fingerprint("report"),
         run=config["run"],
-        settings=config["report"],
+        settings=page_settings(),
     message:
         "Write the report"
     script:
         "../scripts/report.py"
+
+
+rule compare:
+    input:
+        funnels=compared("report/funnel.json"),
+        scores=compared("scores/summary.json"),
+        configurations=compared("report/configuration.yaml"),
+    output:
+        page=report(
+            COMPARISON,
+            caption="../report/compare.rst",
+            category="Overview",
+            labels={"file": "runs side by side"},
+        ),
+    log:
+        result("logs/compare.log"),
+    benchmark:
+        result("benchmarks/compare.tsv")
+    conda:
+        "../envs/selfalign.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("compare"),
+    message:
+        "Put the runs {input.funnels} on one page: {output.page}"
+    script:
+        "../scripts/compare.py"

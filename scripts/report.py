@@ -4,7 +4,7 @@ with job(snakemake):
     from pathlib import Path
 
     from selfalign.report.files import RunFiles
-    from selfalign.report.page import write_page
+    from selfalign.report.page import write_configuration, write_page
 
     def one(name):
         return Path(snakemake.input[name])
@@ -34,3 +34,4 @@ with job(snakemake):
         configuration=snakemake.config,
         settings=config.report,
     )
+    write_configuration(snakemake.output.configuration, snakemake.config)

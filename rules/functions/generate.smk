@@ -12,10 +12,19 @@ def served_model():
     return {key: value for key, value in config["model"].items() if key != "name"}
 
 
-# The counts of the stages, in the order of their steps.
-GENERATION_COUNTS = [
-    path for stage in ("concepts", "instructions", "responses") for path in shards(stage, "counts", ".json")
+def instruction_source():
+    """Return what an instruction is asked about: concepts, or the seed itself."""
+    stage = "concepts" if config["generation"]["pipeline"] == "concepts" else "seeds"
+    return result(f"{stage}/shards/{{shard}}.jsonl")
+
+
+# The stages, and their counts in the order of their steps.
+GENERATION = [
+    *(["concepts"] if config["generation"]["pipeline"] == "concepts" else []),
+    "instructions",
+    "responses",
 ]
+GENERATION_COUNTS = [path for stage in GENERATION for path in shards(stage, "counts", ".json")]
 
 
 def few_shots_file():

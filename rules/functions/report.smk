@@ -28,9 +28,12 @@ def report_unfinished():
 
 
 # What the generation stages asked and were answered, shard by shard.
-GENERATION_METRICS = [
-    path for stage in ("concepts", "instructions", "responses") for path in shards(stage, "metrics", ".json")
-]
+GENERATION_METRICS = [path for stage in GENERATION for path in shards(stage, "metrics", ".json")]
+
+
+def page_settings():
+    """Return the settings that decide the page."""
+    return {key: value for key, value in config["report"].items() if key != "compare"}
 
 
 def dropped_rows():
@@ -39,3 +42,11 @@ def dropped_rows():
     return [
         result(f"{stage}/dropped/{name.removesuffix('.json')}.jsonl") for stage, _counts, name in relative
     ]
+
+
+COMPARISON = f"{config['paths']['results']}/compare/index.html"
+
+
+def compared(path):
+    """Return an artifact of each of the runs that are compared."""
+    return [f"{config['paths']['results']}/{run}/{path}" for run in config["report"]["compare"]]

@@ -39,7 +39,7 @@ def test_only_the_chosen_examples_are_used(few_shots):
 
 
 def test_errors_say_what_is_wrong(few_shots, tmp_path):
-    with pytest.raises(ConfigError, match="has no mode 'S->X'; it has S->C, C->I, I->R"):
+    with pytest.raises(ConfigError, match="has no mode 'S->X'; it has S->C, C->I, S->I, I->R"):
         build_prompts("selfalign", few_shots, "S->X")
     with pytest.raises(ConfigError, match="99 few-shots asked for"):
         build_prompts("selfalign", few_shots, "S->C", 99)
@@ -99,7 +99,11 @@ response: {sections: ["<code>", "<tests>"], implementation: "<code>", tests: "<t
 def test_the_recipes_that_come_along_are_whole(name):
     recipe = load_recipe(find_recipe(name))
     assert recipe.name == name
-    assert [layout.stage for layout in recipe.modes.values()] == ["concepts", "instructions", "responses"]
+    assert list(dict.fromkeys(layout.stage for layout in recipe.modes.values())) == [
+        "concepts",
+        "instructions",
+        "responses",
+    ]
 
 
 def test_the_successors_recipe_puts_tests_into_a_part_of_their_own(tmp_path):

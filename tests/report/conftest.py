@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser import browser
 
 from selfalign.core.jsonl import write_json, write_jsonl
 from selfalign.report.files import files_of_run
 from selfalign.report.funnel import write_funnel
 from selfalign.report.page import write_page
+
+__all__ = ["browser"]
 
 HOSTILE = "</script><script>window.hacked = 1</script><b>&lt;"
 COUNTS = {
@@ -105,30 +104,3 @@ def page(run: Path) -> Path:
     out = run / "report/index.html"
     write_page(out, run="tiny", files=files_of_run(run), configuration={"run": "tiny"})
     return out
-
-
-def chromium() -> str:
-    """Return the path of a Chromium, installed by apt where there is none and we may; else skip."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        packages = ["chromium", "fonts-dejavu-core"]
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
-            subprocess.run(["apt-get", *command], capture_output=True, check=False, timeout=500)
-        found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("needs Chromium, which is not here and cannot be installed (apt, as root)")
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    executable = chromium()
-    with sync_playwright() as playwright:
-        # As root Chromium refuses its own sandbox; it opens our own file only.
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()

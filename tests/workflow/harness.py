@@ -31,6 +31,7 @@ SOURCES = (
     "envs",
     "profiles",
     "presets",
+    "report",
 )
 
 

@@ -1,4 +1,4 @@
-"""``selfalign report``: the page of a run from its files."""
+"""``selfalign report`` and ``selfalign compare``: pages about runs from their files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from selfalign.cli import LogLevel
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
 
     @app.command()
     def report(
@@ -36,3 +36,15 @@ def register(app: typer.Typer) -> None:
             configuration=settings.model_dump() if config else {},
             settings=settings.report,
         )
+
+    @app.command()
+    def compare(
+        runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
+        *,
+        out: Annotated[Path, typer.Option(help="The HTML page to write.")],
+        log_level: LogLevel = "INFO",
+    ) -> None:
+        """Put several finished runs on one page: what differs, scores, funnels."""
+        from selfalign.report.compare import write_comparison
+
+        write_comparison(runs, out)

@@ -66,7 +66,7 @@ def parse_few_shots(text: str, recipe: Recipe, file: str | Path | None = None) -
     head, bodies = _split_examples(text, layout)
     if not bodies:
         raise DataError(f"expected a line '{layout.example_header.format(number=1)}'", file=file)
-    system = _read_system(head, layout, list(recipe.modes), file)
+    system = _read_system(head, recipe, file)
     examples = tuple(_read_example(n, body, layout, file) for n, body in enumerate(bodies, start=1))
     return FewShots(system, examples)
 
@@ -81,18 +81,23 @@ def _split_examples(text: str, layout: FewShotLayout) -> tuple[str, list[str]]:
     return parts[0], parts[1:]
 
 
-def _read_system(
-    head: str, layout: FewShotLayout, modes: list[str], file: str | Path | None
-) -> dict[str, str]:
+def _read_system(head: str, recipe: Recipe, file: str | Path | None) -> dict[str, str]:
+    """Return the system text of each mode; a stage's further modes (ablations) may be without."""
+    layout = recipe.few_shots
     found: list[tuple[int, int, str]] = []
-    for mode in modes:
+    for mode, use in recipe.modes.items():
         header = layout.system_header.format(mode=mode)
         cut = _find_line(head, header)
         if cut is None:
+            if recipe.mode_named(use.stage) != mode:
+                continue
             raise DataError(f"expected a line '{header}' before the first example", file=file)
         found.append((*cut, mode))
     found.sort()
-    ends = [start for start, _, _ in found[1:]] + [len(head)]
+    # The text of a mode that the recipe has not ends the one before it all the same.
+    start = re.escape(layout.system_header.partition("{")[0])
+    starts = [match.start() for match in re.finditer(rf"^{start}", head, re.MULTILINE)]
+    ends = [min((each for each in starts if each >= begin), default=len(head)) for _, begin, _ in found]
     return {mode: head[begin:end].strip() for (_, begin, mode), end in zip(found, ends, strict=True)}
 
 

@@ -44,10 +44,11 @@ def run_shard(
     """
     generation = config.generation
     settings: ModeConfig = getattr(generation, stage)
+    direct = stage == "instructions" and generation.pipeline == "direct"
     builder = build_prompts(
         generation.recipe,
         few_shots,
-        stage,
+        "S->I" if direct else stage,
         settings.num_fewshots,
         seed=generation.seed,
         selection=generation.mode,

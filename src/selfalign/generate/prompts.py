@@ -69,6 +69,9 @@ class PromptBuilder:
         self.recipe = recipe
         mode = recipe.mode_named(mode)
         self.layout = recipe.modes[mode]
+        if mode not in few_shots.system:
+            header = recipe.few_shots.system_header.format(mode=mode)
+            raise ConfigError(f"mode '{mode}': the few-shot file has no text under '{header}'; add one")
         self._system = few_shots.system[mode]
         self._examples = few_shots.usable(self.layout.needs, numbers)
         if num_few_shots > len(self._examples):

@@ -16,6 +16,7 @@ from selfalign.core.jsonl import atomic_path, read_json, read_jsonl
 from selfalign.report import charts, figures
 from selfalign.report.files import RunFiles
 from selfalign.report.rows import example_rows
+from selfalign.report.template import environment, part
 
 TOP_CONCEPTS = 20
 PACKAGES = (
@@ -49,57 +50,74 @@ def write_page(
     verdicts = figures.count_verdicts(files.verdicts)
     scores = score_rows(read_json(files.scores)) if files.scores else []
     time = figures.account_time(files.benchmarks)
-    environment = _environment()
-    text = environment.get_template("page.html.jinja").render(
-        title=f"selfalign: run {run}",
-        notes=notes_on(joined["steps"]),
-        steps=joined["steps"],
-        compared=compared,
-        source=joined["published"]["source"],
-        statistics=statistics,
-        lengths=statistics["pool"]["lines"]["quantiles"] if statistics else {},
-        verdicts=verdicts,
-        tokens=figures.account_tokens(files.metrics),
-        time=time,
-        hours=sum(row["seconds"] for row in time) / 3600,
-        price=settings.price_per_hour,
-        scores=scores,
-        differences=difference_rows(read_json(files.scores)) if files.scores else [],
-        reproduced=reproduction_rows(read_json(files.reproduction)) if files.reproduction else [],
-        svg=_charts(
+    text = (
+        environment()
+        .get_template("page.html.jinja")
+        .render(
+            title=f"selfalign: run {run}",
+            notes=notes_on(joined["steps"]),
             steps=joined["steps"],
             compared=compared,
+            source=joined["published"]["source"],
             statistics=statistics,
-            concepts=concepts,
+            lengths=statistics["pool"]["lines"]["quantiles"] if statistics else {},
             verdicts=verdicts,
-            logged=logged,
+            tokens=figures.account_tokens(files.metrics),
+            time=time,
+            hours=sum(row["seconds"] for row in time) / 3600,
+            price=settings.price_per_hour,
             scores=scores,
-        ),
-        configuration=yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True),
-        versions=installed_versions(),
-        checksums=figures.checksums(files.checksums, [files.funnel, files.scores]),
-        identities=[
-            (
-                path.parent.name,
-                card.get("identity", ""),
-                card.get("source") or f"tuned from {card.get('base', '')}",
-            )
-            for path, card in ((path, read_json(path)) for path in files.cards)
-        ],
-        data=embedded_json(
-            {
-                "concepts": concepts[: settings.concepts],
-                "rows": example_rows(
-                    files.dataset, files.dropped, kept=settings.kept_rows, per_reason=settings.dropped_rows
-                ),
-            }
-        ),
-        concepts=len(concepts),
-        style=_part("page.css"),
-        script=_part("page.js"),
+            differences=difference_rows(read_json(files.scores)) if files.scores else [],
+            reproduced=reproduction_rows(read_json(files.reproduction)) if files.reproduction else [],
+            svg=_charts(
+                steps=joined["steps"],
+                compared=compared,
+                statistics=statistics,
+                concepts=concepts,
+                verdicts=verdicts,
+                logged=logged,
+                scores=scores,
+            ),
+            configuration=configuration_text(configuration),
+            versions=installed_versions(),
+            checksums=figures.checksums(files.checksums, [files.funnel, files.scores]),
+            identities=[
+                (
+                    path.parent.name,
+                    card.get("identity", ""),
+                    card.get("source") or f"tuned from {card.get('base', '')}",
+                )
+                for path, card in ((path, read_json(path)) for path in files.cards)
+            ],
+            data=embedded_json(
+                {
+                    "concepts": concepts[: settings.concepts],
+                    "rows": example_rows(
+                        files.dataset,
+                        files.dropped,
+                        kept=settings.kept_rows,
+                        per_reason=settings.dropped_rows,
+                    ),
+                }
+            ),
+            concepts=len(concepts),
+            style=part("page.css"),
+            script=part("page.js"),
+        )
     )
     with atomic_path(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_configuration(out: str | Path, configuration: dict[str, Any]) -> None:
+    """Write the whole configuration of a run, defaults filled in, as YAML."""
+    with atomic_path(out) as temporary:
+        temporary.write_text(configuration_text(configuration), encoding="utf-8")
+
+
+def configuration_text(configuration: dict[str, Any]) -> str:
+    """Return a configuration as YAML, keys in their own order."""
+    return yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True)
 
 
 def _charts(
@@ -202,22 +220,3 @@ def installed_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def _environment() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("selfalign.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["count"] = lambda value: "–" if value is None else f"{value:,.0f}"
-    environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f} %"
-    return environment
-
-
-def _part(name: str) -> str:
-    return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")

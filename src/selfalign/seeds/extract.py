@@ -8,20 +8,27 @@ from selfalign.core.jsonl import Record
 from selfalign.core.outcomes import Drop, dropped_row
 from selfalign.seeds.functions import Function, decode_source, find_functions
 from selfalign.seeds.isolate import Done, run_isolated
+from selfalign.seeds.snippets import random_snippets
 from selfalign.seeds.source_file import SourceFile
 
 FILE_TIMEOUT_S = 60.0
 
 
 def extract(
-    files: Iterable[SourceFile], *, workers: int = 1, timeout_s: float = FILE_TIMEOUT_S
+    files: Iterable[SourceFile],
+    *,
+    take: str = "functions",
+    workers: int = 1,
+    timeout_s: float = FILE_TIMEOUT_S,
 ) -> Iterator[tuple[SourceFile, list[Function] | Drop]]:
     """Yield each file with its functions, or with the reason why it was lost, in input order.
 
     Args:
+        take: "functions", or "snippets".
         timeout_s: longest time for one file, in seconds; a file that hangs or crashes the parser is lost alone.
     """
-    for file, outcome in run_isolated(read_functions, files, workers=workers, timeout_s=timeout_s):
+    read = read_functions if take == "functions" else read_snippets
+    for file, outcome in run_isolated(read, files, workers=workers, timeout_s=timeout_s):
         if file.excluded is not None:
             yield file, Drop(file.excluded)
         elif isinstance(outcome, Done):
@@ -38,6 +45,16 @@ def read_functions(file: SourceFile) -> list[Function]:
     """
     content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
     return find_functions(decode_source(content))
+
+
+def read_snippets(file: SourceFile) -> list[Function]:
+    """Return random snippets of one file.
+
+    Raises:
+        DataError: the file is not text.
+    """
+    content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
+    return random_snippets(decode_source(content).decode("utf-8"))
 
 
 def function_row(file: SourceFile, function: Function) -> Record:

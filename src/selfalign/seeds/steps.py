@@ -97,7 +97,8 @@ def collect_unit(
         wheel: the fetched wheel, for packages.
     """
     extracted, filtered = StepCounts("extract"), StepCounts("filter")
-    chain = [*filter_chain(settings), *([clean] if clean else [])]
+    of_functions = filter_chain(settings) if sources.take == "functions" else []
+    chain = [*of_functions, *([clean] if clean else [])]
     mended = 0
     with open_writer(out) as kept_handle, open_writer(dropped) as dropped_handle:
         for row in _unit_rows(sources, unit, wheel, workers, extracted):
@@ -130,7 +131,7 @@ def _unit_rows(
             yield row
         return
     files = source_units.open_files(sources, unit, wheel)
-    for file, found in extract(files, workers=workers):
+    for file, found in extract(files, take=sources.take, workers=workers):
         if isinstance(found, Drop):
             counts.records_in += 1
             counts.dropped[found.reason] += 1

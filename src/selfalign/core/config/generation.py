@@ -48,6 +48,11 @@ class GenerationConfig(Section):
     few_shots_sha256: str | None = Field(
         default=None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the file at `few_shots_url`."
     )
+    pipeline: Literal["concepts", "direct"] = Field(
+        default="concepts",
+        description="concepts: seed to concepts to instruction; direct: seed to instruction, the paper's ablation "
+        "(the recipe needs a mode S->I).",
+    )
     mode: Literal["faithful", "grouped"] = Field(
         default="grouped",
         description="faithful: few-shots drawn per record; grouped: from a few fixed permutations, prefix-cache friendly.",

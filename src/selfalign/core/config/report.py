@@ -22,3 +22,7 @@ class ReportConfig(Section):
     price_per_hour: float = Field(
         default=0.0, ge=0, description="What an hour of the machine costs, for the accounting; 0: no prices."
     )
+    compare: list[str] = Field(
+        default=[],
+        description="Runs that `snakemake compare` puts on one page, by name; the configured run is among them if it is named.",
+    )

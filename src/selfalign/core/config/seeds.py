@@ -28,6 +28,11 @@ class SourcesConfig(Section):
         default=["MIT", "BSD", "Apache", "ISC", "Python Software Foundation", "Unlicense", "CC0", "Zlib"],
         description="Licences that are permissive; a package whose metadata name none of them is refused.",
     )
+    take: Literal["functions", "snippets"] = Field(
+        default="functions",
+        description="functions: documented ones; snippets: random runs of 1 to 15 lines, as in OSS-Instruct, without the "
+        "filters that are about functions (the paper's ablation).",
+    )
     path: str | None = Field(
         default=None, description="Directory of Python files, or JSON Lines file of seeds."
     )
