@@ -1,13 +1,13 @@
 # From passing responses to the data set that is handed over.
 
-# The counts of the stage, in the order of its steps.
-CURATION_STEPS = ["sanitize_raw", "select", "sanitize_smart", "decontaminate"]
-CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
+
+include: "functions/curate.smk"
 
 
 rule sanitize_raw:
     input:
-        rows=shards("execution"),
+        rows=shards("execution") if RESPONSES != "failing" else [],
+        failed=shards("execution", "dropped") if RESPONSES != "passing" else [],
     output:
         rows=result("dataset/sanitize_raw.jsonl"),
         dropped=result("dataset/dropped/sanitize_raw.jsonl"),
@@ -25,6 +25,7 @@ rule sanitize_raw:
     params:
         code=fingerprint("sanitize"),
         sanitizing="raw",
+        responses=RESPONSES,
         seed=config["curation"]["seed"],
     message:
         "Sanitise the passing responses, keeping their section tags"
@@ -32,9 +33,14 @@ rule sanitize_raw:
         "../scripts/sanitize.py"
 
 
+if NONTRIVIAL_TESTS:
+
+    include: "curate_nontrivial_tests.smk"
+
+
 rule select:
     input:
-        rows=result("dataset/sanitize_raw.jsonl"),
+        rows=result(f"dataset/{SELECTED_FROM}.jsonl"),
     output:
         rows=result("dataset/select.jsonl"),
         dropped=result("dataset/dropped/select.jsonl"),
@@ -51,8 +57,7 @@ rule select:
         runtime=60,
     params:
         code=fingerprint("select"),
-        seed=config["curation"]["seed"],
-        diversify_names=config["curation"]["diversify_names"],
+        settings=selection_settings(),
     message:
         "Shuffle and drop what says the same again"
     script:
@@ -62,6 +67,7 @@ rule select:
 rule sanitize_smart:
     input:
         rows=[result("dataset/select.jsonl")],
+        checkpoint=length_checkpoint(),
     output:
         rows=result("dataset/sanitize_smart.jsonl"),
         dropped=result("dataset/dropped/sanitize_smart.jsonl"),
@@ -79,6 +85,8 @@ rule sanitize_smart:
     params:
         code=fingerprint("sanitize"),
         sanitizing="smart",
+        responses="passing",
+        length=config["curation"]["length"],
         seed=config["curation"]["seed"],
     message:
         "Make the final text of the selected responses"
@@ -89,6 +97,7 @@ rule sanitize_smart:
 rule decontaminate:
     input:
         rows=result("dataset/sanitize_smart.jsonl"),
+        benchmarks=[path for each in CURATION_BENCHMARKS for path in each.files],
     output:
         rows=result("dataset/decontaminate.jsonl"),
         dropped=result("dataset/dropped/decontaminate.jsonl"),
@@ -105,7 +114,8 @@ rule decontaminate:
         runtime=60,
     params:
         code=fingerprint("decontaminate"),
-        settings=config["curation"]["decontamination"],
+        settings={key: config["curation"]["decontamination"][key] for key in ("ngram", "exempt")},
+        benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
     message:
         "Drop rows in which a benchmark's text is found"
     script:

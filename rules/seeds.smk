@@ -2,6 +2,7 @@
 # data file): adding units adds jobs; only the global steps, duplicates and the pool, see them all.
 
 
+include: "functions/contamination.smk"
 include: "functions/seeds.smk"
 
 
@@ -32,6 +33,7 @@ rule collect_functions:
     input:
         wheel=unit_wheel,
         files=unit_inputs,
+        benchmarks=[path for each in SEED_BENCHMARKS for path in each.files],
     output:
         rows=result("seeds/functions/{unit}.jsonl"),
         dropped=result("seeds/dropped/functions/{unit}.jsonl"),
@@ -50,7 +52,8 @@ rule collect_functions:
         code=fingerprint("collect_functions"),
         source=unit_source,
         filters=config["seeds"]["filters"],
-        clean=config["seeds"]["contamination"],
+        clean={key: config["seeds"]["contamination"][key] for key in ("ngram", "exempt")},
+        benchmarks=[each.to_json() for each in SEED_BENCHMARKS],
     message:
         "Functions of {wildcards.unit}: extract and filter"
     script:

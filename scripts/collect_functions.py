@@ -3,20 +3,18 @@ from _job import job, whole_config
 if __name__ == "__main__":  # worker processes import this file
     with job(snakemake):
         from selfalign.core.config.base import validate_section
-        from selfalign.core.config.seeds import ContaminationConfig, FiltersConfig
+        from selfalign.core.config.seeds import FiltersConfig
         from selfalign.seeds.steps import clean_of, collect_unit
 
-        config = whole_config(snakemake)
-        clean = validate_section(ContaminationConfig, snakemake.params.clean, "seeds.contamination")
-        data = clean.data.format(shared=config.paths.shared) if clean.data else None
+        params = snakemake.params
         collect_unit(
-            config.seeds.sources,
+            whole_config(snakemake).seeds.sources,
             snakemake.wildcards.unit,
-            validate_section(FiltersConfig, snakemake.params.filters, "seeds.filters"),
+            validate_section(FiltersConfig, params.filters, "seeds.filters"),
             out=snakemake.output.rows,
             dropped=snakemake.output.dropped,
             counts=snakemake.output.counts,
-            clean=clean_of(clean.against, clean.ngram, data),
+            clean=clean_of(params.benchmarks, params.clean["ngram"], params.clean["exempt"]),
             wheel=snakemake.input.get("wheel"),
             workers=snakemake.threads,
         )

@@ -1,6 +1,8 @@
 from _job import job
 
 with job(snakemake):
+    from selfalign.core.config.base import validate_section
+    from selfalign.core.config.curation import CurationConfig
     from selfalign.core.jsonl import write_json
     from selfalign.curate.steps import select_file
 
@@ -8,7 +10,6 @@ with job(snakemake):
         snakemake.input.rows,
         snakemake.output.rows,
         snakemake.output.dropped,
-        diversify_names=snakemake.params.diversify_names,
-        seed=snakemake.params.seed,
+        validate_section(CurationConfig, snakemake.params.settings, "curation"),
     )
     write_json(snakemake.output.counts, counts.to_json())

@@ -17,7 +17,15 @@ from selfalign.core.jsonl import write_jsonl
 
 
 def test_every_definition_is_valid():
-    assert available() == ["ds1000", "evoeval", "humaneval", "humaneval_plus", "livecodebench", "mbpp_plus"]
+    assert available() == [
+        "ds1000",
+        "evoeval",
+        "humaneval",
+        "humaneval_plus",
+        "livecodebench",
+        "mbpp",
+        "mbpp_plus",
+    ]
     for name in available():
         assert load_definition(name).name == name
 

@@ -1,9 +1,9 @@
 import pytest
 
 from selfalign.benchmarks import load_benchmark
-from selfalign.contamination import ContaminationIndex, benchmarks_named, contamination_filter
-from selfalign.contamination.patterns import EXEMPT, description, words_of
-from selfalign.core.errors import ConfigError
+from selfalign.contamination import ContaminationIndex, contamination_filter
+from selfalign.contamination.patterns import description, words_of
+from selfalign.core.config.contamination import GENERIC_ONE_LINERS
 from selfalign.core.outcomes import Drop, Keep
 
 
@@ -35,7 +35,7 @@ def test_every_solution_of_some_length_is_found_and_attributed(humaneval, index)
 
 
 def test_generic_one_liners_are_exempt(index):
-    for text in EXEMPT:
+    for text in GENERIC_ONE_LINERS:
         assert index.find(text) is None
 
 
@@ -53,6 +53,7 @@ def test_the_match_is_kept_beside_the_dropped_row(humaneval, index):
     assert outcome.reason == "contaminated"
     assert outcome.detail["field"] == "response"
     assert outcome.detail["task"].startswith("HumanEval/")
+    assert outcome.detail["text"]
     assert isinstance(clean({"instruction": "Sort numbers.", "response": "sorted(x)"}), Keep)
 
 
@@ -70,10 +71,3 @@ def test_examples_of_a_prompt_are_found_alone(humaneval, index):
 
 def test_rows_of_numbers_are_no_overlap(index):
     assert index.find(" ".join(str(number) for number in range(1, 40))) is None
-
-
-def test_benchmarks_are_named_with_or_without_a_version(tmp_path):
-    names = ["humaneval", "humaneval@2021-07"]
-    assert [each.version for each in benchmarks_named(names, tmp_path)] == ["2021-07", "2021-07"]
-    with pytest.raises(ConfigError, match="no benchmark is called 'humanevil'"):
-        benchmarks_named(["humanevil"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from selfalign.contamination import find_sources
 from selfalign.core.config.seeds import FiltersConfig
 from selfalign.core.outcomes import Drop, Keep, run_filters
 from selfalign.seeds.filters import filter_chain
@@ -66,7 +67,7 @@ def test_imports_before_a_function_do_not_hide_its_arguments():
 
 def test_a_benchmarks_text_is_found_in_any_case():
     doc = "CHECK if in given list of numbers, are any two numbers closer to each other than given threshold."
-    clean = clean_of(["humaneval"], 13)
+    clean = clean_of(find_sources(["humaneval"]), 13)
     assert clean is not None
     assert isinstance(clean(function()), Keep)
     outcome = clean(function(doc=doc))

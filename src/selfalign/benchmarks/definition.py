@@ -16,7 +16,7 @@ from selfalign.core.config.base import Section, validate_section
 from selfalign.core.errors import ConfigError
 from selfalign.core.hashing import text_sha256
 
-Format = Literal["humaneval", "evalplus", "evoeval", "livecodebench", "ds1000"]
+Format = Literal["humaneval", "evalplus", "mbpp", "evoeval", "livecodebench", "ds1000"]
 Scoring = Literal[
     "check_function", "evalplus_humaneval", "evalplus_mbpp", "evoeval", "livecodebench", "ds1000"
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,23 @@ def _evalplus(record: dict[str, Any], at: Source) -> Task:
     )
 
 
+def _mbpp(record: dict[str, Any], at: Source) -> Task:
+    number = require(record, "task_id", int, file=at.file, number=at.number)
+    assertions: list[str] = require(record, "test_list", list, file=at.file, number=at.number)
+    code = at.text(record, "code")
+    first = assertions[0] if assertions else ""
+    called = [name for name in re.findall(r"^def (\w+)", code, re.MULTILINE) if f"{name}(" in first]
+    body = "".join(f"    {line}\n" for line in assertions)
+    return Task(
+        id=f"MBPP/{number}",
+        prompt=f'"""\n{at.text(record, "text")}\n{first}\n"""\n',
+        canonical_solution=code,
+        tests=f"{record.get('test_setup_code') or ''}\ndef check(candidate):\n{body}",
+        entry_point=called[-1] if called else None,
+        record=record,
+    )
+
+
 def _evoeval(record: dict[str, Any], at: Source) -> Task:
     inputs = "base_input" if "base_input" in record else "inputs"
     require(record, inputs, list, file=at.file, number=at.number)
@@ -142,6 +160,7 @@ def _ds1000(record: dict[str, Any], at: Source) -> Task:
 _READERS: dict[str, Reader] = {
     "humaneval": _humaneval,
     "evalplus": _evalplus,
+    "mbpp": _mbpp,
     "evoeval": _evoeval,
     "livecodebench": _livecodebench,
     "ds1000": _ds1000,

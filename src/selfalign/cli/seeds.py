@@ -68,6 +68,7 @@ def filter_seeds(
     log_level: LogLevel = "WARNING",
 ) -> None:
     """Keep the rows that pass the text filters, in the reference's order."""
+    from selfalign.contamination import find_sources
     from selfalign.core.config.seeds import FiltersConfig
     from selfalign.seeds.steps import clean_of, filter_file
 
@@ -77,7 +78,7 @@ def filter_seeds(
         max_characters=max_characters,
         min_docstring_characters=min_docstring,
     )
-    clean = clean_of(against or [], ngram, data)
+    clean = clean_of(find_sources(against or [], data), ngram)
     counts = filter_file(rows, out, settings, dropped, clean)
     _say(counts, "seeds", out)
 

@@ -2,6 +2,13 @@
 
 from selfalign.contamination.filters import contamination_filter
 from selfalign.contamination.index import ContaminationIndex, Match
-from selfalign.contamination.sources import benchmarks_named
+from selfalign.contamination.sources import Source, find_sources, load_sources
 
-__all__ = ["ContaminationIndex", "Match", "benchmarks_named", "contamination_filter"]
+__all__ = [
+    "ContaminationIndex",
+    "Match",
+    "Source",
+    "contamination_filter",
+    "find_sources",
+    "load_sources",
+]

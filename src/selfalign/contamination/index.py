@@ -9,7 +9,8 @@ from typing import Any
 import ahocorasick_rs
 
 from selfalign.benchmarks import Benchmark
-from selfalign.contamination.patterns import EXEMPT, NGRAM, Pattern, patterns_of, words_of
+from selfalign.contamination.patterns import NGRAM, Pattern, patterns_of, words_of
+from selfalign.core.config.contamination import GENERIC_ONE_LINERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class ContaminationIndex:
 
     @classmethod
     def of(
-        cls, benchmarks: Iterable[Benchmark], ngram: int = NGRAM, exempt: Collection[str] = EXEMPT
+        cls, benchmarks: Iterable[Benchmark], ngram: int = NGRAM, exempt: Collection[str] = GENERIC_ONE_LINERS
     ) -> ContaminationIndex:
         """Return the index of all patterns of `benchmarks`; see :func:`patterns_of`."""
         return cls(pattern for benchmark in benchmarks for pattern in patterns_of(benchmark, ngram, exempt))

@@ -12,22 +12,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from selfalign.benchmarks import Benchmark, Task
+from selfalign.core.config.contamination import GENERIC_ONE_LINERS
 
 NGRAM = 13
 
 # A part with fewer words says nothing; an assertion with few is anybody's (`assert add(2, 3) == 5`).
-LEAST_WORDS = {"prompt": 5, "solution": 5, "test": 8}
+LEAST_WORDS = {"prompt": 5, "solution": 3, "test": 8}
 
 # Runs with fewer words that are no numbers (1, 2, 3, ...) occur everywhere.
 LEAST_NOT_NUMBERS = 2
-
-# Solutions so generic that finding them says nothing about the task: they never count.
-EXEMPT = (
-    "return x + y",
-    "return len(string)",
-    "return n**2",
-    "return ''.join(strings)",
-)
 
 # What HumanEval's tests call the function that they are given.
 CANDIDATE = re.compile(r"\bcandidate\b")
@@ -58,7 +51,7 @@ def words_of(text: str) -> str:
 
 
 def patterns_of(
-    benchmark: Benchmark, ngram: int = NGRAM, exempt: Collection[str] = EXEMPT
+    benchmark: Benchmark, ngram: int = NGRAM, exempt: Collection[str] = GENERIC_ONE_LINERS
 ) -> Iterator[Pattern]:
     """Yield the patterns of a benchmark in the order of its tasks; repeated ones are left to the index.
 

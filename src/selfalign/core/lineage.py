@@ -29,3 +29,11 @@ def with_transformation(record: Record, name: str) -> Record:
         return record
     done = [*record["lineage"].get("transformations", []), name]
     return {**record, "lineage": {**record["lineage"], "transformations": done}}
+
+
+def row_id(record: Record) -> str | None:
+    """Return the name of a row of the pipeline: index of its seed, dot, number of its sample; None for others."""
+    if not isinstance(record.get("index"), int):
+        return None
+    sample = record.get("lineage", {}).get("sample", {}).get("number", 0)
+    return f"{record['index']}.{sample}"

@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any
 
 from selfalign.core.jsonl import Record, dumps, open_writer
 
@@ -93,6 +94,49 @@ def run_filters(record: Record, filters: Iterable[Filter]) -> Outcome:
     return outcome
 
 
+class StepWriter:
+    """The two files of a step and its counts, for records that come one by one. A context manager.
+
+    Args:
+        step: name of the step in the funnel.
+        out: JSON Lines of the kept records.
+        dropped: JSON Lines of the dropped ones, each with its ``reason``; None writes none.
+
+    Attributes:
+        counts: of the records put so far.
+    """
+
+    def __init__(self, step: str, out: str | Path, dropped: str | Path | None = None) -> None:
+        self.counts = StepCounts(step)
+        self._paths = (out, dropped)
+        self._files = contextlib.ExitStack()
+        self._kept: IO[str] | None = None
+        self._dropped: IO[str] | None = None
+
+    def __enter__(self) -> StepWriter:
+        out, dropped = self._paths
+        self._kept = self._files.enter_context(open_writer(out))
+        self._dropped = self._files.enter_context(open_writer(dropped)) if dropped is not None else None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.__exit__(kind, error, trace)
+
+    def put(self, record: Record, outcome: Outcome) -> None:
+        """Count what became of `record`, and write it."""
+        self.counts.records_in += 1
+        if isinstance(outcome, Keep):
+            self.counts.records_out += 1
+            if self._kept is not None:
+                self._kept.write(dumps(outcome.record) + "\n")
+            return
+        self.counts.dropped[outcome.reason] += 1
+        if self._dropped is not None:
+            self._dropped.write(dumps(dropped_row(record, outcome)) + "\n")
+
+
 def apply_filters(
     step: str,
     records: Iterable[Record],
@@ -108,19 +152,7 @@ def apply_filters(
         dropped: JSON Lines of the dropped ones, each with its ``reason``; None writes none.
     """
     chain = list(filters)
-    counts = StepCounts(step)
-
-    with contextlib.ExitStack() as files:
-        kept_handle = files.enter_context(open_writer(out))
-        dropped_handle = files.enter_context(open_writer(dropped)) if dropped is not None else None
+    with StepWriter(step, out, dropped) as writer:
         for record in records:
-            counts.records_in += 1
-            outcome = run_filters(record, chain)
-            if isinstance(outcome, Keep):
-                counts.records_out += 1
-                kept_handle.write(dumps(outcome.record) + "\n")
-            else:
-                counts.dropped[outcome.reason] += 1
-                if dropped_handle is not None:
-                    dropped_handle.write(dumps(dropped_row(record, outcome)) + "\n")
-    return counts
+            writer.put(record, run_filters(record, chain))
+    return writer.counts

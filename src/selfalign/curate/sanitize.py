@@ -31,20 +31,24 @@ MOST_ASSERTIONS = 5
 
 def sanitizer(which: Pass, seed: int = 0) -> Filter:
     """Return the filter of a pass, with a generator of its own seeded with `seed`."""
-    steps: dict[str, Callable[[Record, random.Random], Outcome]] = {"raw": _raw, "smart": _smart}
+    steps: dict[str, Callable[[Record, random.Random, list[str]], Outcome]] = {"raw": _raw, "smart": _smart}
     generator = random.Random(seed)
     step = steps[which]
 
     def sanitize(record: Record) -> Outcome:
-        outcome = step(record, generator)
+        done: list[str] = []
+        outcome = step(record, generator, done)
         if isinstance(outcome, Drop):
             return outcome
-        return Keep(with_transformation(outcome.record, f"sanitize:{which}"))
+        row = with_transformation(outcome.record, f"sanitize:{which}")
+        for change in done:
+            row = with_transformation(row, f"sanitize:{which}:{change}")
+        return Keep(row)
 
     return sanitize
 
 
-def _raw(record: Record, generator: random.Random) -> Outcome:
+def _raw(record: Record, generator: random.Random, _: list[str]) -> Outcome:
     checked = checked_sections(record["response"])
     if isinstance(checked, Drop):
         return checked
@@ -53,7 +57,7 @@ def _raw(record: Record, generator: random.Random) -> Outcome:
     return Keep({**record, "response": sections.tagged()})
 
 
-def _smart(record: Record, generator: random.Random) -> Outcome:
+def _smart(record: Record, generator: random.Random, done: list[str]) -> Outcome:
     checked = checked_sections(record["response"])
     if isinstance(checked, Drop):
         return checked
@@ -64,6 +68,8 @@ def _smart(record: Record, generator: random.Random) -> Outcome:
     keeps_reasoning = not generator.random() < 0.5
     if any(word in record["response"].lower() for word in UNFINISHED):
         return Drop("unfinished")
+    kept = {"reasoning": keeps_reasoning, "explanation": keeps_explanation, "tests": keeps_tests}
+    done += [f"without_{name}" for name, keeps in kept.items() if not keeps]
     parts = [
         sections.reasoning if keeps_reasoning else "",
         sections.implementation,
@@ -75,7 +81,11 @@ def _smart(record: Record, generator: random.Random) -> Outcome:
     if _may_augment(text) and generator.random() < 0.5 and _lacks_example(instruction):
         fenced = f"```python\n{text.strip()}\n```"
         instruction = f"{instruction}\n\nYour code should pass the following {name}:\n{fenced}"
-    return Keep({**record, "instruction": instruction, "response": remove_comments(response)})
+        done.append("with_assertions")
+    bare = remove_comments(response)
+    if bare != response:
+        done.append("without_comments")
+    return Keep({**record, "instruction": instruction, "response": bare})
 
 
 def _draw_assertions(code: str, generator: random.Random) -> tuple[str, str]:

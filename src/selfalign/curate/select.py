@@ -1,4 +1,4 @@
-"""Selection: shuffled, exact repetitions dropped, function names diversified on request."""
+"""Selection: the rows in a shuffled order, and the names of the functions in a response."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import ast
 import random
 from collections.abc import Sequence
 
-from selfalign.core.fences import first_block
 from selfalign.core.jsonl import Record
-from selfalign.core.outcomes import Drop, Filter, Keep, Outcome
 
 # The reference's order of keys is that of a set; ours is fixed, and is the one its published files happen to have.
 FIELDS = ("prompt", "fingerprint", "seed", "concepts", "instruction", "response")
@@ -28,29 +26,6 @@ def shuffled(records: Sequence[Record], seed: int = 0) -> list[Record]:
     order = list(records)
     random.Random(seed).shuffle(order)
     return order
-
-
-def repetition_filter(diversify_names: bool = False) -> Filter:
-    """Return a filter that drops what was seen before: instruction, response, and on request function names."""
-    seen: set[str] = set()
-    seen_names: set[str] = set()
-
-    def is_new(record: Record) -> Outcome:
-        keys = ["".join(record[field].split()) for field in ("instruction", "response")]
-        for field, key in zip(("instruction", "response"), keys, strict=True):
-            if key in seen:
-                return Drop(f"repeated_{field}")
-        if diversify_names:
-            names = function_names(first_block(record["response"]))
-            if names is None:
-                return Drop("unparsable")
-            if names in seen_names:
-                return Drop("repeated_names")
-            seen_names.add(names)
-        seen.update(keys)
-        return Keep(record)
-
-    return is_new
 
 
 def function_names(code: str | None) -> str | None:

@@ -1,92 +1,71 @@
-"""The steps of curation on files: rows in, kept rows, dropped rows and counts out."""
+"""Sanitising and selection on files: rows in, kept rows, dropped rows and counts out."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
-from selfalign.benchmarks import load_benchmark, load_definition
-from selfalign.contamination import ContaminationIndex, contamination_filter
-from selfalign.core.jsonl import Record, read_numbered, require
-from selfalign.core.outcomes import StepCounts, apply_filters
+from selfalign.core.config.curation import CurationConfig, LengthConfig
+from selfalign.core.errors import ConfigError
+from selfalign.core.jsonl import Record
+from selfalign.core.outcomes import Drop, StepCounts, StepWriter, apply_filters, run_filters
+from selfalign.curate.duplicates import duplicates_chain
+from selfalign.curate.length import length_filter
+from selfalign.curate.quality import quality_chain
+from selfalign.curate.rows import File, read_rows, tell
 from selfalign.curate.sanitize import Pass, sanitizer
-from selfalign.curate.select import common_keys, repetition_filter, shuffled
-
-logger = logging.getLogger(__name__)
-
-File = str | Path
+from selfalign.curate.select import common_keys, shuffled
 
 
-def read_rows(paths: Iterable[File]) -> Iterator[Record]:
-    """Yield the rows of the files in order, each with an instruction and a response.
-
-    Raises:
-        DataError: a row lacks one of them; names file and line.
-    """
-    for path in paths:
-        for number, record in read_numbered(path):
-            for field in ("instruction", "response"):
-                require(record, field, str, file=path, number=number)
-            yield record
-
-
-def sanitize_files(
-    which: Pass, sources: Iterable[File], out: File, dropped: File | None = None, seed: int = 0
-) -> StepCounts:
-    """Run a sanitising pass over the rows of `sources` as one sequence. Constant memory."""
-    return _said(
-        apply_filters(f"sanitize_{which}", read_rows(sources), [sanitizer(which, seed)], out, dropped)
-    )
-
-
-def select_file(
-    source: File, out: File, dropped: File | None = None, *, diversify_names: bool = False, seed: int = 0
-) -> StepCounts:
-    """Shuffle and drop repetitions. Holds all rows in memory, since a shuffle is global."""
-    rows = shuffled(common_keys(list(read_rows([source]))), seed)
-    return _said(apply_filters("select", rows, [repetition_filter(diversify_names)], out, dropped))
-
-
-def decontaminate_file(
-    source: File,
+def sanitize_file(
+    which: Pass,
+    rows: Iterable[Record],
     out: File,
     dropped: File | None = None,
     *,
-    against: Iterable[str],
-    ngram: int,
-    data: File | None = None,
+    seed: int = 0,
+    length: LengthConfig | None = None,
+    checkpoint: File | None = None,
 ) -> StepCounts:
-    """Drop the rows in whose instruction or response a benchmark's text is found. Constant memory.
+    """Run a sanitising pass over `rows` as one sequence. Constant memory.
 
     Args:
-        against: benchmarks, ``name`` or ``name@version``.
-        data: directory of the benchmarks' data files, for those that no installed package holds.
+        length: limits in tokens of what the pass makes, counted with the tokenizer of `checkpoint`.
+
+    Raises:
+        ConfigError: a length is limited and no checkpoint given.
     """
-    benchmarks = []
-    for each in against:
-        name, _, version = each.partition("@")
-        benchmarks.append(load_benchmark(name, version or None, None if is_packaged(name, version) else data))
-    index = ContaminationIndex.of(benchmarks, ngram)
-    chain = [contamination_filter(index, ("instruction", "response"))]
-    return _said(apply_filters("decontaminate", read_rows([source]), chain, out, dropped))
+    chain = [sanitizer(which, seed)]
+    if length is not None and length.limited:
+        if checkpoint is None:
+            raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
+        chain.append(length_filter(length, checkpoint))
+    return tell(apply_filters(f"sanitize_{which}", rows, chain, out, dropped))
 
 
-def is_packaged(name: str, version: str) -> bool:
-    """Tell whether the data of a benchmark come with an installed package."""
-    files = load_definition(name).version_named(version or None)[1].files
-    return all(each.package for each in files)
+def select_file(
+    source: File,
+    out: File,
+    dropped: File | None = None,
+    settings: CurationConfig | None = None,
+) -> StepCounts:
+    """Drop what the filters of quality refuse, shuffle, and drop repetitions.
 
-
-def _said(counts: StepCounts) -> StepCounts:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
-    logger.info(
-        "%s: %d in, %d kept, dropped: %s",
-        counts.step,
-        counts.records_in,
-        counts.records_out,
-        reasons or "none",
-    )
-    if counts.records_in and not counts.records_out:
-        logger.warning("%s: none of %d rows was kept", counts.step, counts.records_in)
-    return counts
+    Holds all rows in memory that pass the filters of quality, since a shuffle is global, and what
+    :mod:`selfalign.curate.duplicates` says. Trivial tests are a step of their own
+    (:mod:`selfalign.curate.trivial`).
+    """
+    settings = settings or CurationConfig()
+    quality = quality_chain(settings.quality)
+    chain = duplicates_chain(settings.duplicates, settings.diversify_names)
+    with StepWriter("select", out, dropped) as writer:
+        good: list[Record] = []
+        for row in read_rows([source]):
+            outcome = run_filters(row, quality)
+            if isinstance(outcome, Drop):
+                writer.put(row, outcome)
+            else:
+                good.append(outcome.record)
+        for row in shuffled(common_keys(good), settings.seed):
+            full = settings.max_rows is not None and writer.counts.records_out >= settings.max_rows
+            writer.put(row, Drop("beyond_max_rows") if full else run_filters(row, chain))
+    return tell(writer.counts)

@@ -76,12 +76,13 @@ def execute_file(
         def finish(key: str, row: Record, program: str | None, verdict: Verdict | None) -> None:
             counts.records_in += 1
             entry = _entry(key, program, verdict)
+            facts = {name: entry.get(name) for name in ("status", "program_sha256", "runtime", "image")}
+            row = with_lineage(row, "execution", **facts)
             if verdict_file is not None:
                 verdict_file.write(dumps(entry) + "\n")
             if verdict is not None and is_pass(verdict, faithful):
                 counts.records_out += 1
-                facts = {name: entry[name] for name in ("status", "program_sha256", "runtime", "image")}
-                kept_file.write(dumps(with_lineage(row, "execution", **facts)) + "\n")
+                kept_file.write(dumps(row) + "\n")
                 return
             drop = Drop(verdict.status if verdict else "no_program", verdict.error if verdict else None)
             counts.dropped[drop.reason] += 1

@@ -21,6 +21,7 @@ from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, dropped_row
 from selfalign.generate.answers import usable_values
 from selfalign.generate.asks import Ask, Sampling, read_asks
 from selfalign.generate.prompts import PromptBuilder
+from selfalign.journal import request_key
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,9 @@ class Stage:
             "request_seed": prompt.seed,
             "temperature": self.sampling.temperature,
             "prompt_sha256": text_sha256(prompt.text),
+            "journal_key": request_key(
+                self.identity, ask.request(self.sampling, self.builder.recipe.stop).body()
+            ),
             **({"drawn": prompt.drawn} if prompt.drawn else {}),
         }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from selfalign.contamination import ContaminationIndex, benchmarks_named, contamination_filter
+from selfalign.contamination import ContaminationIndex, Source, contamination_filter, load_sources
+from selfalign.core.config.contamination import GENERIC_ONE_LINERS
 from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, open_writer, read_numbered, require, write_json, write_jsonl
@@ -64,15 +65,21 @@ def filter_file(
     return counts
 
 
-def clean_of(against: Iterable[str], ngram: int, data: str | Path | None = None) -> Filter | None:
+def clean_of(
+    sources: Iterable[Source | Mapping[str, str | None]],
+    ngram: int,
+    exempt: Collection[str] = GENERIC_ONE_LINERS,
+) -> Filter | None:
     """Return the filter that drops a seed in which a benchmark's text is found; None for no benchmarks.
 
     Args:
-        against: benchmarks, ``name`` or ``name@version``.
-        data: directory of the data files of those that no installed package holds.
+        sources: the benchmarks, by :func:`selfalign.contamination.find_sources`.
+        exempt: texts that never count.
     """
-    benchmarks = benchmarks_named(against, data)
-    return contamination_filter(ContaminationIndex.of(benchmarks, ngram), ("seed",)) if benchmarks else None
+    benchmarks = load_sources(sources)
+    if not benchmarks:
+        return None
+    return contamination_filter(ContaminationIndex.of(benchmarks, ngram, exempt), ("seed",))
 
 
 def collect_unit(

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section
+from selfalign.core.config.contamination import ContaminationConfig
 
 
 class SourcesConfig(Section):
@@ -84,21 +85,6 @@ class FiltersConfig(Section):
     )
     min_docstring_characters: int = Field(
         default=10, ge=0, description="Shortest docstring, in characters, stripped."
-    )
-
-
-class ContaminationConfig(Section):
-    """Seeds in which a benchmark's text is found are dropped."""
-
-    against: list[str] = Field(
-        default=["humaneval"], description="Benchmarks, by name or name@version. []: none."
-    )
-    ngram: int = Field(
-        default=13, ge=5, description="Words in a row, of a prompt, solution or test, that count as overlap."
-    )
-    data: str | None = Field(
-        default="{shared}/data/evalplus",
-        description="Directory of the data files of those benchmarks that no installed package holds; {shared} stands for paths.shared.",
     )
 
 

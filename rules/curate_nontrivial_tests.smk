@@ -1,0 +1,27 @@
+# Tests that pass with the functions emptied prove nothing; included where the configuration asks for it.
+
+
+rule nontrivial_tests:
+    input:
+        rows=result("dataset/sanitize_raw.jsonl"),
+    output:
+        rows=result("dataset/nontrivial_tests.jsonl"),
+        dropped=result("dataset/dropped/nontrivial_tests.jsonl"),
+        counts=result("dataset/counts/nontrivial_tests.json"),
+    log:
+        result("logs/nontrivial_tests.log"),
+    benchmark:
+        result("benchmarks/nontrivial_tests.tsv")
+    conda:
+        "../envs/selfalign.yaml"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        code=fingerprint("nontrivial_tests"),
+        limits=config["execution"]["limits"],
+    message:
+        "Run the tests with the functions emptied: those that still pass prove nothing"
+    script:
+        "../scripts/nontrivial_tests.py"

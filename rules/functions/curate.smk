@@ -1,0 +1,31 @@
+# What rules/curate.smk is made from: its parameters and input functions.
+
+RESPONSES = config["curation"]["responses"]
+NONTRIVIAL_TESTS = config["curation"]["quality"]["nontrivial_tests"]
+SELECTED_FROM = "nontrivial_tests" if NONTRIVIAL_TESTS else "sanitize_raw"
+
+# The counts of the stage, in the order of its steps.
+CURATION_STEPS = [
+    "sanitize_raw",
+    *(["nontrivial_tests"] if NONTRIVIAL_TESTS else []),
+    "select",
+    "sanitize_smart",
+    "decontaminate",
+]
+CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
+
+
+def selection_settings():
+    """Return what decides the selection."""
+    keys = ("seed", "duplicates", "diversify_names", "max_rows")
+    quality = {
+        key: value for key, value in config["curation"]["quality"].items() if key != "nontrivial_tests"
+    }
+    return {**{key: config["curation"][key] for key in keys}, "quality": quality}
+
+
+def length_checkpoint():
+    """Return the base model, whose tokenizer counts, where lengths are limited."""
+    length = config["curation"]["length"]
+    limited = length["min_tokens"] is not None or length["max_tokens"] is not None
+    return [result("model/base")] if limited else []

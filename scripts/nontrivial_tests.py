@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from _job import job, whole_config
+
+with job(snakemake):
+    from selfalign.core.jsonl import write_json
+    from selfalign.curate.trivial import nontrivial_tests_file
+    from selfalign.sandbox import Limits
+
+    config = whole_config(snakemake)
+    counts = nontrivial_tests_file(
+        snakemake.input.rows,
+        snakemake.output.rows,
+        snakemake.output.dropped,
+        runtime=config.execution.runtime,
+        image=config.execution.image,
+        workers=snakemake.threads,
+        limits=Limits(**snakemake.params.limits),
+        cache=Path(config.paths.journal).with_name("verdicts.sqlite"),
+    )
+    write_json(snakemake.output.counts, counts.to_json())

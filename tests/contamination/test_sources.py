@@ -1,0 +1,83 @@
+"""Which benchmarks are looked for, and where their data are found."""
+
+import pytest
+
+from selfalign.benchmarks.records import read_tasks
+from selfalign.contamination import ContaminationIndex, Source, find_sources, load_sources
+from selfalign.core.errors import ConfigError
+from selfalign.core.jsonl import write_jsonl
+
+MBPP = {
+    "task_id": 601,
+    "text": "Write a function to count the pears that are heavier than the mean of all pears in a basket.",
+    "code": "def other(x):\r\n  return x\r\ndef heavy_pears(basket):\r\n  mean = sum(basket) / len(basket)\r\n"
+    "  return sum(pear > mean for pear in basket)",
+    "test_list": ["assert heavy_pears([1, 2, 3]) == 1", "assert heavy_pears([5, 5, 5, 9, 1]) == 1"],
+    "test_setup_code": "",
+    "challenge_test_list": [],
+}
+
+
+def test_packaged_data_need_no_place_and_others_are_downloaded(tmp_path):
+    found = find_sources(["humaneval", "mbpp"], tmp_path, downloads="downloads")
+    assert found == [Source("humaneval", "2021-07"), Source("mbpp", "2021-08", "downloads/mbpp")]
+    assert found[0].files == []
+    assert found[1].files == ["downloads/mbpp/mbpp.jsonl"]
+
+
+def test_a_directory_is_looked_in_first(tmp_path):
+    (tmp_path / "mbpp.jsonl").touch()
+    (found,) = find_sources(["mbpp"], tmp_path, downloads="downloads")
+    assert found.files == [str(tmp_path / "mbpp.jsonl")]
+
+
+def test_a_scored_version_comes_once_with_its_configured_data(tmp_path):
+    file = tmp_path / "mine.jsonl"
+    file.touch()
+    known = [("mbpp", None, str(file)), ("evoeval", "subtle-v0.1.0", None)]
+    found = find_sources(["mbpp@2021-08", "evoeval"], None, known=known, downloads="d")
+    assert [(each.name, each.version, each.data) for each in found] == [
+        ("mbpp", "2021-08", str(file)),
+        ("evoeval", "subtle-v0.1.0", "d/evoeval"),
+        ("evoeval", "difficult-v0.1.0", "d/evoeval"),
+    ]
+    assert found[0].files == [str(file)]
+
+
+def test_unknown_names_and_versions_are_said():
+    with pytest.raises(ConfigError, match="no benchmark is called 'humanevil'"):
+        find_sources(["humanevil"])
+    with pytest.raises(ConfigError, match="has no version 'v9'"):
+        find_sources(["mbpp_plus@v9"])
+
+
+def test_json_and_back(shared):
+    (source,) = find_sources(["mbpp_plus@v0.1.0"], shared / "data/evalplus")
+    (benchmark,) = load_sources([source.to_json()])
+    assert len(benchmark.tasks) == 399
+
+
+def test_every_evalplus_task_is_found_by_prompt_and_solution(shared):
+    names = ["humaneval_plus@v0.1.9", "humaneval_plus@v0.1.10", "mbpp_plus@v0.1.0", "mbpp_plus@v0.2.0"]
+    benchmarks = load_sources(find_sources(names, shared / "data/evalplus"))
+    index = ContaminationIndex.of(benchmarks)
+    for benchmark in benchmarks:
+        for task in benchmark.tasks:
+            assert index.find(task.prompt) is not None, task.id
+    missed = [
+        task.id
+        for benchmark in benchmarks
+        for task in benchmark.tasks
+        if index.find(task.canonical_solution) is None
+    ]
+    # The exempt one-liners; those of MBPP+ begin with a definition and are never so short.
+    assert set(missed) <= {f"HumanEval/{number}" for number in (2, 23, 27, 28, 41, 53)}
+
+
+def test_all_of_mbpp_is_looked_for_in_its_own_layout(tmp_path):
+    write_jsonl(tmp_path / "mbpp.jsonl", [MBPP])
+    (task,) = read_tasks("mbpp", tmp_path / "mbpp.jsonl")
+    assert (task.id, task.entry_point) == ("MBPP/601", "heavy_pears")
+    compile(task.canonical_solution + task.tests + f"check({task.entry_point})", "task", "exec")
+    namespace: dict = {}
+    exec(f"{task.canonical_solution}\n{task.tests}\ncheck({task.entry_point})", namespace)

@@ -1,0 +1,46 @@
+import pytest
+from tests.tiny import write_tiny_checkpoint
+
+from selfalign.core.config.curation import LengthConfig
+from selfalign.core.errors import ConfigError, DataError
+from selfalign.core.outcomes import Drop, Keep
+from selfalign.curate.length import length_filter
+from selfalign.curate.steps import sanitize_file
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tiny")
+    write_tiny_checkpoint(directory)
+    return directory
+
+
+def test_long_and_short_examples_go(checkpoint):
+    row = {"instruction": "Add.", "response": "a " * 50}
+    outcome = length_filter(LengthConfig(max_tokens=10), checkpoint)(row)
+    assert isinstance(outcome, Drop)
+    tokens = outcome.detail["tokens"]
+    assert outcome.reason == "too_long"
+    assert isinstance(
+        length_filter(LengthConfig(min_tokens=tokens, max_tokens=tokens), checkpoint)(row), Keep
+    )
+    assert length_filter(LengthConfig(min_tokens=tokens + 1), checkpoint)(row) == Drop(
+        "too_short", {"tokens": tokens}
+    )
+
+
+def test_the_training_encoding_has_as_many_tokens(checkpoint):
+    from selfalign.train.data import encode, load_tokenizer
+
+    row = {"instruction": "Add two numbers.", "response": "```python\ndef f(a, b):\n    return a + b\n```"}
+    (example,) = encode([row], load_tokenizer(checkpoint), 10_000).examples
+    outcome = length_filter(LengthConfig(max_tokens=1), checkpoint)(row)
+    assert isinstance(outcome, Drop)
+    assert outcome.detail["tokens"] + 2 == len(example["input_ids"])  # beginning and end of sequence
+
+
+def test_a_missing_tokenizer_is_one_line(tmp_path):
+    with pytest.raises(DataError, match=r"tokenizer\.json"):
+        length_filter(LengthConfig(max_tokens=1), tmp_path)
+    with pytest.raises(ConfigError, match="needs the directory of the model"):
+        sanitize_file("raw", [], tmp_path / "o.jsonl", length=LengthConfig(max_tokens=1))

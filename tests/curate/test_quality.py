@@ -1,0 +1,80 @@
+import pytest
+
+from selfalign.core.config.curation import QualityConfig
+from selfalign.core.outcomes import Drop, Keep, run_filters
+from selfalign.curate.quality import quality_chain, require_asserting_tests, require_complete_code
+
+
+def response(implementation="def f(x):\n    return x + 1", tests="assert f(1) == 2", tag="python"):
+    return {
+        "instruction": "Write f.",
+        "response": f"[Reasoning]\nr\n\n[Implementation]\n```{tag}\n{implementation}\n```\n\n"
+        f"[Explanation]\ne\n\n[Tests]\n```python\n{tests}\n```",
+    }
+
+
+@pytest.mark.parametrize(
+    "implementation",
+    [
+        "def f(x):\n    pass",
+        "def f(x):\n    '''Add one.'''\n    ...",
+        "def f(x):\n    raise NotImplementedError('later')",
+        "class A:\n    def m(self):\n        pass",
+        "def f(x:\n    return x",
+    ],
+)
+def test_incomplete_code_is_dropped(implementation):
+    outcome = require_complete_code(response(implementation))
+    assert isinstance(outcome, Drop)
+    assert outcome.reason == "incomplete_code"
+
+
+@pytest.mark.parametrize(
+    "implementation",
+    [
+        "def f(x):\n    return x",
+        "class A:\n    @abstractmethod\n    def m(self): ...\n    def n(self):\n        return 1",
+        "class E(Exception):\n    pass\ndef f(x):\n    raise E",
+    ],
+)
+def test_complete_code_is_kept(implementation):
+    assert isinstance(require_complete_code(response(implementation)), Keep)
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "print(f(1))  # assert",
+        "assert True",
+        "assert 1 + 1 == 2",
+        "def test_f():\n    assert f(1) == 2",
+        "def test_f():\n    helper()\ndef helper():\n    assert f(1) == 2",
+        "assert f(1) ==",
+    ],
+)
+def test_tests_that_assert_nothing_are_dropped(tests):
+    assert require_asserting_tests(response(tests=tests)) == Drop("tests_assert_nothing")
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "assert f(1) == 2",
+        "for x in range(3):\n    assert f(x) == x + 1",
+        "def test_f():\n    helper()\ndef helper():\n    assert f(1) == 2\ntest_f()",
+        "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), 2)\nunittest.main()",
+        "def test_f():\n    assert f(1) == 2\nif __name__ == '__main__':\n    import pytest\n    pytest.main()",
+    ],
+)
+def test_tests_that_assert_are_kept(tests):
+    assert isinstance(require_asserting_tests(response(tests=tests)), Keep)
+
+
+def test_all_blocks_have_one_of_the_languages():
+    chain = quality_chain(QualityConfig(code_languages=["Python"]))
+    assert isinstance(run_filters(response(), chain), Keep)
+    assert run_filters(response(tag="java"), chain) == Drop("code_language", "java")
+
+
+def test_every_filter_is_off_by_default():
+    assert quality_chain(QualityConfig()) == []

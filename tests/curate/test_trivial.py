@@ -1,0 +1,53 @@
+"""Trivial tests, told from others by running them with the functions emptied."""
+
+import pytest
+from tests.curate.test_quality import response
+
+from selfalign.core.jsonl import read_jsonl, write_jsonl
+from selfalign.curate.trivial import hollowed, nontrivial_tests_file
+
+TRIVIAL = {
+    "asserts nothing of it": response(tests="assert f is not None"),
+    "swallows": response(tests="try:\n    assert f(1) == 2\nexcept AssertionError:\n    pass"),
+    "defines it again": response(tests="def f(x):\n    return 0\nassert f(1) in (0, None)"),
+}
+GOOD = {
+    "plain": response(),
+    "a method": response("class A:\n    def m(self):\n        return 3", "assert A().m() == 3"),
+    "of no function": response("x = 1", "assert x == 1"),
+    "unreadable": response(tests="assert f(1) =="),
+}
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("trivial")
+    rows = [{**row, "name": name} for name, row in (TRIVIAL | GOOD | {"last": TRIVIAL["swallows"]}).items()]
+    write_jsonl(directory / "in.jsonl", rows)
+    counts = nontrivial_tests_file(
+        directory / "in.jsonl",
+        directory / "out.jsonl",
+        directory / "dropped.jsonl",
+        cache=directory / "v.sqlite",
+    )
+    return counts, list(read_jsonl(directory / "out.jsonl")), list(read_jsonl(directory / "dropped.jsonl"))
+
+
+def test_trivial_tests_are_dropped_and_no_others(outcome):
+    counts, kept, dropped = outcome
+    assert [row["name"] for row in kept] == list(GOOD)
+    assert [row["name"] for row in dropped] == [*TRIVIAL, "last"]
+    assert counts.to_json() == {
+        "step": "nontrivial_tests",
+        "in": 8,
+        "out": 4,
+        "dropped": {"trivial_tests": 4},
+    }
+
+
+def test_functions_of_the_tests_themselves_stay():
+    program = hollowed("```python\ndef f():\n    return 1\ndef test_f():\n    assert f() == 1\ntest_f()\n```")
+    assert program is not None
+    assert "assert f() == 1" in program
+    assert "return None" in program
+    assert hollowed("no code at all") is None
