@@ -51,6 +51,7 @@ rule all:
         result("report/index.html"),
         result("report/funnel.json"),
         result("dataset/train.jsonl"),
+        result("dataset/README.md"),
         result("scores/summary.json"),
     localrule: True
     message:

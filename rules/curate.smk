@@ -125,7 +125,6 @@ rule decontaminate:
 rule dataset:
     input:
         rows=result("dataset/decontaminate.jsonl"),
-        counts=CURATION_COUNTS,
     output:
         train=report(
             result("dataset/train.jsonl"),
@@ -133,7 +132,35 @@ rule dataset:
             category="Data set",
             labels={"file": "rows"},
         ),
+        train_parquet=result("dataset/train.parquet"),
+        test=TEST_FILES,
+    log:
+        result("logs/dataset.log"),
+    benchmark:
+        result("benchmarks/dataset.tsv")
+    conda:
+        "../envs/selfalign.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        code=fingerprint("dataset"),
+        test_share=config["curation"]["handover"]["test_share"],
+        seed=config["curation"]["seed"],
+    message:
+        "Hand over the data set: train and test, JSON Lines and Parquet"
+    script:
+        "../scripts/dataset.py"
+
+
+rule dataset_card:
+    input:
+        train=result("dataset/train.jsonl"),
         parquet=result("dataset/train.parquet"),
+        test=TEST_FILES,
+        funnel=result("report/funnel.json"),
+    output:
         card=report(
             result("dataset/README.md"),
             caption="../report/card.rst",
@@ -147,20 +174,55 @@ rule dataset:
             labels={"file": "checksums"},
         ),
     log:
-        result("logs/dataset.log"),
+        result("logs/dataset_card.log"),
     benchmark:
-        result("benchmarks/dataset.tsv")
+        result("benchmarks/dataset_card.tsv")
     conda:
         "../envs/selfalign.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=1000,
+        runtime=30,
     params:
-        code=fingerprint("dataset"),
+        code=fingerprint("dataset_card"),
         model=model_title(),
-        against=config["curation"]["decontamination"]["against"],
+        settings=card_settings(),
+        benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
+        responses=RESPONSES,
     message:
-        "Hand over the data set: JSON Lines, Parquet, card, checksums"
+        "Describe the data set: card and checksums"
     script:
-        "../scripts/dataset.py"
+        "../scripts/dataset_card.py"
+
+
+# Only when it is asked for: `snakemake push_dataset` (curation.handover.hub).
+rule push_dataset:
+    input:
+        files=[
+            result("dataset/README.md"),
+            result("dataset/SHA256SUMS"),
+            result("dataset/train.jsonl"),
+            result("dataset/train.parquet"),
+            *TEST_FILES,
+        ],
+    output:
+        pushed=result("dataset/pushed.json"),
+    log:
+        result("logs/push_dataset.log"),
+    benchmark:
+        result("benchmarks/push_dataset.tsv")
+    retries: 2
+    conda:
+        "../envs/selfalign.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    params:
+        code=fingerprint("push_dataset"),
+        repository=config["curation"]["handover"]["hub"],
+        private=config["curation"]["handover"]["private"],
+    message:
+        "Upload the data set to {params.repository}"
+    script:
+        "../scripts/push_dataset.py"

@@ -44,7 +44,7 @@ rule report:
         verdicts=shards("execution", "verdicts"),
         dropped=dropped_rows(),
         dataset=rules.dataset.output.train,
-        checksums=rules.dataset.output.checksums,
+        checksums=rules.dataset_card.output.checksums,
         models=[result("model/base"), result("model/tuned")],
         training=rules.train.output.metrics,
         scores=rules.scores.output.summary,

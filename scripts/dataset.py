@@ -1,10 +1,13 @@
 from _job import job
 
 with job(snakemake):
-    from selfalign.curate.handover import copy_rows, write_card, write_checksums, write_parquet
+    from selfalign.curate.handover import split_rows, write_parquet
 
-    out = snakemake.output
-    copy_rows(snakemake.input.rows, out.train)
-    write_parquet(out.train, out.parquet)
-    write_card(out.card, out.train, snakemake.input.counts, snakemake.params.model, snakemake.params.against)
-    write_checksums(out.checksums, [out.train, out.parquet, out.card])
+    out, params = snakemake.output, snakemake.params
+    test = list(out.get("test", []))
+    split_rows(
+        snakemake.input.rows, out.train, test[0] if test else None, share=params.test_share, seed=params.seed
+    )
+    write_parquet(out.train, out.train_parquet)
+    if test:
+        write_parquet(*test)

@@ -14,6 +14,18 @@ CURATION_STEPS = [
 ]
 CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
 
+# The test split: JSON Lines and Parquet, where there is one.
+TEST_FILES = (
+    [result("dataset/test.jsonl"), result("dataset/test.parquet")]
+    if config["curation"]["handover"]["test_share"]
+    else []
+)
+
+
+def card_settings():
+    """Return what the card says beside the run's numbers."""
+    return {key: config["curation"]["handover"][key] for key in ("title", "license")}
+
 
 def selection_settings():
     """Return what decides the selection."""

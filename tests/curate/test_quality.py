@@ -76,5 +76,6 @@ def test_all_blocks_have_one_of_the_languages():
     assert run_filters(response(tag="java"), chain) == Drop("code_language", "java")
 
 
-def test_every_filter_is_off_by_default():
-    assert quality_chain(QualityConfig()) == []
+def test_filters_are_switched_one_by_one():
+    assert quality_chain(QualityConfig(complete_code=False, asserting_tests=False)) == []
+    assert quality_chain(QualityConfig(complete_code=False)) == [require_asserting_tests]

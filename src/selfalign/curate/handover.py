@@ -1,104 +1,81 @@
-"""Handing the data set over: JSON Lines, Parquet, a card with the run's own numbers, checksums."""
+"""Handing the data set over: JSON Lines and Parquet, train and test, checksums."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from selfalign.core.hashing import file_sha256
-from selfalign.core.jsonl import atomic_path, read_json, read_jsonl
+from selfalign.core.jsonl import Record, atomic_path, read_jsonl, write_jsonl
 
-CARD = """\
----
-language: en
-license: other
-task_categories: [text-generation]
-tags: [code, self-alignment, synthetic]
-size_categories: [{size}]
-configs:
-- config_name: default
-  data_files: train.jsonl
----
+# Rows of a Parquet row group, and of what is held in memory at a time.
+ROW_GROUP = 1000
 
-# Self-aligned instruction data
 
-{rows:,} pairs of instruction and response. The instructions and responses were written by the model
-{model} from the seed functions of the sources below; every response passed its own tests in a sandbox.
+def split_rows(
+    source: str | Path,
+    train: str | Path,
+    test: str | Path | None = None,
+    *,
+    share: float = 0.0,
+    seed: int = 0,
+) -> tuple[int, int]:
+    """Copy rows to `train` and, by a seeded draw, `share` of them to `test`; both keep the order. Constant memory.
 
-## Sources of the seeds
+    At least one row goes to each, where there are two rows or more and a share is asked for.
 
-{sources}
-
-The rows carry their seed and its licence in `lineage.seed`; the licences of the sources apply to the seeds.
-
-## Funnel
-
-| step | in | kept | dropped, by reason |
-|---|---:|---:|---|
-{funnel}
-
-## Decontamination
-
-{decontamination}
-
-## Rebuilding
-
-The workflow that made this file rebuilds it: the same configuration and completions give the same bytes.
-"""
+    Returns:
+        the numbers of rows.
+    """
+    if test is None or not share:
+        return write_jsonl(train, read_jsonl(source)), 0
+    count = sum(1 for _ in read_jsonl(source))
+    wanted = min(max(round(share * count), 1), count - 1) if count > 1 else 0
+    drawn = set(random.Random(seed).sample(range(count), wanted))
+    write_jsonl(train, (row for place, row in enumerate(read_jsonl(source)) if place not in drawn))
+    write_jsonl(test, (row for place, row in enumerate(read_jsonl(source)) if place in drawn))
+    return count - wanted, wanted
 
 
 def write_parquet(source: str | Path, out: str | Path) -> None:
-    """Write the rows of `source` as Parquet, ``lineage`` as JSON text so that the columns' types are plain."""
+    """Write the rows of `source` as Parquet, a row group at a time.
+
+    A column whose values are all strings, integers, numbers, truth values or lists of strings has that type;
+    any other (``lineage``) is JSON text, so that the columns are the same whatever a row's history holds.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [_flat(record) for record in read_jsonl(source)]
-    names = sorted({name for row in rows for name in row}) if rows else ["instruction", "response"]
-    columns = {name: [row.get(name) for row in rows] for name in names}
-    table = pa.table(
-        {name: pa.array(values) if rows else pa.array([], pa.string()) for name, values in columns.items()}
-    )
-    with atomic_path(out) as temporary:
-        pq.write_table(table, temporary)
+    types = {
+        "string": pa.string(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "truth": pa.bool_(),
+        "strings": pa.list_(pa.string()),
+        "json": pa.string(),
+    }
+    kinds = column_kinds(read_jsonl(source)) or {"instruction": "string", "response": "string"}
+    schema = pa.schema([(name, types[kind]) for name, kind in kinds.items()])
+    rows = read_jsonl(source)
+    with atomic_path(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        while group := list(islice(rows, ROW_GROUP)):
+            columns = [[_cell(row.get(name), kind) for row in group] for name, kind in kinds.items()]
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def write_card(
-    out: str | Path, train: str | Path, counts: Sequence[str | Path], model: str, against: Iterable[str]
-) -> None:
-    """Write the data set's card (Markdown with a YAML head) from the rows and the counts of the steps."""
-    rows = 0
-    sources: dict[tuple[str, str], int] = {}
-    for record in read_jsonl(train):
-        rows += 1
-        seed = record.get("lineage", {}).get("seed", {})
-        origin = (
-            " ".join(str(seed[key]) for key in ("package", "version") if seed.get(key)) or "unknown source"
-        )
-        licence = str(seed.get("license", "unknown licence"))
-        sources[origin, licence] = sources.get((origin, licence), 0) + 1
-    listed = [
-        f"- {origin} ({licence}): {count:,} rows" for (origin, licence), count in sorted(sources.items())
-    ]
-    checked = ", ".join(against)
-    text = CARD.format(
-        size="n<1K"
-        if rows < 1000
-        else "1K<n<10K"
-        if rows < 10_000
-        else "10K<n<100K"
-        if rows < 100_000
-        else "100K<n<1M",
-        rows=rows,
-        model=model,
-        sources="\n".join(listed) or "(no rows)",
-        funnel="\n".join(_funnel_row(read_json(path)) for path in counts),
-        decontamination=f"Checked against: {checked}." if checked else "Not checked against any benchmark.",
-    )
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def column_kinds(rows: Iterable[Record]) -> dict[str, str]:
+    """Return the kind of every column, in the order of their first appearance; ``json`` where values differ."""
+    kinds: dict[str, str | None] = {}
+    for row in rows:
+        for name, value in row.items():
+            found, before = _kind(value), kinds.get(name)
+            kinds[name] = before if found is None else found if before in (None, found) else "json"
+    return {name: kind or "json" for name, kind in kinds.items()}
 
 
 def write_checksums(out: str | Path, files: Iterable[str | Path]) -> None:
@@ -108,16 +85,21 @@ def write_checksums(out: str | Path, files: Iterable[str | Path]) -> None:
         temporary.write_text("".join(lines), encoding="utf-8")
 
 
-def copy_rows(source: str | Path, out: str | Path) -> None:
-    """Copy a finished file of rows under its final name."""
-    with atomic_path(out) as temporary:
-        shutil.copyfile(source, temporary)
+def read_checksums(path: str | Path) -> Iterator[tuple[str, str]]:
+    """Yield file name and SHA-256 of every line that :func:`write_checksums` wrote."""
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        yield name, digest
 
 
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    return {k: json.dumps(v, sort_keys=True) if isinstance(v, dict) else v for k, v in record.items()}
+def _kind(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return "strings"
+    kinds = {bool: "truth", str: "string", int: "integer", float: "number"}
+    return kinds.get(type(value), "json")
 
 
-def _funnel_row(step: dict[str, Any]) -> str:
-    dropped = ", ".join(f"{reason} {count:,}" for reason, count in step["dropped"].items())
-    return f"| {step['step']} | {step['in']:,} | {step['out']:,} | {dropped} |"
+def _cell(value: Any, kind: str) -> Any:
+    return json.dumps(value, sort_keys=True) if kind == "json" and value is not None else value

@@ -13,13 +13,13 @@ Part = Literal["instruction", "response", "code"]
 
 
 class QualityConfig(Section):
-    """Filters of one row at a time, before the selection. All are off in the reference and by default."""
+    """Filters of one row at a time, before the selection. The reference has none of them."""
 
     complete_code: bool = Field(
-        default=False, description="Drop code that does not parse, or has a function without a body."
+        default=True, description="Drop code that does not parse, or has a function without a body."
     )
     asserting_tests: bool = Field(
-        default=False, description="Drop tests that assert nothing, or only in functions that nothing calls."
+        default=True, description="Drop tests that assert nothing, or only in functions that nothing calls."
     )
     nontrivial_tests: bool = Field(
         default=False,

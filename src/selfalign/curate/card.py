@@ -1,0 +1,177 @@
+"""The data set's card: Markdown with a YAML head, every number from the run's own files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from selfalign.core.config.curation import HandoverConfig
+from selfalign.core.hashing import json_sha256
+from selfalign.core.jsonl import Record, atomic_path, read_json, read_jsonl
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+CARD = """\
+---
+{head}---
+
+# {title}
+
+{rows} pairs of an instruction and a response with Python code. A model wrote them, starting from functions of
+the sources below; every response {verdict}. Made with selfalign {version}.
+
+## Fields
+
+`instruction` and `response` are the pair. The other fields are its history: `seed` (the function it began with),
+`concepts`, `prompt` and `fingerprint` (of the last request), and `lineage`: origin and licence of the seed, every
+prompt's key, the sample's number, verdict and image of the sandbox, and every transformation. In Parquet,
+`lineage` is JSON text. `selfalign trace ROW` prints the story of a row.
+
+## Sources of the seeds
+
+{sources}
+
+The licence of a source applies to the seeds taken from it; it is in each row's `lineage.seed`.
+
+## Model
+
+Instructions and responses were written by {model} ({identities}). Its licence may bind what is done with them.
+
+## Funnel
+
+| stage | step | in | kept | dropped, by reason |
+|---|---|---:|---:|---|
+{funnel}
+
+## Decontamination
+
+{decontamination}
+
+## How to rebuild
+
+Run `snakemake --cores all dataset/README.md` of selfalign {version} with this configuration (SHA-256
+`{configuration_sha256}`): the same completions give the same bytes, which `sha256sum -c SHA256SUMS` checks.
+
+```yaml
+{configuration}```
+"""
+
+
+def write_card(
+    out: str | Path,
+    *,
+    splits: Mapping[str, str | Path],
+    funnel: str | Path,
+    settings: HandoverConfig,
+    model: str,
+    configuration: Mapping[str, Any],
+    benchmarks: Iterable[Mapping[str, Any]],
+    responses: str = "passing",
+) -> None:
+    """Write the card.
+
+    Args:
+        splits: the JSON Lines of each split, by name; their Parquet files have the same names.
+        funnel: the joined counts of all steps (``report/funnel.json``).
+        model: what the model is called.
+        configuration: what decides the rows; printed as it is.
+        benchmarks: name and version of those that were looked for.
+        responses: which responses were taken (``curation.responses``).
+    """
+    from selfalign import __version__
+
+    counts: dict[str, int] = {}
+    sources: Counter[str] = Counter()
+    identities: Counter[str] = Counter()
+    for name, path in splits.items():
+        counts[name] = 0
+        for row in read_jsonl(path):
+            counts[name] += 1
+            sources[source_of(row)] += 1
+            identities[str(row.get("lineage", {}).get("response", {}).get("model", "unknown"))] += 1
+    steps = read_json(funnel)["steps"]
+    ngram = configuration["curation"]["decontamination"]["ngram"]
+    text = CARD.format(
+        head=_head(settings, counts),
+        title=settings.title,
+        rows=" and ".join(f"{count:,} ({name})" for name, count in counts.items()),
+        verdict={
+            "passing": "passed its own tests in a sandbox",
+            "failing": "failed its own tests in a sandbox (an ablation)",
+            "random": "was taken whether or not it passed its own tests (an ablation)",
+        }[responses],
+        version=__version__,
+        sources="\n".join(f"- {source}: {count:,} rows" for source, count in sorted(sources.items()))
+        or "(no rows)",
+        model=model,
+        identities=", ".join(f"identity `{each}`" for each in sorted(identities)) or "no rows",
+        funnel="\n".join(_funnel_row(step) for step in steps),
+        decontamination=_decontamination(list(benchmarks), ngram, steps),
+        configuration_sha256=json_sha256(configuration),
+        configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
+    )
+    with atomic_path(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def deciding(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sections of a whole configuration that decide the rows, without places and names of machines."""
+    keys = {
+        key: dict(configuration[key]) for key in ("model", "seeds", "generation", "execution", "curation")
+    }
+    for section, others in (("execution", ("runtime", "image")), ("curation", ("handover",))):
+        keys[section] = {key: value for key, value in keys[section].items() if key not in others}
+    return keys
+
+
+def source_of(row: Record) -> str:
+    """Return where a row's seed comes from, in words: package or repository or data set, version, licence."""
+    seed = row.get("lineage", {}).get("seed", {})
+    names = ("package", "dataset", "repository", "source")
+    origin = next((str(seed[name]) for name in names if seed.get(name)), "unknown source")
+    version = seed.get("version") or seed.get("revision")
+    licence = seed.get("license") or "unknown licence"
+    licence = ", ".join(licence) if isinstance(licence, list) else licence
+    return f"{origin}{f' {version}' if version else ''} ({licence})"
+
+
+def _head(settings: HandoverConfig, counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    head = {
+        "pretty_name": settings.title,
+        "language": ["en", "code"],
+        "license": settings.license,
+        "task_categories": ["text-generation"],
+        "tags": ["code", "instruction-tuning", "self-alignment", "synthetic"],
+        "size_categories": [next((size for limit, size in SIZES if total < limit), "n>1M")],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": name, "path": f"{name}.parquet"} for name in counts],
+            }
+        ],
+    }
+    return yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+
+
+def _funnel_row(step: Mapping[str, Any]) -> str:
+    dropped = ", ".join(f"{reason} {count:,}" for reason, count in step["dropped"].items())
+    return f"| {step['stage']} | {step['step']} | {step['in']:,} | {step['out']:,} | {dropped} |"
+
+
+def _decontamination(
+    benchmarks: Sequence[Mapping[str, Any]], ngram: int, steps: Sequence[Mapping[str, Any]]
+) -> str:
+    if not benchmarks:
+        return "Not checked against any benchmark."
+    names = ", ".join(f"{each['name']} {each['version']}" for each in benchmarks)
+    dropped = sum(step["dropped"].get("contaminated", 0) for step in steps if step["step"] == "decontaminate")
+    return (
+        f"Instruction, response and code of every row were compared with the prompts, solutions and tests of {names}: "
+        f"{ngram} words in a row, or all words of a shorter text, lower-cased and without punctuation. "
+        f"{dropped:,} rows were dropped for it."
+    )

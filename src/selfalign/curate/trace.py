@@ -1,0 +1,121 @@
+"""The story of one row: where it began, what was asked, what the sandbox said, what was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfalign.core.errors import DataError
+from selfalign.core.jsonl import Record, read_numbered
+from selfalign.core.lineage import row_id
+
+# Where a run's rows are looked for: the final ones, then those that some step dropped.
+FINAL = ("dataset/train.jsonl", "dataset/test.jsonl")
+DROPPED = ("dataset/dropped/*.jsonl", "execution/dropped/*.jsonl")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row and where it is.
+
+    Attributes:
+        file: the file of rows.
+        number: of its line, from 1.
+    """
+
+    record: Record
+    file: Path
+    number: int
+
+
+def find_row(where: str | Path, wanted: str) -> Found:
+    """Return a row of a run's directory or of a file of rows.
+
+    Args:
+        wanted: number of the row from 1; or its id, ``INDEX.SAMPLE``: index of the seed, number of the sample.
+            By its id a row that a step dropped is found too.
+
+    Raises:
+        DataError: there is no such row, or nothing to look in.
+    """
+    where = Path(where)
+    by_number = wanted.isdigit()
+    if not by_number and not all(part.isdigit() for part in wanted.split(".", 1)):
+        raise DataError(
+            f"expected a row's number from 1 or its id (such as 17.3), found '{wanted}'", file=where
+        )
+    files = list(_files(where, final_only=by_number))
+    if not files:
+        raise DataError("expected a file of rows, or the directory of a run with a data set", file=where)
+    for file in files[:1] if by_number else files:
+        for number, record in read_numbered(file):
+            if wanted in ((str(number),) if by_number else (row_id(record),)):
+                return Found(record, file, number)
+    raise DataError(f"expected row {wanted}, found none", file=files[0] if by_number else where)
+
+
+def tell_story(found: Found) -> Iterator[tuple[str, str]]:
+    """Yield the chapters of a row's story in order, each a heading and a text."""
+    record = found.record
+    lineage: dict[str, Any] = record.get("lineage", {})
+    name = row_id(record)
+    yield "row", f"{f'{name}, ' if name else ''}line {found.number} of {found.file}"
+    if not lineage:
+        yield "lineage", "none: this row was not made by the pipeline, or its lineage was taken off"
+    seed = lineage.get("seed", {})
+    yield (
+        "seed",
+        "\n".join(
+            part for part in (_facts(seed), f"SHA-1 {record['sha1']}" if "sha1" in record else "") if part
+        ),
+    )
+    yield "", record.get("seed", "")
+    yield from (
+        (stage, _facts(lineage[stage])) for stage in ("imports", "types", "judge") if stage in lineage
+    )
+    yield "concepts", ", ".join(record.get("concepts", []))
+    yield "", _request(lineage.get("concepts", {}))
+    yield "instruction", _request(lineage.get("instruction", {}))
+    yield "response", _request(lineage.get("response", {}))
+    if "sample" in lineage:
+        yield "sample", f"number {lineage['sample'].get('number')} (from 0) of that request"
+    yield "sandbox", _facts(lineage.get("execution", {}))
+    yield "transformations", "\n".join(lineage.get("transformations", []))
+    if "reason" in record:
+        step = f"{found.file.parent.parent.name}, {found.file.stem}"
+        yield (
+            "dropped",
+            f"in {step}: {record['reason']}" + (f" {record['detail']}" if "detail" in record else ""),
+        )
+    yield "final instruction", record.get("instruction", "")
+    yield "final response", record.get("response", "")
+
+
+def _files(where: Path, *, final_only: bool) -> Iterator[Path]:
+    if where.is_file():
+        yield where
+        return
+    patterns = FINAL if final_only else (*FINAL, *DROPPED)
+    for pattern in patterns:
+        yield from sorted(where.glob(pattern))
+    if not final_only or not (where / "dataset").is_dir():
+        yield from sorted(
+            path for path in where.glob("t*.jsonl") if path.name in ("train.jsonl", "test.jsonl")
+        )
+
+
+def _request(facts: dict[str, Any]) -> str:
+    if not facts:
+        return ""
+    text = (
+        f"asked of model {facts.get('model')}\nrecipe {facts.get('recipe')}, few-shots {facts.get('few_shots')}, "
+        f"request seed {facts.get('request_seed')}, temperature {facts.get('temperature')}"
+    )
+    rest = {k: v for k, v in facts.items() if k in ("drawn", "prompt_sha256", "journal_key")}
+    return f"{text}\n{_facts(rest)}"
+
+
+def _facts(facts: dict[str, Any]) -> str:
+    return "\n".join(f"{key.replace('_', ' ')}: {value}" for key, value in facts.items() if value is not None)
