@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := src scripts tests benchmarks
 
-.PHONY: build setup test lint tests soak cluster generated lock clean
+.PHONY: build docs setup test lint tests soak cluster generated lock clean
 
 build: setup
 	@$(BIN)/snakemake --cores all
@@ -48,6 +48,11 @@ generated: setup
 	$(BIN)/selfalign config default > config.yaml
 	$(BIN)/selfalign config schema > schemas/config.schema.json
 	$(BIN)/python envs/generate.py
+	$(BIN)/python docs/generate.py
+
+# The documentation, as pages in site/.
+docs: setup
+	$(BIN)/mkdocs build --strict
 
 # Freeze what envs/main.in resolved to (after installing a change of it by hand).
 lock:

@@ -23,3 +23,10 @@ def register(app: typer.Typer) -> None:
         from selfalign.core.config.document import schema_json
 
         typer.echo(schema_json(), nl=False)
+
+    @config.command()
+    def reference() -> None:
+        """Print the reference of every key (Markdown)."""
+        from selfalign.core.config.document import reference_markdown
+
+        typer.echo(reference_markdown(), nl=False)

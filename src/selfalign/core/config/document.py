@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import Any
+from collections.abc import Sequence
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from selfalign.core.config import Config
 
@@ -17,6 +20,15 @@ HEAD = """\
 # The embedded default: the whole loop on a laptop, with the model that comes in a PyPI wheel.
 # Generated from the models in src/selfalign/core/config/ by `make generated`; other configurations lie in
 # presets/ and are layered over this one with --configfile.
+"""
+
+LONGEST_DEFAULT = 80
+REFERENCE_HEAD = """\
+# Configuration
+
+Every key, with its default (the embedded laptop build), what it may be, and what it means. Generated from the models in
+`src/selfalign/core/config/` by `make generated`. A wrong key or value is refused before anything runs; give what differs in a file of your
+own with `--configfile`.
 """
 
 
@@ -29,6 +41,88 @@ def schema_json() -> str:
     """Return the JSON Schema of the configuration."""
     schema = {"$schema": DIALECT, **Config.model_json_schema()}
     return json.dumps(schema, indent=2) + "\n"
+
+
+def reference_markdown() -> str:
+    """Return a page with every key of the configuration: its default, what it may be, what it means."""
+    lines = [REFERENCE_HEAD]
+    for name, field in Config.model_fields.items():
+        section = _section_of(field.annotation)
+        if section is None:
+            lines += [f"\n## {name}\n", f"\n{field.description}\n", *_table([(name, field)])]
+        else:
+            lines += _reference_lines(name, section, field.description or "")
+    return "".join(lines)
+
+
+def _reference_lines(name: str, model: type[BaseModel], description: str) -> list[str]:
+    """Return the page's part about a section: its keys, then its sections."""
+    plain, deeper = [], []
+    for key, field in model.model_fields.items():
+        section = _section_of(field.annotation)
+        # A list of sections is a key with a value, and its items are described below.
+        if section is None or get_origin(field.annotation) is list:
+            plain.append((key, field, section))
+        if section is not None:
+            deeper.append((key, field, section))
+    level = "#" * min(4, 2 + name.count("."))
+    lines = [f"\n{level} {name}\n", f"\n{description}\n"]
+    if plain:
+        lines += _table([(f"{name}.{key}", field) for key, field, _ in plain])
+    for key, field, section in deeper:
+        lines += _reference_lines(f"{name}.{key}", section, field.description or "")
+    return lines
+
+
+def _table(rows: Sequence[tuple[str, FieldInfo]]) -> list[str]:
+    lines = ["\n| key | default | may be | meaning |\n|---|---|---|---|\n"]
+    for key, field in rows:
+        shown = _default_text(field)
+        cells = [f"`{key}`", f"`{shown}`", _allowed_text(field), field.description or ""]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+    return lines
+
+
+def _default_text(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    text = json.dumps(_plain(field.get_default(call_default_factory=True)), ensure_ascii=False)
+    return text if len(text) <= LONGEST_DEFAULT else "see config.yaml"
+
+
+def _allowed_text(field: FieldInfo) -> str:
+    """Return what a value may be, in words: its type, and its bounds."""
+    kind = _type_text(field.annotation)
+    bounds = [
+        f"{sign} {getattr(rule, name)}"
+        for rule in field.metadata
+        for name, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+        if getattr(rule, name, None) is not None
+    ]
+    return ", ".join([kind, *bounds])
+
+
+def _type_text(annotation: Any) -> str:
+    names = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}
+    if annotation in names:
+        return names[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin is list:
+        return f"list of {_type_text(arguments[0])}"
+    if origin is dict:
+        return "keys with values"
+    if origin in (Union, UnionType):
+        return " or ".join(_type_text(each) for each in arguments)
+    return "keys with values" if isinstance(annotation, type) else str(annotation)
+
+
+def _plain(value: Any) -> Any:
+    """Return a default as JSON can write it."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _section_lines(model: type[BaseModel], values: dict[str, Any], depth: int) -> list[str]:

@@ -1,0 +1,114 @@
+"""The documentation holds: pages build strictly, links and files are there, commands exist, references agree."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from selfalign.cli import build_app
+from selfalign.core.config import Config
+from selfalign.core.config.document import reference_markdown
+
+PLACES = ("presets", "profiles", "rules", "scripts", "benchmarks", "envs", "containers", "prompts", "src")
+
+
+def pages(root):
+    return [*sorted((root / "docs").rglob("*.md")), root / "README.md", root / "CONTRIBUTING.md"]
+
+
+def leaves(values, prefix=""):
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def test_pages_build_and_every_link_is_there(root, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "site/tutorial/index.html").exists()
+    html = (tmp_path / "site/index.html").read_text()
+    assert not re.search(r'(?:src|href)="https?://(?:fonts|cdn|unpkg)', html)
+
+
+def test_the_reference_of_the_configuration_agrees_with_the_models(root):
+    assert (root / "docs/reference/configuration.md").read_text() == reference_markdown(), (
+        "run `make generated`"
+    )
+
+
+def test_the_reference_has_every_key_with_a_meaning():
+    text = reference_markdown()
+    for key in leaves(Config().model_dump()):
+        row = re.search(rf"^\| `{re.escape(key)}` \|.*\|.*\| (.+) \|$", text, re.MULTILINE)
+        assert row, key
+        assert len(row[1]) > 10, key
+
+
+def test_the_reference_of_the_commands_agrees_with_them(root):
+    spec = importlib.util.spec_from_file_location("docs_generate", root / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.commands_markdown()
+    assert (root / "docs/reference/commands.md").read_text() == text, "run `make generated`"
+    for name in ("respond", "journal inspect", "plan", "plan published", "doctor", "report", "compare"):
+        assert re.search(rf"^#+ selfalign {name}$", text, re.MULTILINE), name
+
+
+def commands_in(page):
+    """Yield the words of every line of a shell block that begins with ``selfalign``."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["selfalign"]:
+                yield words[1:]
+
+
+def test_every_command_in_a_page_exists_with_its_options(root):
+    top = typer.main.get_command(build_app())
+    seen = 0
+    for page in pages(root):
+        for words in commands_in(page):
+            command, rest = top, list(words)
+            while rest and rest[0] in getattr(command, "commands", {}):
+                command = command.commands[rest.pop(0)]
+            known = {opt for parameter in command.params for opt in parameter.opts} | {"--help"}
+            for word in rest:
+                assert not word.startswith("--") or word.split("=")[0] in known, f"{page}: {words}"
+            assert command is not top or words == ["--help"], f"{page}: {words}"
+            seen += 1
+    assert seen > 5
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_file_a_page_names_is_there(root, place):
+    for page in pages(root):
+        for name in re.findall(rf"(?<![\w/.-])({place}/[\w./-]*\w)", page.read_text()):
+            assert (root / name).exists() or "…" in name, f"{page.relative_to(root)} names {name}"
+
+
+def test_every_preset_key_in_yaml_blocks_is_valid(root):
+    """YAML blocks that are configurations are, but for the placeholders of commit hashes."""
+    import yaml
+
+    from selfalign.core.config import load_config
+
+    seen = 0
+    for page in pages(root):
+        for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            load_config(yaml.safe_load(block.replace("<commit hash>", "c0ffee" * 6)))
+            seen += 1
+    assert seen >= 4
