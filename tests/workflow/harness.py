@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,16 @@ class Build:
     directory: Path
     config: dict[str, Any]
 
-    def snakemake(self, *arguments: str, config: dict[str, Any] | None = None, **options: Any):
-        """Run Snakemake here; return the completed process, output and errors together in ``stdout``."""
+    def snakemake(
+        self,
+        *arguments: str,
+        config: dict[str, Any] | None = None,
+        more: Sequence[str] = (),
+        **options: Any,
+    ):
+        """Run Snakemake here, with `more` configuration files; return the completed process, output and errors together in ``stdout``."""
         return subprocess.run(
-            self.command(*arguments, config=config),
+            [*self.command(*arguments, config=config), *more],
             cwd=self.directory,
             env=self.environment(),
             stdout=subprocess.PIPE,

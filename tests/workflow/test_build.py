@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.workflow.harness import ROOT
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(900)]
 
@@ -92,3 +93,24 @@ def test_too_few_rows_are_said_in_one_line_and_shown_in_the_funnel(finished, tmp
     assert f"What became of its rows: {page.relative_to(build.directory)}" in done.stdout
     steps = json.loads(build.result("report/funnel.json").read_text())["steps"]
     assert all(f"<td>{step['step']}</td>" in page.read_text() for step in steps)
+
+
+def everyday_commands():
+    """The lines of the README that run Snakemake, with the arguments of this build."""
+    text = (ROOT / "README.md").read_text().split("## Everyday commands", 1)[1].split("```")[1]
+    lines = [line.split("#")[0].split() for line in text.splitlines() if line.startswith("snakemake")]
+    return [" ".join(words[1:]) for words in lines]
+
+
+@pytest.mark.parametrize("arguments", everyday_commands())
+def test_the_everyday_commands_of_the_readme(finished, tmp_path, arguments):
+    build = finished.copy(tmp_path / "copy")
+    (build.directory / "presets/….yaml").write_text("log_level: DEBUG\n")
+    arguments = arguments.replace("presets/…", "presets/….yaml").replace("--cores all", "")
+    extra = arguments.partition("--configfile")[2].split()
+    done = build.snakemake(*arguments.partition("--configfile")[0].split(), more=extra)
+    assert done.returncode == 0, done.stdout[-3000:]
+    if "--rulegraph" in arguments:
+        assert "benchmark_score" in done.stdout
+    if "--report" in arguments:
+        assert (build.directory / arguments.split()[-1]).stat().st_size > 10_000

@@ -19,13 +19,11 @@ INSIDE = Path(inside.__path__[0])
 # A range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share one:
 # the kernel counts processes by user.
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000
-# Imported before the first program: what generated programs and their tests commonly use.
+# Imported before the first program: what most generated programs use. Not more: every MiB of the zygote makes each
+# fork dearer (63 modules: 30 MiB and half as much CPU time again a program), and a rare import costs its program only.
 WARM = """
-abc argparse array ast asyncio base64 bisect calendar cmath collections.abc concurrent.futures contextvars copy csv
-dataclasses datetime decimal difflib doctest enum fractions functools glob hashlib heapq html inspect io ipaddress
-itertools json logging math multiprocessing numbers operator pathlib pickle pprint queue re secrets shlex socket
-sqlite3 statistics string struct subprocess tempfile textwrap timeit typing unicodedata unittest unittest.mock urllib.parse
-urllib.request uuid warnings weakref xml.etree.ElementTree zlib
+abc bisect collections.abc copy dataclasses datetime decimal enum fractions functools heapq io itertools json math
+operator random re statistics string textwrap time typing
 """.split()  # noqa: SIM905
 
 
