@@ -35,6 +35,10 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option(help="Checkpoints to resume from, removed at the end. [default: OUTDIR.work]"),
         ] = None,
+        seed: Annotated[
+            int | None,
+            typer.Option(min=0, help="Seed of the order of the rows. [default: the configured one]"),
+        ] = None,
         threads: Annotated[int | None, typer.Option(min=1, help="Processor cores. [default: all]")] = None,
         log_level: LogLevel = "INFO",
     ) -> None:
@@ -44,11 +48,12 @@ def register(app: typer.Typer) -> None:
         from selfalign.train.launch import launch
 
         settings = read_config(config)
+        recipe = settings.training if seed is None else settings.training.model_copy(update={"seed": seed})
         made = Path(settings.paths.results) / settings.run / "model" / "base"
         start = base or (Path(settings.model.path) if settings.model.path else made)
         launch(
             Job(
-                config=settings.training,
+                config=recipe,
                 base=start,
                 dataset=dataset,
                 out=out,
