@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--one", choices=BATCHINGS, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    rows_per_step, steps = (16, 3) if given.quick else (64, 4)
+    rows_per_step, steps = (8, 3) if given.quick else (64, 4)
     if given.one:
         print(json.dumps(measure(given.one, given.checkpoint, rows_per_step, steps, given.threads)))
         return
