@@ -333,6 +333,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.plan": (),
     "selfalign.doctor": (),
     "selfalign.seeds": EVERYTHING[:1],
+    "selfalign.dedup": ("deduplicate_functions",),
     "selfalign.dedup.bands": ("deduplicate_functions",),
     "selfalign.seeds.check": ("check_functions",),
     "selfalign.seeds.duplicates": ("deduplicate_functions",),
@@ -379,6 +380,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.summary": ("scores",),
     "selfalign.report": ("report",),
     "selfalign.report.__init__": ("funnel",),
+    "selfalign.report.compare": (),
     "selfalign.report.funnel": ("funnel",),
 }
 
