@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -83,7 +84,12 @@ def interrupt(build: Build, log: str, how: signal.Signals) -> str:
         time.sleep(0.02)
     assert process.poll() is None, output.read_text()[-3000:]
     if how == signal.SIGINT:
-        os.killpg(process.pid, how)  # what a terminal does
+        # What a terminal does; a person who sees no end presses it again.
+        for _ in range(12):
+            os.killpg(process.pid, how)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+                break
     else:
         process.kill()
     process.wait(60)
