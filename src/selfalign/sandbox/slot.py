@@ -91,7 +91,9 @@ class Slot:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                stream.close()
+                # What was written for a sandbox that is gone cannot be flushed.
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
         for command in self._launch.ends:
             subprocess.run(command, capture_output=True, check=False)
         if self._launch.directory is not None:
