@@ -80,7 +80,7 @@ def compare(name: str, data: Path, scratch: Path) -> dict[str, Any]:
     }
     ours = [
         *(sys.executable, "-m", "selfalign", "score", "--benchmark", name, "--dataset-version", version),
-        *("--data", str(data / "evalplus"), "--ground-truth", str(scratch / "truth.jsonl.gz")),
+        *("--data", str(data / "evalplus"), "--ground-truth", str(scratch / "truth.jsonl")),
         *(str(samples), str(scratch / "ours")),
     ]
     their_walls, our_walls = [], []

@@ -31,6 +31,7 @@ rule ground_truth:
         data=truth_data,
     output:
         truth=TRUTH,
+        limits=TRUTH_LIMITS,
     log:
         result("logs/ground_truth/{name}-{version}.log"),
     benchmark:
@@ -86,6 +87,7 @@ rule benchmark_score:
         truth=benchmark_truth,
     output:
         verdicts=f"{SCORES}/verdicts.jsonl",
+        timings=f"{SCORES}/timings.jsonl",
         score=report(
             f"{SCORES}/score.json",
             caption="../report/score.rst",
@@ -149,6 +151,7 @@ rule published_score:
         truth=published_truth,
     output:
         verdicts=result("reproduce/{published}/verdicts.jsonl"),
+        timings=result("reproduce/{published}/timings.jsonl"),
         score=result("reproduce/{published}/score.json"),
         comparison=result("reproduce/{published}/comparison.json"),
     log:

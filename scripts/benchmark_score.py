@@ -7,9 +7,10 @@ with job(snakemake):
         whole_config(snakemake),
         snakemake.wildcards.benchmark,
         snakemake.input.samples,
-        snakemake.input.get("truth") or None,
+        next(iter(snakemake.input.get("truth") or []), None),
         snakemake.params.location,
         verdicts=snakemake.output.verdicts,
+        timings=snakemake.output.timings,
         score=snakemake.output.score,
         workers=snakemake.threads,
     )

@@ -6,9 +6,10 @@ with job(snakemake):
     published_job(
         whole_config(snakemake),
         snakemake.wildcards.published,
-        snakemake.input.get("truth") or None,
+        next(iter(snakemake.input.get("truth") or []), None),
         snakemake.params.location,
         verdicts=snakemake.output.verdicts,
+        timings=snakemake.output.timings,
         score=snakemake.output.score,
         comparison=snakemake.output.comparison,
         workers=snakemake.threads,

@@ -15,7 +15,8 @@ PUBLISHED = {
 }
 SCORED = [(model, key) for model in config["evaluation"]["models"] for key in CHOICES]
 SCORES = result("scores/{model}/{benchmark}")
-TRUTH = f"{DOWNLOADS}/ground_truth/{{name}}-{{version}}.jsonl.gz"
+TRUTH = f"{DOWNLOADS}/ground_truth/{{name}}-{{version}}.jsonl"
+TRUTH_LIMITS = f"{DOWNLOADS}/ground_truth/{{name}}-{{version}}.limits.json"
 
 
 wildcard_constraints:
@@ -50,11 +51,12 @@ def benchmark_data(wildcards):
 
 
 def ground_truth_of(name, version):
-    """Return the path of a ground truth, or nothing for a benchmark without one."""
+    """Return the paths of a ground truth, outputs and limits; nothing for a benchmark without one."""
     definition = load_definition(name)
     if definition.format not in ("evalplus", "evoeval"):
         return []
-    return TRUTH.format(name=name, version=definition.version_named(version)[0])
+    version = definition.version_named(version)[0]
+    return [path.format(name=name, version=version) for path in (TRUTH, TRUTH_LIMITS)]
 
 
 def benchmark_truth(wildcards):

@@ -40,6 +40,6 @@ def judge(pool: Pool) -> Callable[..., list[dict]]:
     """Score samples and return their verdicts."""
 
     def run(scorer, samples) -> list[dict]:
-        return list(score(samples, scorer, pool))
+        return [verdict for verdict, _ in score(samples, scorer, pool)]
 
     return run

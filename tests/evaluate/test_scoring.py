@@ -27,7 +27,7 @@ def scored(make_benchmark, pool, judge, tmp_path_factory):
         benchmark = make_benchmark(name, records)
         truth = None
         if needs_ground_truth(benchmark):
-            truth = tmp_path_factory.mktemp("truth") / "truth.jsonl.gz"
+            truth = tmp_path_factory.mktemp("truth") / "truth.jsonl"
             compute_ground_truth(benchmark, pool, truth, EvaluationConfig())
         scorer = build_scorer(benchmark, truth, exact_floats=exact_floats)
         samples = [
@@ -134,7 +134,7 @@ def test_humaneval_reference_solutions_score_one(pool, judge):
 
 def test_ground_truth_belongs_to_its_data(make_benchmark, pool, tmp_path):
     benchmark = make_benchmark("humaneval_plus", EVALPLUS)
-    truth, settings = tmp_path / "truth.jsonl.gz", EvaluationConfig()
+    truth, settings = tmp_path / "truth.jsonl", EvaluationConfig()
     compute_ground_truth(benchmark, pool, truth, settings)
     first = truth.read_bytes()
     assert is_current(truth, benchmark, settings)

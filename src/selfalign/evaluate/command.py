@@ -42,7 +42,7 @@ class ScoreOptions:
 
 
 def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -> Iterator[str]:
-    """Score `samples`, write ``verdicts.jsonl`` and ``score.json`` into `out`; yield lines that tell the outcome.
+    """Score `samples`, write verdicts, timings and ``score.json`` into `out`; yield lines that tell the outcome.
 
     Raises:
         DataError: samples or data are not whole; nothing is written.
@@ -60,7 +60,9 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
             if not is_current(truth, benchmark, settings):
                 compute_ground_truth(benchmark, pool, truth, settings)
         scorer = build_scorer(benchmark, truth, exact_floats=options.exact_floats)
-        verdicts = write_verdicts(benchmark, read, scorer, pool, out / "verdicts.jsonl")
+        verdicts = write_verdicts(
+            benchmark, read, scorer, pool, out=out / "verdicts.jsonl", timings=out / "timings.jsonl"
+        )
     score = build_score(benchmark, verdicts, options.pass_at)
     write_json(out / "score.json", score)
     yield from _lines(score)
@@ -81,7 +83,7 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
 def default_truth_path(benchmark: Benchmark) -> Path:
     """Return where a benchmark's ground truth is kept between commands."""
     cache = platformdirs.user_cache_path("selfalign")
-    return cache / "ground_truth" / f"{benchmark.name}-{benchmark.version}-{benchmark.sha256[:12]}.jsonl.gz"
+    return cache / "ground_truth" / f"{benchmark.name}-{benchmark.version}-{benchmark.sha256[:12]}.jsonl"
 
 
 def _lines(score: dict[str, Any]) -> Iterator[str]:

@@ -1,17 +1,16 @@
 """What reference solutions give for every input of a benchmark: computed once per version of its data.
 
-The artifact is JSON Lines: a head that says of what and by what, then a task a line with, for each part,
-its inputs and outputs (pickled, base 64) and the time limit of every input. The pickles are made and read
-inside the sandbox only.
+The artifact is two files. The outputs are JSON Lines: a head that says of what and by what, then a task a line
+with, for each part, its inputs and outputs, packed; the same bytes every time. They are packed and unpacked
+inside the sandbox only. The time limits of every input, beside them, are JSON: what they are made from was measured,
+so they may be others elsewhere.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 import math
-import pickle
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
-from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.evaluate.harness import harness_source, oracle
+from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
+from selfalign.evaluate.harness import common, harness_source, oracle
 from selfalign.evaluate.reference import reference_solution
-from selfalign.sandbox import Limits, Pool, Program
+from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -35,42 +34,62 @@ STEP_S = 0.5
 def compute_ground_truth(
     benchmark: Benchmark, pool: Pool, out: str | Path, settings: EvaluationConfig
 ) -> None:
-    """Run every reference solution in the sandbox and write the artifact.
+    """Run every reference solution in the sandbox and write the artifact: `out`, and :func:`limits_path` of it.
 
     Raises:
         DataError: a reference solution fails.
         InfrastructureError: the sandbox does.
     """
+    limits: dict[str, dict[str, list[float]]] = {}
 
     def rows() -> Iterator[dict[str, Any]]:
-        yield head(benchmark, settings)
+        yield head(benchmark)
         programs = (_program(benchmark, task) for task in benchmark.tasks)
         for task, verdict in zip(benchmark.tasks, pool.run(programs), strict=True):
-            if verdict.status == "infrastructure":
-                raise InfrastructureError(
-                    f"{task.id}: the sandbox could not run the reference solution: {verdict.stderr}"
-                )
-            if verdict.status != "passed":
-                raise DataError(
-                    f"{benchmark.definition.title} {benchmark.version}, task {task.id}: "
-                    f"the reference solution ended with '{verdict.status}' ({verdict.error})"
-                )
-            row: dict[str, Any] = {"task_id": task.id}
-            for part, found in json.loads(verdict.stdout).items():
-                limits = [time_limit(seconds, settings) for seconds in found["seconds"]]
-                row[part] = {"cases": found["cases"], "limits": limits}
-            yield row
+            parts = _parts(benchmark, task, verdict)
+            limits[task.id] = {
+                part: [time_limit(seconds, settings) for seconds in found["seconds"]]
+                for part, found in parts.items()
+            }
+            yield {"task_id": task.id, **{part: found["cases"] for part, found in parts.items()}}
 
     write_jsonl(out, rows())
+    write_json(limits_path(out), {**head(benchmark), **_settings(settings), "limits": limits})
 
 
-def head(benchmark: Benchmark, settings: EvaluationConfig) -> dict[str, Any]:
-    """Return what the artifact depends on."""
+def limits_path(out: str | Path) -> Path:
+    """Return where the time limits lie that belong to the outputs in `out`."""
+    out = Path(out)
+    return out.with_name(out.name.removesuffix(".gz").removesuffix(".jsonl") + ".limits.json")
+
+
+def _parts(benchmark: Benchmark, task: Task, verdict: Verdict) -> dict[str, Any]:
+    """Return what the oracle wrote: by part, packed cases and seconds."""
+    if verdict.status == "infrastructure":
+        raise InfrastructureError(
+            f"{task.id}: the sandbox could not run the reference solution: {verdict.stderr}"
+        )
+    if verdict.status != "passed":
+        raise DataError(
+            f"{benchmark.definition.title} {benchmark.version}, task {task.id}: "
+            f"the reference solution ended with '{verdict.status}' ({verdict.error})"
+        )
+    return json.loads(verdict.stdout)
+
+
+def head(benchmark: Benchmark) -> dict[str, Any]:
+    """Return what the outputs depend on."""
     return {
         "benchmark": benchmark.name,
         "version": benchmark.version,
         "sha256": benchmark.sha256,
         "evalplus": version("evalplus"),
+    }
+
+
+def _settings(settings: EvaluationConfig) -> dict[str, float]:
+    """Return what the time limits depend on besides."""
+    return {
         "min_time_limit_s": settings.min_time_limit_s,
         "time_limit_factor": settings.time_limit_factor,
     }
@@ -85,20 +104,27 @@ def time_limit(seconds: float, settings: EvaluationConfig) -> float:
 
 
 def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
-    """Return the artifact's tasks by id.
+    """Return, by task and part, an object with packed ``cases`` and the ``limits`` of the inputs in seconds.
 
     Raises:
-        DataError: it is missing, or that of other data.
+        DataError: a file is missing, or that of other data.
     """
     rows = read_jsonl(path)
-    first = next(rows, {})
-    if first.get("sha256") != benchmark.sha256:
-        raise DataError(
-            f"expected the ground truth of {benchmark.definition.title} {benchmark.version} (data "
-            f"{benchmark.sha256[:12]}), found that of {first.get('benchmark')} {first.get('version')}",
-            file=path,
-        )
-    truth = {row["task_id"]: row for row in rows}
+    first, limits = next(rows, {}), read_json(limits_path(path))
+    for file, found in ((path, first), (limits_path(path), limits)):
+        if found.get("sha256") != benchmark.sha256:
+            raise DataError(
+                f"expected the ground truth of {benchmark.definition.title} {benchmark.version} (data "
+                f"{benchmark.sha256[:12]}), found that of {found.get('benchmark')} {found.get('version')}",
+                file=file,
+            )
+    truth = {
+        row["task_id"]: {
+            part: {"cases": row[part], "limits": found}
+            for part, found in limits["limits"][row["task_id"]].items()
+        }
+        for row in rows
+    }
     missing = [task.id for task in benchmark.tasks if task.id not in truth]
     if missing:
         raise DataError(f"expected {len(benchmark.tasks)} tasks; {missing[0]} is missing", file=path)
@@ -108,9 +134,11 @@ def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[
 def is_current(path: str | Path, benchmark: Benchmark, settings: EvaluationConfig) -> bool:
     """Whether an artifact is there and is what :func:`compute_ground_truth` would make."""
     try:
-        return next(read_jsonl(path), None) == head(benchmark, settings)
+        first, limits = next(read_jsonl(path), None), read_json(limits_path(path))
     except DataError:
         return False
+    limits.pop("limits", None)
+    return first == head(benchmark) and limits == {**head(benchmark), **_settings(settings)}
 
 
 def _program(benchmark: Benchmark, task: Task) -> Program:
@@ -130,10 +158,7 @@ def _program(benchmark: Benchmark, task: Task) -> Program:
     job = {
         "code": reference_solution(benchmark, task),
         "entry_point": task.entry_point,
-        "inputs": {
-            part: base64.b64encode(pickle.dumps(given, protocol=4)).decode("ascii")
-            for part, given in inputs.items()
-        },
+        "inputs": {part: common.pack(given) for part, given in inputs.items()},
         "expressions": scoring == "evoeval" and "base_input" not in record,
         "output_not_none": task.entry_point in not_none,
     }

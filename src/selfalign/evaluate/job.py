@@ -26,6 +26,7 @@ def score_job(
     data: str | Path | None,
     *,
     verdicts: str | Path,
+    timings: str | Path,
     score: str | Path,
     workers: int | None = None,
 ) -> None:
@@ -34,7 +35,7 @@ def score_job(
     read = read_samples(samples, benchmark)
     scorer = build_scorer(benchmark, ground_truth)
     with open_pool(config.execution.runtime, workers=workers, warm=WARM) as pool:
-        found = write_verdicts(benchmark, read, scorer, pool, verdicts)
+        found = write_verdicts(benchmark, read, scorer, pool, out=verdicts, timings=timings)
     write_json(score, build_score(benchmark, found, config.evaluation.pass_at))
 
 
@@ -45,6 +46,7 @@ def published_job(
     data: str | Path | None,
     *,
     verdicts: str | Path,
+    timings: str | Path,
     score: str | Path,
     comparison: str | Path,
     workers: int | None = None,
@@ -57,7 +59,7 @@ def published_job(
     published = read_published(entry.verdicts.format(shared=shared), benchmark) if entry.verdicts else None
     scorer = build_scorer(benchmark, ground_truth, exact_floats=entry.exact_floats)
     with open_pool(config.execution.runtime, workers=workers, warm=WARM) as pool:
-        found = write_verdicts(benchmark, read, scorer, pool, verdicts)
+        found = write_verdicts(benchmark, read, scorer, pool, out=verdicts, timings=timings)
     write_json(score, build_score(benchmark, found, config.evaluation.pass_at))
     write_json(comparison, compare(found, published, benchmark) if published else None)
 

@@ -19,52 +19,67 @@ PASS, FAIL, TIMEOUT = "pass", "fail", "timeout"
 
 
 def write_verdicts(
-    benchmark: Benchmark, samples: Sequence[Sample], scorer: Scorer, pool: Pool, out: str | Path
+    benchmark: Benchmark,
+    samples: Sequence[Sample],
+    scorer: Scorer,
+    pool: Pool,
+    *,
+    out: str | Path,
+    timings: str | Path,
 ) -> list[Record]:
     """Score `samples` and write a verdict a line, in their order; return the verdicts.
 
     A verdict has ``task_id``, ``sample``, ``passed`` and, for each part of the benchmark (base, plus), an object:
-    ``status`` (pass, fail, timeout), ``reason``, ``failing_input`` (index of the first) and ``cpu_s``. All parts
-    must pass for the sample to pass.
+    ``status`` (pass, fail, timeout), ``reason`` and ``failing_input`` (index of the first). All parts must pass for the
+    sample to pass. `timings` gets a line for each too: ``task_id``, ``sample`` and, by part, seconds of CPU time; they
+    were measured and so differ from run to run, unlike the verdicts.
 
     Raises:
         InfrastructureError: the sandbox could not run a program, or gets known answers wrong; nothing is written.
     """
     check_harness(benchmark, scorer, pool)
-    verdicts = list(score(samples, scorer, pool))
+    scored = list(score(samples, scorer, pool))
+    verdicts = [verdict for verdict, _ in scored]
     write_jsonl(out, verdicts)
+    write_jsonl(timings, (timing for _, timing in scored))
     return verdicts
 
 
-def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[Record]:
-    """Yield the verdicts of `samples`, in order. See :func:`write_verdicts`."""
+def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tuple[Record, Record]]:
+    """Yield verdict and timing of each of `samples`, in order. See :func:`write_verdicts`."""
+
+    jobs = [(sample, part) for sample in samples for part in scorer.parts]
+    # The long ones first, so that no core is left with one of them at the end.
+    order = sorted(range(len(jobs)), key=lambda number: -scorer.cost(jobs[number][0].task, jobs[number][1]))
 
     def programs() -> Iterator[Program]:
-        for sample in samples:
-            for part in scorer.parts:
-                key = f"{sample.task.id}#{sample.number}:{part}"
-                yield scorer.program(key, sample.task, sample.solution, part)
+        for number in order:
+            sample, part = jobs[number]
+            key = f"{sample.task.id}#{sample.number}:{part}"
+            yield scorer.program(key, sample.task, sample.solution, part)
 
-    verdicts = iter(pool.run(programs()))
+    found: dict[int, Verdict] = {}
+    for number, verdict in zip(order, pool.run(programs()), strict=True):
+        if verdict.status == "infrastructure":
+            raise InfrastructureError(
+                f"{verdict.key}: the sandbox could not run it, so there is no score: "
+                f"{verdict.stderr or verdict.error}"
+            )
+        found[number] = verdict
+    numbers = iter(range(len(jobs)))
     for sample in samples:
-        parts = {part: part_verdict(next(verdicts)) for part in scorer.parts}
-        passed = all(found["status"] == PASS for found in parts.values())
-        yield {"task_id": sample.task.id, "sample": sample.number, "passed": passed, **parts}
+        verdicts = {part: found[next(numbers)] for part in scorer.parts}
+        parts = {part: part_verdict(verdict) for part, verdict in verdicts.items()}
+        passed = all(each["status"] == PASS for each in parts.values())
+        identity = {"task_id": sample.task.id, "sample": sample.number}
+        seconds = {part: round(verdict.cpu_s, 3) for part, verdict in verdicts.items()}
+        yield {**identity, "passed": passed, **parts}, {**identity, **seconds}
 
 
 def part_verdict(verdict: Verdict) -> dict[str, Any]:
-    """Return one part of a verdict.
-
-    Raises:
-        InfrastructureError: the sandbox failed; that says nothing about the sample.
-    """
-    if verdict.status == "infrastructure":
-        raise InfrastructureError(
-            f"{verdict.key}: the sandbox could not run it, so there is no score: {verdict.stderr or verdict.error}"
-        )
-    cpu_s = round(verdict.cpu_s, 3)
+    """Return one part of a verdict."""
     if verdict.status == "passed":
-        return {"status": PASS, "reason": None, "failing_input": None, "cpu_s": cpu_s}
+        return {"status": PASS, "reason": None, "failing_input": None}
     found = read_reason(verdict.stderr)
     reason = found.get("reason") or verdict.error or verdict.status
     timed_out = verdict.status == "timeout" or reason == "TimeoutError"
@@ -72,5 +87,4 @@ def part_verdict(verdict: Verdict) -> dict[str, Any]:
         "status": TIMEOUT if timed_out else FAIL,
         "reason": reason,
         "failing_input": found.get("input"),
-        "cpu_s": cpu_s,
     }

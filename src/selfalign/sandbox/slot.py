@@ -55,7 +55,7 @@ class Slot:
             )
         except OSError as error:
             raise InfrastructureError(f"runtime '{runtime.name}' cannot be started: {error}") from None
-        self._buffer = b""
+        self._buffer = bytearray()
         self.facts = self._answer(time.monotonic() + START_S)
         if self.facts["inside"] != inside_digest():
             raise self._death("has another version of the sandbox inside; build its image again")
@@ -110,7 +110,9 @@ class Slot:
     def _answer(self, deadline: float) -> dict[str, Any]:
         assert self._process.stdout is not None
         fd = self._process.stdout.fileno()
-        while b"\n" not in self._buffer:
+        searched = 0  # answers can be of a hundred megabytes: no byte is looked at or copied twice
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([fd], [], [], left)[0]:
                 raise self._death("did not answer in time")
@@ -118,7 +120,8 @@ class Slot:
             if not data:
                 raise self._death("ended")
             self._buffer += data
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
         return json.loads(line)
 
     def _death(self, how: str) -> SlotDied:

@@ -1,20 +1,30 @@
 """Programs that run inside the sandbox, around an answer. Never imported to be run on the host.
 
-Each module here is read as text and handed to the sandbox, with a call of its ``main`` added. It takes its
-job as JSON on standard input, and ends normally if and only if the answer is right; before it ends
-otherwise it writes one line of JSON, marked, to standard error: why, and at which input. That line only
-explains; the verdict is the sandbox's.
+Each module here is read as text and handed to the sandbox, with :mod:`~selfalign.evaluate.harness.common`,
+which all may import, before it and a call of its ``main`` after it. It takes its job as JSON on standard
+input, and ends normally if and only if the answer is right; before it ends otherwise it writes one line of
+JSON, marked, to standard error: why, and at which input. That line only explains; the verdict is the sandbox's.
 """
 
 from __future__ import annotations
 
 import json
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-MARK = "selfalign-reason: "
+from selfalign.evaluate.harness import common
+from selfalign.evaluate.harness.common import MARK
+
+# Puts the shared module where import statements and pickles find it: our package is not in the sandbox.
+_BEGINNING = """\
+import sys, types
+for name in {names}:
+    sys.modules[name] = types.ModuleType(name)
+exec({source!r}, vars(sys.modules[name]))
+"""
 # What harnesses import, for the sandbox to import once.
 WARM = ("evalplus.eval", "evalplus.gen.util")
 
@@ -26,7 +36,10 @@ def harness_source(module: ModuleType) -> str:
 
 @cache
 def _program(file: str) -> str:
-    return Path(file).read_text(encoding="utf-8") + "\n\nmain()\n"
+    shared = Path(str(common.__file__)).read_text(encoding="utf-8")
+    names = list(accumulate(common.__name__.split("."), "{}.{}".format))
+    beginning = _BEGINNING.format(names=names, source=shared)
+    return beginning + Path(file).read_text(encoding="utf-8") + "\n\nmain()\n"
 
 
 def read_reason(stderr: str) -> dict[str, Any]:

@@ -7,19 +7,16 @@ call returns compares with the expected value, a tuple counting as a list; names
 import contextlib
 import io
 import json
-import signal
 import sys
 from decimal import Decimal, InvalidOperation
+
+from selfalign.evaluate.harness.common import cpu_time_limit, fail
 
 STAR_IMPORTS = """
 string re datetime collections heapq bisect copy math random statistics
 itertools functools operator io sys json builtins typing
 """.split()  # noqa: SIM905
 RECURSION_LIMIT = 50_000
-
-
-class WrongAnswer(AssertionError):
-    """The answer is not right."""
 
 
 def main():
@@ -35,12 +32,12 @@ def main():
             with cpu_time_limit(job["limit"]):
                 right = check_call(call, case) if call else check_program(code, case)
             if not right:
-                raise WrongAnswer("wrong answer")
+                break
+        else:
+            return
     except BaseException as error:
-        reason = "wrong answer" if isinstance(error, WrongAnswer) else type(error).__name__
-        report = {"reason": reason} if place is None else {"reason": reason, "input": place}
-        print("\nselfalign-reason: " + json.dumps(report), file=sys.__stderr__, flush=True)
-        raise WrongAnswer(reason) from None
+        fail(type(error).__name__, place)
+    fail("wrong answer", place)
 
 
 def namespace(name):
@@ -93,18 +90,3 @@ def same(found, expected):
         return [Decimal(word) for word in found.split()] == [Decimal(word) for word in expected.split()]
     except InvalidOperation:
         return False
-
-
-@contextlib.contextmanager
-def cpu_time_limit(seconds):
-    """Raise after `seconds` of CPU time of this process."""
-
-    def expired(_signum, _frame):
-        raise TimeoutError(f"more than {seconds} s of CPU time")
-
-    signal.signal(signal.SIGPROF, expired)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)

@@ -26,6 +26,10 @@ class Scorer(Protocol):
         """Return a program that passes if and only if `solution` passes `part` of the task's tests."""
         ...
 
+    def cost(self, task: Task, part: str) -> float:
+        """Return about how many seconds of CPU time a right answer takes, beyond what all take."""
+        ...
+
 
 def limits(cpu_s: float, memory_mb: int) -> Limits:
     """Return the sandbox's limits for a program that may use `cpu_s` seconds of CPU time."""

@@ -126,10 +126,12 @@ def messages(descriptor):
     """Yield the supervisor's messages, a line of JSON each, until it goes away."""
     buffer = bytearray()
     while piece := os.read(descriptor, 1 << 20):
+        searched = len(buffer)  # a message can be of a hundred megabytes: no byte is looked at twice
         buffer += piece
-        while (end := buffer.find(b"\n")) >= 0:
+        while (end := buffer.find(b"\n", searched)) >= 0:
             line = bytes(buffer[:end])
             del buffer[: end + 1]
+            searched = 0
             yield json.loads(line)
 
 
