@@ -20,6 +20,7 @@ rule fetch_benchmark:
         runtime=60,
     params:
         code=fingerprint("fetch_benchmark"),
+        checksum=benchmark_checksum,
     message:
         "Download {wildcards.file} of {wildcards.name}"
     script:

@@ -1,6 +1,11 @@
-from _job import job
+from _job import job, whole_config
 
 with job(snakemake):
     from selfalign.benchmarks.fetch import fetch_data
 
-    fetch_data(snakemake.wildcards.name, snakemake.wildcards.file, snakemake.output.data)
+    fetch_data(
+        snakemake.wildcards.name,
+        snakemake.wildcards.file,
+        snakemake.output.data,
+        whole_config(snakemake).evaluation.checksums,
+    )

@@ -44,6 +44,11 @@ def data_files(name, version, local):
     return [f"{location}/{each.file}" for each in load_definition(name).version_named(version)[1].files]
 
 
+def benchmark_checksum(wildcards):
+    """Return the configured checksum of a data file that its definition does not pin, if any."""
+    return config["evaluation"]["checksums"].get(f"{wildcards.name}/{wildcards.file}")
+
+
 def benchmark_data(wildcards):
     """Return the data files of the benchmark that a job of this stage is about."""
     choice = CHOICES[wildcards.benchmark]

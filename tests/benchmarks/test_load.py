@@ -11,6 +11,7 @@ import zlib
 import pytest
 
 from selfalign.benchmarks import available, load_benchmark, load_definition
+from selfalign.benchmarks.load import checksum_key
 from selfalign.benchmarks.records import read_tasks
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import write_jsonl
@@ -111,3 +112,15 @@ def test_functional_cases_need_a_function(tmp_path):
     write_jsonl(path, [_question(public_test_cases=cases)])
     with pytest.raises(DataError, match="expected 'func_name'"):
         list(read_tasks("livecodebench", path))
+
+
+def test_a_configured_checksum_pins_what_the_definition_does_not(tmp_path):
+    path = tmp_path / "ds1000.jsonl"
+    record = {"prompt": "", "reference_code": "", "code_context": ""}
+    write_jsonl(path, ({**record, "metadata": {"problem_id": number}} for number in range(1000)))
+    found = load_benchmark("ds1000", None, path)
+    assert not found.pinned
+    checksums = {checksum_key("ds1000", "ds1000.jsonl.gz"): found.sha256}
+    assert load_benchmark("ds1000", None, path, checksums=checksums).pinned
+    with pytest.raises(DataError, match="these are other data"):
+        load_benchmark("ds1000", None, path, checksums=dict.fromkeys(checksums, "0" * 64))

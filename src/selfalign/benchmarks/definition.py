@@ -33,7 +33,7 @@ class DataFile(Section):
     sha256: str | None = Field(
         None,
         pattern="^[0-9a-f]{64}$",
-        description="SHA-256 of its content, uncompressed; none: not pinned, what was found is recorded.",
+        description="SHA-256 of its content, uncompressed; none: not known here, see `unpinned` of the version.",
     )
 
 
@@ -42,6 +42,17 @@ class Version(Section):
 
     files: list[DataFile] = Field(min_length=1, description="Its files, in order.")
     tasks: int | None = Field(default=None, ge=1, description="Number of tasks; none: not known beforehand.")
+    unpinned: str | None = Field(
+        default=None,
+        description="Why files here have no checksum. Whoever downloads them first looks at them and puts their "
+        "checksums into the configuration, `evaluation.checksums`; without, none is used.",
+    )
+
+    @model_validator(mode="after")
+    def _pinned_or_said(self) -> Version:
+        if self.unpinned is None and not all(each.sha256 for each in self.files):
+            raise ValueError("a file without 'sha256' needs 'unpinned', why")
+        return self
 
 
 class PlainLayout(Section):

@@ -21,6 +21,7 @@ from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
 from selfalign.evaluate.scoring import write_verdicts
 from selfalign.sandbox import open_pool
 
+OUTPUTS = ("verdicts.jsonl", "timings.jsonl", "score.json", "comparison.json")
 # Differing verdicts shown on the terminal.
 SHOWN = 10
 
@@ -53,6 +54,9 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
     read = read_samples(samples, benchmark)
     published = read_published(options.published, benchmark) if options.published else None
     settings = EvaluationConfig()
+    # What an earlier run left must not pass for the score of one that fails.
+    for name in OUTPUTS:
+        (out / name).unlink(missing_ok=True)
     with open_pool(options.runtime, workers=options.workers, warm=WARM) as pool:
         truth = None
         if needs_ground_truth(benchmark):

@@ -54,7 +54,8 @@ def published_job(
     """Score the published samples `key` again and compare with their published verdicts."""
     entry = next(each for each in config.evaluation.published_samples if each.key == key)
     shared = config.paths.shared
-    benchmark = load_benchmark(entry.benchmark, entry.version, data)
+    checksums = config.evaluation.checksums
+    benchmark = load_benchmark(entry.benchmark, entry.version, data, checksums=checksums)
     read = read_samples(entry.samples.format(shared=shared), benchmark)
     published = read_published(entry.verdicts.format(shared=shared), benchmark) if entry.verdicts else None
     scorer = build_scorer(benchmark, ground_truth, exact_floats=entry.exact_floats)
@@ -74,5 +75,6 @@ def ground_truth_job(
     workers: int | None = None,
 ) -> None:
     """Compute the ground truth of one version of a benchmark."""
+    benchmark = load_benchmark(name, version, data, checksums=config.evaluation.checksums)
     with open_pool(config.execution.runtime, workers=workers, warm=WARM) as pool:
-        compute_ground_truth(load_benchmark(name, version, data), pool, out, config.evaluation)
+        compute_ground_truth(benchmark, pool, out, config.evaluation)

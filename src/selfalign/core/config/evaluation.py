@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -91,6 +91,11 @@ class EvaluationConfig(Section):
         default=[BenchmarkChoice(name="humaneval", max_new_tokens=160)],
         min_length=1,
         description="On what; see src/selfalign/benchmarks/definitions/ for the names.",
+    )
+    checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
+        default={},
+        description="SHA-256 (of the uncompressed content) of data files that their definitions do not pin, as "
+        "benchmark/file; such a file is not used from a download before its checksum is here.",
     )
     base_layout: Literal["plain", "chat"] = Field(
         default="plain",
