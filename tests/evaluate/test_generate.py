@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,8 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.generate import cut_at_stops, generate_samples
 from selfalign.evaluate.samples import read_samples
+from selfalign.evaluate.score import build_score
+from selfalign.evaluate.scorers import build_scorer
 
 
 class _Client:
@@ -86,3 +89,32 @@ def test_no_request_has_more_stops_than_the_api_takes_and_answers_end_at_all_of_
     assert all(len(request.stop) <= 4 for request in client.requests)
     for stop in benchmark.definition.base.stop:
         assert cut_at_stops(f"    return 1{stop}rest", benchmark.definition.base.stop) == "    return 1"
+
+
+def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge):
+    """By counting: of 4 answers to a task, 1 is right, so of the 6 pairs 3 hold it; all 4 of another are right."""
+    right = {task.prompt.rstrip(): task.canonical_solution for task in benchmark.tasks[:2]}
+
+    class Sampled:
+        def complete(self, requests):
+            for number, request in enumerate(requests):
+                good = right.get(request.prompt, "")
+                texts = [
+                    good if number == 1 or place == 2 else "    return None\n" for place in range(request.n)
+                ]
+                yield Result(request, tuple(Choice("\n" + text, "stop") for text in texts), {})
+
+    small = replace(benchmark, tasks=benchmark.tasks[:2])
+    choice = BenchmarkChoice(name="humaneval", n=4, temperature=0.8)
+    generate_samples(small, choice, Sampled(), tmp_path / "samples.jsonl", layout="plain", seed=0)
+    verdicts = judge(build_scorer(small, None), read_samples(tmp_path / "samples.jsonl", small))
+    assert [verdict["passed"] for verdict in verdicts] == [False, False, True, False, True, True, True, True]
+    score = build_score(small, verdicts, [1, 2, 4, 10])
+    assert score["samples_per_task"] == 4
+    values = {name: metric["value"] for name, metric in score["metrics"].items()}
+    assert values == {
+        "pass@1": pytest.approx((1 / 4 + 1) / 2),
+        "pass@2": pytest.approx((3 / 6 + 1) / 2),
+        "pass@4": pytest.approx(1.0),
+    }
+    assert all("correct" not in metric for metric in score["metrics"].values())

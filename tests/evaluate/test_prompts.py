@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from own_records import CONTEST, EVALPLUS, MBPP
 
-from selfalign.core.chat import inference_prompt
-from selfalign.evaluate.prompts import asker, last_fenced
+from selfalign.core.chat import CHAT_TEMPLATE, inference_prompt
+from selfalign.core.errors import DataError
+from selfalign.evaluate.prompts import asker, last_fenced, own_template
 
 
 def test_humaneval_is_continued_plainly_or_within_a_fence(make_benchmark):
@@ -42,3 +44,49 @@ def test_contest_answers_are_the_last_fenced_block(make_benchmark):
     assert chat.solution(stdin, "So:\n```python\nold\n```\nbetter:\n```python\nnew\n```\n") == "new\n"
     assert last_fenced("```python\ncut") == "cut"
     assert last_fenced("plain") == "plain"
+
+
+BY_ROLE = (
+    "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{{ eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """Write the tokenizer of a released model, with the chat template given."""
+
+    def write(template):
+        from tokenizers import Tokenizer, models
+        from transformers import PreTrainedTokenizerFast
+
+        tokenizer = PreTrainedTokenizerFast(
+            tokenizer_object=Tokenizer(models.BPE({"<s>": 0, "</s>": 1}, [])),
+            bos_token="<s>",
+            eos_token="</s>",
+        )
+        tokenizer.chat_template = template
+        tokenizer.save_pretrained(tmp_path)
+        return tmp_path
+
+    return write
+
+
+def test_a_released_model_is_asked_by_its_own_template(checkpoint, make_benchmark):
+    benchmark = make_benchmark("humaneval_plus", EVALPLUS)
+    task = benchmark.tasks[0]
+    chat = asker(benchmark, "chat", own_template(checkpoint(BY_ROLE)))
+    prompt = chat.prompt(task)
+    assert prompt.startswith("<user>Complete the Python function below")
+    # The answer is open, and begins with the code that it is to continue.
+    assert prompt.endswith(f"\n```</s><assistant>```python\n{task.prompt}")
+
+
+def test_our_own_template_says_what_we_train_with(checkpoint):
+    render = own_template(checkpoint(CHAT_TEMPLATE))
+    assert render("Add.", "```python\n") == "<s>" + inference_prompt("Add.", "```python\n")
+
+
+def test_a_model_without_a_template_is_not_asked_by_one(checkpoint):
+    with pytest.raises(DataError, match="expected a chat template in its tokenizer"):
+        own_template(checkpoint(None))

@@ -73,7 +73,9 @@ def own_template(checkpoint: str | Path, revision: str | None = None) -> Render:
 
     def render(instruction: str, response_prefix: str) -> str:
         messages = [{"role": "user", "content": instruction}]
-        return str(tokenizer.apply_chat_template(messages, tokenize=False)) + response_prefix
+        # Templates that open the answer only when asked need to be asked; the others take no notice.
+        opened = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        return f"{opened}{response_prefix}"
 
     return render
 
