@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +59,21 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
     # What an earlier run left must not pass for the score of one that fails.
     for name in OUTPUTS:
         (out / name).unlink(missing_ok=True)
-    with open_pool(options.runtime, workers=options.workers, warm=WARM) as pool:
-        truth = None
-        if needs_ground_truth(benchmark):
-            truth = options.ground_truth or default_truth_path(benchmark)
-            if not is_current(truth, benchmark, settings):
+    truth = None
+    if needs_ground_truth(benchmark):
+        truth = Path(options.ground_truth or default_truth_path(benchmark))
+    ready = truth is None or is_current(truth, benchmark, settings)
+    # The sandbox tests itself while the ground truth is read.
+    with ThreadPoolExecutor(1) as reader:
+        build = partial(build_scorer, benchmark, truth, exact_floats=options.exact_floats)
+        soon = reader.submit(build) if ready else None
+        with open_pool(options.runtime, workers=options.workers, warm=WARM) as pool:
+            if truth is not None and not ready:
                 compute_ground_truth(benchmark, pool, truth, settings)
-        scorer = build_scorer(benchmark, truth, exact_floats=options.exact_floats)
-        verdicts = write_verdicts(
-            benchmark, read, scorer, pool, out=out / "verdicts.jsonl", timings=out / "timings.jsonl"
-        )
+            scorer = soon.result() if soon else build()
+            verdicts = write_verdicts(
+                benchmark, read, scorer, pool, out=out / "verdicts.jsonl", timings=out / "timings.jsonl"
+            )
     score = build_score(benchmark, verdicts, options.pass_at)
     write_json(out / "score.json", score)
     yield from _lines(score)
