@@ -24,6 +24,24 @@ EVALPLUS = [
         "atol": 0,
     },
 ]
+FIND_ZERO = {
+    "task_id": "HumanEval/32",
+    "prompt": "def find_zero(xs):\n",
+    "entry_point": "find_zero",
+    "canonical_solution": "    return -xs[0] / xs[1]\n",
+    "base_input": [[[1, 2]]],
+    "plus_input": [[[3, 1]], [[6, 4]]],
+    "atol": 1e-6,
+}
+TEXT = {
+    "task_id": "HumanEval/902",
+    "prompt": "def text(n):\n",
+    "entry_point": "text",
+    "canonical_solution": "    return 'ab' * n\n",
+    "base_input": [[1]],
+    "plus_input": [[100_000]],
+    "atol": 0,
+}
 MBPP = [
     {
         "task_id": "Mbpp/2",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, MBPP
+from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, FIND_ZERO, MBPP, TEXT
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
@@ -90,11 +90,33 @@ def test_wrong_answers_fail_for_their_reason(scored, answer, status, reason):
     assert reason in (verdict["reason"], "early_exit"), verdict
 
 
+def test_long_texts_are_compared_whole(scored):
+    """They are compared by digest."""
+    (right,) = scored("humaneval_plus", [TEXT], "def text(n):\n    return ('a' + 'b') * n\n")
+    assert right["passed"], right
+    for answer in (
+        "'ab' * n + ' ' * (n > 1)",
+        "'ba' * n if n > 1 else 'ab'",
+        "['ab' * n] if n > 1 else 'ab'",
+    ):
+        (wrong,) = scored("humaneval_plus", [TEXT], f"def text(n):\n    return {answer}\n")
+        assert (wrong["base"]["status"], wrong["plus"]["failing_input"]) == ("pass", 0)
+
+
 def test_special_cases_of_mbpp(scored):
     assert scored("mbpp_plus", MBPP, "def similar_elements(a, b):\n    return list(set(a) & set(b))[::-1]\n")[
         0
     ]["passed"]
     assert not scored("mbpp_plus", MBPP, "def similar_elements(a, b):\n    return a\n")[0]["passed"]
+
+
+def test_any_zero_of_a_polynomial_is_right(scored):
+    """EvalPlus' special case for HumanEval/32, whose reference solution its own command fails."""
+    line = "def find_zero(xs):\n    return -xs[0] / xs[1]"
+    (right,) = scored("humaneval_plus", [FIND_ZERO], f"{line} + 1e-9\n")
+    assert right["passed"], right
+    (wrong,) = scored("humaneval_plus", [FIND_ZERO], f"{line} + (xs[1] == 4)\n")
+    assert (wrong["base"]["status"], wrong["plus"]["failing_input"]) == ("pass", 1)
 
 
 PAIRS = "class Solution:\n    def pairs(self, a, b):\n        return {}\n"

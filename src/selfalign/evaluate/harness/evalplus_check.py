@@ -28,12 +28,12 @@ def main():
     os.environ["EVALPLUS_MAX_MEMORY_BYTES"] = "-1"  # means: sets no limit of its own
     from evalplus import eval as evalplus
 
-    raised = []
+    seen = Seen()
     evalplus.time_limit = cpu_time_limit
     if job["exact_floats"]:
         evalplus.is_floats = lambda _: False
-    evalplus.swallow_io = recording(evalplus.swallow_io, raised)
-    status, progress, details = Cell(evalplus._UNKNOWN), Cell(0), [False] * len(inputs)
+    evalplus.swallow_io = recording(evalplus.swallow_io, seen)
+    status, details = Cell(evalplus._UNKNOWN), [False] * len(inputs)
     evalplus.unsafe_execute(
         job["dataset"],
         job["entry_point"],
@@ -45,25 +45,34 @@ def main():
         True,
         status,
         details,
-        progress,
+        Cell(0),
     )
     # It stops at the first failure, so this alone means that every input passed. EvalPlus also wants one mark per
     # input, which its special case for HumanEval/32 never sets: there even the reference solution fails.
     if status.value == evalplus._SUCCESS:
         return
-    fail(raised[-1] if raised else "wrong answer", progress.value - 1 if progress.value else None)
+    # The first time is for what the answer does when it is defined.
+    fail(seen.error or "wrong answer", seen.times - 2 if seen.times > 1 else None)
 
 
-def recording(manager, raised):
-    """Return the context manager `manager`, which now also notes what is raised in it."""
+class Seen:
+    """What was seen of the answer: how often it was run, and the type of what it raised."""
+
+    times = 0
+    error = None
+
+
+def recording(manager, seen):
+    """Return the context manager `manager`, which now also notes what goes on in it."""
 
     @contextlib.contextmanager
     def wrapped():
+        seen.times += 1
         try:
             with manager():
                 yield
         except BaseException as error:
-            raised.append(type(error).__name__)
+            seen.error = type(error).__name__
             raise
 
     return wrapped
