@@ -80,3 +80,15 @@ def test_a_second_run_executes_nothing_and_gives_the_same_bytes(tmp_path, monkey
         assert counts.records_out == 4
     for kind in ("rows", "verdicts"):
         assert (tmp_path / f"first.{kind}").read_bytes() == (tmp_path / f"second.{kind}").read_bytes()
+
+
+def test_verdicts_are_the_same_bytes_every_run(tmp_path):
+    """No times, and no addresses: a new sandbox puts the same object elsewhere."""
+    failing = "class A:\n    pass\nassert not A(), f'{A()} is {0xff:#x}'"
+    write_jsonl(tmp_path / "in.jsonl", [{"response": fenced(failing)}])
+    written = []
+    for _ in range(2):
+        execute_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", verdicts=tmp_path / "verdicts.jsonl")
+        written.append((tmp_path / "verdicts.jsonl").read_text())
+    assert written[0] == written[1]
+    assert "A object at 0x...> is 0xff" in json.loads(written[0])["stderr"]

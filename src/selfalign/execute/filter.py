@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,10 @@ logger = logging.getLogger(__name__)
 SCOPES = ("function", "module")
 
 File = str | Path
+
+# Characters of standard error that a verdict keeps: its end.
+STDERR = 2000
+ADDRESS = re.compile(r"\b0x[0-9a-f]{8,16}\b")
 
 
 def execute_file(
@@ -140,6 +145,11 @@ def is_pass(verdict: Verdict, faithful: bool) -> bool:
     return verdict.exit_code == 0 if faithful else verdict.status == "passed"
 
 
+def same_every_run(stderr: str) -> str:
+    """Return what a program wrote without the addresses of its objects, which differ from run to run."""
+    return ADDRESS.sub("0x...", stderr)
+
+
 def _entry(key: str, program: str | None, verdict: Verdict | None) -> dict[str, Any]:
     """Return the row kept for a verdict, without what differs from run to run (times, memory)."""
     if program is None or verdict is None:
@@ -149,7 +159,9 @@ def _entry(key: str, program: str | None, verdict: Verdict | None) -> dict[str, 
         "status": verdict.status,
         "error": verdict.error,
         "program_sha256": text_sha256(program),
-        "stderr": verdict.stderr[-2000:] if verdict.status not in {"timeout", "memory"} else "",
+        "stderr": same_every_run(verdict.stderr)[-STDERR:]
+        if verdict.status not in {"timeout", "memory"}
+        else "",
         "runtime": verdict.runtime,
         "image": verdict.image,
     }
