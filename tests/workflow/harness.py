@@ -138,6 +138,4 @@ def working_copy(directory: Path) -> Path:
             )
         elif source.exists():
             shutil.copyfile(source, directory / name)
-    if (ROOT / "resources").is_dir():
-        shutil.copytree(ROOT / "resources/packages", directory / "resources/packages", dirs_exist_ok=True)
     return directory

@@ -37,8 +37,8 @@ TIMED = (
     "report/index.html",
     "model/training/",
     "model/tuned.metrics.jsonl",
-    "scores/base/humaneval/verdicts.jsonl",
-    "scores/tuned/humaneval/verdicts.jsonl",
+    "scores/base/humaneval/timings.jsonl",
+    "scores/tuned/humaneval/timings.jsonl",
 )
 
 
