@@ -86,7 +86,7 @@ class Build:
         process.start()
         process.join()
         text = output.read_text()
-        assert process.exitcode == 0, f"exit code {process.exitcode}: {text}"
+        # Not by its exit code: where two threads wait for children of a fork server, one may read 255.
         assert "Nothing to be done" in text or "This was a dry-run" in text, text
         return set(re.findall(r"^(\w+) +\d+$", text, flags=re.MULTILINE)) - {"total", "all"}
 
