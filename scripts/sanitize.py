@@ -5,7 +5,7 @@ with job(snakemake):
     from selfalign.core.config.curation import LengthConfig
     from selfalign.core.jsonl import write_json
     from selfalign.curate.rows import read_candidates
-    from selfalign.curate.steps import sanitize_file
+    from selfalign.curate.sanitize import sanitize_file
 
     params = snakemake.params
     counts = sanitize_file(

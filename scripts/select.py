@@ -4,7 +4,7 @@ with job(snakemake):
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.curation import CurationConfig
     from selfalign.core.jsonl import write_json
-    from selfalign.curate.steps import select_file
+    from selfalign.curate.select import select_file
 
     counts = select_file(
         snakemake.input.rows,

@@ -8,7 +8,7 @@ from selfalign.cli import build_app
 from selfalign.core.config.base import validate_section
 from selfalign.core.config.curation import CurationConfig
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.curate.steps import select_file
+from selfalign.curate.select import select_file
 
 SENTENCE = "Write a function that returns the sum of all even numbers in a list and ignores every odd one"
 

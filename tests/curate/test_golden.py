@@ -43,7 +43,7 @@ def test_names_are_diversified_on_request(shared, tmp_path):
     run("select", "--diversify-names", shared / "golden/sanitized_raw.jsonl", tmp_path / "out.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     from selfalign.core.fences import first_block
-    from selfalign.curate.select import function_names
+    from selfalign.curate.code import function_names
 
     names = [function_names(first_block(row["response"])) for row in rows]
     assert len(set(names)) == len(names)

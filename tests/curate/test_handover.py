@@ -66,7 +66,8 @@ def dataset(tmp_path_factory):
 
 
 def test_the_directory_opens_as_a_data_set(dataset, tmp_path):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     opened = datasets.load_dataset(str(dataset), cache_dir=str(tmp_path))
     assert {name: split.num_rows for name, split in opened.items()} == {"train": 36, "test": 4}
     first = next(read_jsonl(dataset / "train.jsonl"))
@@ -76,7 +77,8 @@ def test_the_directory_opens_as_a_data_set(dataset, tmp_path):
 
 
 def test_the_json_lines_open_too(dataset, tmp_path):
-    datasets = pytest.importorskip("datasets")
+    import datasets
+
     opened = datasets.load_dataset(
         "json", data_files={"train": str(dataset / "train.jsonl")}, cache_dir=str(tmp_path)
     )

@@ -5,7 +5,7 @@ from selfalign.core.config.curation import LengthConfig
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.outcomes import Drop, Keep
 from selfalign.curate.length import length_filter
-from selfalign.curate.steps import sanitize_file
+from selfalign.curate.sanitize import sanitize_file
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from selfalign.core.fences import first_block, iter_blocks
 from selfalign.core.outcomes import Drop
+from selfalign.curate.code import function_names
 from selfalign.curate.sanitize import remove_comments
 from selfalign.curate.sections import TAGS, checked_sections, parse_sections
-from selfalign.curate.select import function_names
 
 pieces = st.sampled_from(
     [

@@ -143,7 +143,7 @@ REACHING = {
     "foreign_system_calls": ({"forbidden"}, "import ctypes\nctypes.CDLL(None).syscall(0x40000000 + 39)"),
     "reads_host_files": (
         {"passed"},
-        "import os\nfor p in ('/etc/shadow', '/etc/passwd', '/root/.ssh', '/home', '/var', '/sys/kernel', '/proc/1/environ', '/proc/1/root/etc'):\n"
+        "import os\nfor p in ('/etc/shadow', '/etc/passwd', '/root', '/home', '/var', '/sys/kernel', '/proc/1/environ', '/proc/1/root'):\n"
         "    try:\n        os.listdir(p) if os.path.isdir(p) else open(p).read()\n    except OSError:\n        continue\n    raise AssertionError(p)",
     ),
     "reads_the_environment": (

@@ -67,7 +67,7 @@ def sanitize(
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.curation import LengthConfig
     from selfalign.curate.rows import read_candidates
-    from selfalign.curate.steps import sanitize_file
+    from selfalign.curate.sanitize import sanitize_file
 
     if responses is not Responses.passing and not failed:
         raise typer.BadParameter(f"--responses {responses} needs --failed", param_hint="--failed")
@@ -122,7 +122,7 @@ def select(
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.curation import CurationConfig
     from selfalign.core.jsonl import read_jsonl, write_jsonl
-    from selfalign.curate.steps import select_file
+    from selfalign.curate.select import select_file
     from selfalign.curate.trivial import nontrivial_tests_file
 
     settings = validate_section(

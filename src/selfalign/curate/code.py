@@ -1,4 +1,4 @@
-"""The code of a response: what it implements, and what tests it."""
+"""The code of a response: what it implements, what tests it, and the functions it defines."""
 
 from __future__ import annotations
 
@@ -54,3 +54,23 @@ def parse(code: str) -> ast.Module | None:
             return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def function_names(code: str | None) -> str | None:
+    """Return the space-joined names of all functions defined in `code`, or None if it does not parse."""
+    if code is None:
+        return None
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return " ".join(_visit(tree))
+
+
+def _visit(node: ast.AST) -> list[str]:
+    names: list[str] = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            names.append(child.name)
+        names += _visit(child)
+    return names

@@ -14,8 +14,7 @@ from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import row_id
 from selfalign.core.outcomes import Drop, Filter, Keep, Outcome
-from selfalign.curate.code import code_of
-from selfalign.curate.select import function_names
+from selfalign.curate.code import code_of, function_names
 from selfalign.dedup import NearDuplicates
 
 

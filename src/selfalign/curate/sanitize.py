@@ -7,13 +7,17 @@ every row before. Draws are made exactly where the reference makes them.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
+from selfalign.core.config.curation import LengthConfig
+from selfalign.core.errors import ConfigError
 from selfalign.core.fences import iter_blocks
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_transformation
-from selfalign.core.outcomes import Drop, Filter, Keep, Outcome
+from selfalign.core.outcomes import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
+from selfalign.curate.length import length_filter
+from selfalign.curate.rows import File, tell
 from selfalign.curate.sections import checked_sections
 
 Pass = Literal["raw", "smart"]
@@ -27,6 +31,32 @@ UNFINISHED = (
     "notimplemented",
 )
 MOST_ASSERTIONS = 5
+
+
+def sanitize_file(
+    which: Pass,
+    rows: Iterable[Record],
+    out: File,
+    dropped: File | None = None,
+    *,
+    seed: int = 0,
+    length: LengthConfig | None = None,
+    checkpoint: File | None = None,
+) -> StepCounts:
+    """Run a sanitising pass over `rows` as one sequence. Constant memory.
+
+    Args:
+        length: limits in tokens of what the pass makes, counted with the tokenizer of `checkpoint`.
+
+    Raises:
+        ConfigError: a length is limited and no checkpoint given.
+    """
+    chain = [sanitizer(which, seed)]
+    if length is not None and length.limited:
+        if checkpoint is None:
+            raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
+        chain.append(length_filter(length, checkpoint))
+    return tell(apply_filters(f"sanitize_{which}", rows, chain, out, dropped))
 
 
 def sanitizer(which: Pass, seed: int = 0) -> Filter:

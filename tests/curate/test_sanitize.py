@@ -6,7 +6,7 @@ from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.curate.decontaminate import decontaminate_file
 from selfalign.curate.rows import read_rows
-from selfalign.curate.steps import sanitize_file
+from selfalign.curate.sanitize import sanitize_file
 
 
 def test_packaged_benchmarks_need_no_data_directory(tmp_path):

@@ -1,0 +1,198 @@
+"""What reruns when the library changes: for every module, the exact set of rules."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.workflow.flow import since
+from tests.workflow.harness import ROOT
+
+from selfalign.core.fingerprint import CodeFingerprints
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1500)]
+
+# Module, or package of modules (the longest name that fits counts): the first rules that its change reruns.
+EVERYTHING = ("fetch_package", "base_model")
+MODULES: dict[str, tuple[str, ...]] = {
+    "selfalign": (),  # holds the version
+    "selfalign.__main__": (),
+    "selfalign.cli": (),
+    "selfalign.core": EVERYTHING,
+    "selfalign.core.config": (),  # its effect is in the values of the parameters
+    "selfalign.core.fingerprint": (),
+    "selfalign.core.chat": ("sanitize_raw", "benchmark_samples"),
+    "selfalign.core.checkpoint": ("base_model",),
+    "selfalign.core.fences": ("collect_functions",),  # searched for a benchmark's text
+    "selfalign.core.hashing": ("collect_functions", "base_model"),
+    "selfalign.core.lineage": ("collect_functions",),
+    "selfalign.core.lock": (),
+    "selfalign.core.logs": ("train",),
+    "selfalign.core.outcomes": ("collect_functions",),
+    "selfalign.core.recipe": ("concepts",),
+    "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
+    "selfalign.benchmarks.fetch": (),
+    "selfalign.contamination": ("collect_functions",),
+    "selfalign.client": ("concepts", "benchmark_samples"),
+    "selfalign.client.progress": ("concepts",),
+    "selfalign.journal": ("concepts", "benchmark_samples"),
+    "selfalign.journal.tools": (),
+    "selfalign.serving": ("concepts", "benchmark_samples"),
+    "selfalign.serving.keeper": (),  # started by the jobs as a program of its own; decides no bytes
+    "selfalign.serving.double": (),
+    "selfalign.serving.canned": (),
+    "selfalign.serving.faults": (),
+    "selfalign.serving.pace": (),
+    "selfalign.sandbox": ("execute", "benchmark_score"),
+    "selfalign.sandbox.cache": ("execute",),
+    "selfalign.sandbox.bridge": (),
+    "selfalign.sandbox.server": (),
+    "selfalign.model": ("base_model",),
+    "selfalign.plan": (),
+    "selfalign.doctor": (),
+    "selfalign.seeds": EVERYTHING[:1],
+    "selfalign.dedup": ("deduplicate_functions",),
+    "selfalign.dedup.bands": ("deduplicate_functions",),
+    "selfalign.seeds.check": ("check_functions",),
+    "selfalign.seeds.duplicates": ("deduplicate_functions",),
+    "selfalign.seeds.extract": ("collect_functions",),
+    "selfalign.seeds.filters": ("collect_functions",),
+    "selfalign.seeds.imports": ("check_functions",),
+    "selfalign.seeds.isolate": ("collect_functions",),
+    "selfalign.seeds.job": (),  # the judge is off
+    "selfalign.seeds.judge": (),
+    "selfalign.dedup.minhash": ("deduplicate_functions",),
+    "selfalign.seeds.minhash_nodes": (),
+    "selfalign.seeds.pool": ("seed_pool",),
+    "selfalign.seeds.statistics": ("seed_statistics",),
+    "selfalign.seeds.snippets": ("collect_functions",),
+    "selfalign.seeds.steps": ("collect_functions",),
+    "selfalign.seeds.typecheck": ("check_functions",),
+    "selfalign.generate": ("concepts",),
+    "selfalign.generate.fetch": (),
+    "selfalign.execute": ("execute",),
+    "selfalign.curate": ("sanitize_raw",),
+    "selfalign.curate.card": ("dataset_card",),
+    "selfalign.curate.code": ("select",),
+    "selfalign.curate.decontaminate": ("decontaminate",),
+    "selfalign.curate.duplicates": ("select",),
+    "selfalign.curate.handover": ("dataset",),
+    "selfalign.curate.push": (),
+    "selfalign.curate.quality": ("select",),
+    "selfalign.curate.select": ("select",),
+    "selfalign.curate.trace": (),
+    "selfalign.curate.trivial": (),  # is off
+    "selfalign.train": ("train",),
+    "selfalign.train.plan": (),
+    "selfalign.respond": (),
+    "selfalign.evaluate": ("benchmark_samples",),
+    "selfalign.evaluate.canary": ("benchmark_score",),
+    "selfalign.evaluate.command": (),
+    "selfalign.evaluate.ground_truth": ("benchmark_score",),
+    "selfalign.evaluate.harness": ("benchmark_score",),
+    "selfalign.evaluate.job": ("benchmark_score",),
+    "selfalign.evaluate.published": ("benchmark_score",),
+    "selfalign.evaluate.reference": ("benchmark_score",),
+    "selfalign.evaluate.reproduction": (),
+    "selfalign.evaluate.samples": ("benchmark_score",),
+    "selfalign.evaluate.score": ("benchmark_score",),
+    "selfalign.evaluate.scorers": ("benchmark_score",),
+    "selfalign.evaluate.scoring": ("benchmark_score",),
+    "selfalign.evaluate.statistics": ("benchmark_score",),
+    "selfalign.evaluate.summary": ("scores",),
+    "selfalign.report": ("report",),
+    "selfalign.report.__init__": ("funnel",),
+    "selfalign.report.compare": (),
+    "selfalign.report.funnel": ("funnel",),
+}
+
+
+def source_of(module: str) -> str:
+    """Return a module's file, below the directory of the sources."""
+    base = module.removesuffix(".__init__").replace(".", "/")
+    package = module == "selfalign" or module.endswith(".__init__") or (ROOT / "src" / base).is_dir()
+    return f"{base}/__init__.py" if package else f"{base}.py"
+
+
+def library_modules() -> list[str]:
+    """Return all modules of the library, a package by its ``__init__``."""
+    paths = (path.relative_to(ROOT / "src") for path in (ROOT / "src/selfalign").rglob("*.py"))
+    return sorted(".".join(path.with_suffix("").parts) for path in paths)
+
+
+def first_rules(module: str) -> tuple[str, ...]:
+    """Return the entry of the table for `module`."""
+    name = module
+    while name not in MODULES:
+        name = name.rpartition(".")[0]
+    return MODULES[name]
+
+
+@pytest.fixture(scope="module")
+def stale_by_module(finished, tmp_path_factory):
+    """The rules that rerun after an edit of each module.
+
+    An edit reaches Snakemake through the fingerprints of the scripts alone, so of the modules that change
+    the same fingerprints one is tried by a dry run.
+    """
+    directory = tmp_path_factory.mktemp("modules")
+    builds = [finished.copy(directory / name) for name in ("one", "two")]
+    scripts = sorted((builds[0].directory / "scripts").glob("[a-z]*.py"))
+    sources = builds[0].directory / "src"
+
+    def fingerprints() -> list[str]:
+        code = CodeFingerprints(sources, builds[0].directory / "prints.json")
+        found = [code.of(script) for script in scripts]
+        code.save()
+        return found
+
+    before = fingerprints()
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for module in library_modules():
+        with edited(sources / source_of(module)):
+            changed = zip(scripts, before, fingerprints(), strict=True)
+            alike.setdefault(tuple(s.stem for s, old, new in changed if old != new), []).append(module)
+
+    def dry_runs(build, share):
+        for modules in share:
+            with edited(build.directory / "src" / source_of(modules[0])):
+                yield from dict.fromkeys(modules, build.stale_rules()).items()
+
+    shares = [list(alike.values())[i :: len(builds)] for i in range(len(builds))]
+    with ThreadPoolExecutor(len(builds)) as threads:
+        jobs = [
+            threads.submit(lambda b, s: dict(dry_runs(b, s)), *each)
+            for each in zip(builds, shares, strict=True)
+        ]
+        return {module: rules for job in jobs for module, rules in job.result().items()}
+
+
+@contextmanager
+def edited(path: Path):
+    """Add a statement to a file for a while."""
+    before = path.read_text()
+    path.write_text(f"{before}\nEDITED = True\n")
+    yield
+    path.write_text(before)
+
+
+@pytest.mark.parametrize("module", library_modules())
+def test_an_edited_module_reruns_exactly(stale_by_module, module):
+    assert stale_by_module[module] == since(*first_rules(module))
+
+
+def test_every_entry_is_of_a_module():
+    names = {*library_modules(), *(each.removesuffix(".__init__") for each in library_modules())}
+    assert [name for name in MODULES if name not in names] == []
+
+
+def test_a_docstring_or_a_comment_reruns_nothing(finished, tmp_path):
+    build = finished.copy(tmp_path / "copy")
+    for module in ("core/jsonl.py", "curate/sanitize.py"):
+        path = build.directory / "src/selfalign" / module
+        head, sep, rest = path.read_text().partition('"""\n')
+        assert sep, "the module begins with a docstring"
+        path.write_text(f"{head} More of it.{sep}# A comment.\n{rest}")
+    assert build.stale_rules() == set()
