@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import signal
@@ -72,7 +71,8 @@ def interrupt(build: Build, log: str, how: signal.Signals) -> str:
     output = build.directory / "interrupted.txt"
     with output.open("w") as out:
         process = subprocess.Popen(
-            build.command(),
+            # What a shell runs in the background ignores Ctrl-C, and so would what we start from there.
+            ["env", "--default-signal=INT", *build.command()],
             cwd=build.directory,
             env=build.environment(),
             stdout=out,
@@ -84,12 +84,7 @@ def interrupt(build: Build, log: str, how: signal.Signals) -> str:
         time.sleep(0.02)
     assert process.poll() is None, output.read_text()[-3000:]
     if how == signal.SIGINT:
-        # What a terminal does; a person who sees no end presses it again.
-        for _ in range(12):
-            os.killpg(process.pid, how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
-                break
+        os.killpg(process.pid, how)  # what a terminal does
     else:
         process.kill()
     process.wait(60)
