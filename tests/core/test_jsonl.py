@@ -1,4 +1,6 @@
 import gzip
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -40,6 +42,28 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(RuntimeError), atomic_path(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
+    assert path.read_text() == "1\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    program = (
+        "import os, sys; from selfalign.core.jsonl import open_writer\n"
+        "with open_writer(sys.argv[1]) as out: out.write('half'); out.flush(); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1
+    write_jsonl(path, [{"x": 1}])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_of_the_same_path_leave_each_other_alone(tmp_path):
+    path = tmp_path / "value.json"
+    with atomic_path(path) as first:
+        first.write_text("1\n")
+        write_json(path, 2)
+        assert first.exists()
     assert path.read_text() == "1\n"
     assert list(tmp_path.iterdir()) == [path]
 
