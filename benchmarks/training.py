@@ -1,6 +1,10 @@
 """Training: the published batching (rows one by one, gradients added up) against packing and length grouping.
 
-    python benchmarks/training.py --json [--quick] [--checkpoint DIR] [--threads N]
+    python benchmarks/training.py --json [--quick] [--checkpoint DIR] [--shared DIR] [--threads N]
+
+The rows are those of the final data set that the reference makes of the inputs in `shared` (113 rows, 155 tokens on
+average); ``long_rows`` has the figures of longer ones: functions of Python's standard library, the docstring as
+the instruction and the source as the response, cut at 1280 tokens.
 
 The same steps, so the same rows and the same gradients, are computed with each batching, each in a process of
 its own. Figures (the last line of the output is one JSON object):
@@ -11,8 +15,6 @@ its own. Figures (the last line of the output is one JSON object):
   shuffled order padded to the longest of 4; ``grouped_4`` rows of similar length.
 - ``peak_memory_mb``: most resident memory of each process.
 - ``loss_difference``: largest difference of a step's loss from the baseline's; they are equal but for rounding.
-
-The rows are functions of Python's standard library: the docstring is the instruction, the source the response.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.config.training import TrainingConfig
+from selfalign.core.jsonl import read_jsonl
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE = "one_by_one"
@@ -42,12 +45,20 @@ BATCHINGS: dict[str, dict[str, Any]] = {
     "grouped_4": {"batching": "grouped", "batch_size": 4},
     "packed": {"batching": "packed", "batch_size": 1},
 }
+PADDED = ("padded_4", "grouped_4")
 
 
-def library_rows(count: int) -> list[dict[str, str]]:
-    """Return `count` functions of the standard library that have a docstring, drawn with a fixed seed."""
-    rows = list(_documented(Path(sysconfig.get_paths()["stdlib"])))
-    return random.Random(0).sample(rows, count)
+def final_rows(shared: Path) -> list[dict[str, str]]:
+    """Return the rows of the reference's final data set."""
+    return list(read_jsonl(shared / "golden/final.jsonl"))
+
+
+def library_rows() -> list[dict[str, str]]:
+    """Return the documented functions of the standard library whose docstring leaves room for an answer, shuffled."""
+    rows = [
+        row for row in _documented(Path(sysconfig.get_paths()["stdlib"])) if len(row["instruction"]) < 1500
+    ]
+    return random.Random(0).sample(rows, len(rows))
 
 
 def _documented(library: Path) -> Iterator[dict[str, str]]:
@@ -74,7 +85,7 @@ def recipe(name: str, rows_per_step: int, steps: int) -> TrainingConfig:
     )
 
 
-def measure(name: str, checkpoint: Path, rows_per_step: int, steps: int, threads: int) -> dict[str, Any]:
+def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Train with one batching in this process."""
     import torch
 
@@ -82,14 +93,13 @@ def measure(name: str, checkpoint: Path, rows_per_step: int, steps: int, threads
     from selfalign.train.run import build_trainer
     from selfalign.train.trainer import peak_memory_mb
 
-    torch.set_num_threads(threads)
-    config = recipe(name, rows_per_step, steps)
-    tokenizer = load_tokenizer(checkpoint)
-    # Rows whose instruction leaves room for an answer, enough for every step.
-    rows = [row for row in library_rows(3 * rows_per_step * steps) if len(row["instruction"]) < 1500]
-    encoded = encode(rows[: rows_per_step * steps], tokenizer, config.max_length)
+    torch.set_num_threads(given.threads)
+    config = recipe(given.one, given.rows_per_step, given.steps)
+    tokenizer = load_tokenizer(given.checkpoint)
+    rows = library_rows() if given.long else final_rows(given.shared)
+    encoded = encode(rows[: given.rows_per_step * given.steps], tokenizer, config.max_length)
     with tempfile.TemporaryDirectory() as work:
-        trainer = build_trainer(config, checkpoint, encoded, tokenizer, work)
+        trainer = build_trainer(config, given.checkpoint, encoded, tokenizer, work)
         marks: list[tuple[float, float]] = []
         plain_log = trainer.log
 
@@ -111,42 +121,36 @@ def measure(name: str, checkpoint: Path, rows_per_step: int, steps: int, threads
     }
 
 
-def in_its_own_process(name: str, given: argparse.Namespace) -> dict[str, Any]:
+def in_its_own_process(
+    name: str, given: argparse.Namespace, rows_per_step: int, steps: int, *, long: bool
+) -> dict[str, Any]:
     """Return the figures of one batching."""
     command = [sys.executable, __file__, "--one", name, "--checkpoint", str(given.checkpoint)]
-    command += ["--threads", str(given.threads), *(["--quick"] if given.quick else [])]
+    command += ["--shared", str(given.shared), "--threads", str(given.threads)]
+    command += ["--rows-per-step", str(rows_per_step), "--steps", str(steps), *(["--long"] if long else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{name}: {done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
-    parser.add_argument("--quick", action="store_true", help="smaller steps: under ten minutes")
-    parser.add_argument("--checkpoint", type=Path, default=ROOT / "results/default/model/base")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--one", choices=BATCHINGS, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    rows_per_step, steps = (8, 3) if given.quick else (64, 4)
-    if given.one:
-        print(json.dumps(measure(given.one, given.checkpoint, rows_per_step, steps, given.threads)))
-        return
-    found = {name: in_its_own_process(name, given) for name in BATCHINGS}
+def compare(given: argparse.Namespace, rows_per_step: int, steps: int, *, long: bool) -> dict[str, Any]:
+    """Return the figures of all batchings on the same rows."""
+    found = {
+        name: in_its_own_process(name, given, rows_per_step, steps, long=long)
+        for name in BATCHINGS
+        if not (long and name in PADDED)  # padded batches of long rows take 14 GB
+    }
     losses = {name: each["losses"] for name, each in found.items()}
-    speed = {name: each["tokens_per_s"] for name, each in found.items()}
-    work = {name: each["tokens_per_cpu_s"] for name, each in found.items()}
-    figures = {
-        "benchmark": "training",
-        "quick": given.quick,
-        "tokens_per_s": {name: round(value, 1) for name, value in speed.items()},
-        "tokens_per_cpu_s": {name: round(value, 1) for name, value in work.items()},
-        "packing_ratio": round(speed["packed"] / speed[BASELINE], 2),
-        "grouping_ratio": round(speed["grouped_4"] / speed[BASELINE], 2),
-        "packing_ratio_cpu": round(work["packed"] / work[BASELINE], 2),
-        "grouping_ratio_cpu": round(work["grouped_4"] / work[BASELINE], 2),
-        "baseline": f"{BASELINE}: rows alone, gradients of {rows_per_step} added up, logits of all positions",
+    figures: dict[str, Any] = {}
+    for unit in ("tokens_per_s", "tokens_per_cpu_s"):
+        figures[unit] = {name: round(each[unit], 1) for name, each in found.items()}
+    for ratio, name in (("packing_ratio", "packed"), ("grouping_ratio", "grouped_4")):
+        if name in found:
+            for unit, suffix in (("tokens_per_s", ""), ("tokens_per_cpu_s", "_cpu")):
+                figures[ratio + suffix] = round(found[name][unit] / found[BASELINE][unit], 2)
+    return {
+        **figures,
         "peak_memory_mb": {name: each["peak_memory_mb"] for name, each in found.items()},
         "losses": losses[BASELINE],
         "loss_difference": max(
@@ -155,16 +159,38 @@ def main() -> None:
         "rows_per_step": rows_per_step,
         "steps_measured": steps - 1,
         "tokens_measured": found[BASELINE]["tokens"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller steps: under ten minutes")
+    parser.add_argument("--checkpoint", type=Path, default=ROOT / "results/default/model/base")
+    parser.add_argument("--shared", type=Path, default=ROOT / "../shared", help="where golden/ lies")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    for hidden in ("--rows-per-step", "--steps"):
+        parser.add_argument(hidden, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--long", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=BATCHINGS, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(measure(given)))
+        return
+    short, long = ((16, 3), (4, 3)) if given.quick else ((28, 4), (16, 4))
+    figures = {
+        "benchmark": "training",
+        "quick": given.quick,
+        "baseline": f"{BASELINE}: rows alone, gradients of a step added up, logits of all positions",
+        **compare(given, *short, long=False),
+        "long_rows": compare(given, *long, long=True),
         "machine": {
             "processor": platform.machine(),
             "threads": given.threads,
             "load": [round(value, 1) for value in os.getloadavg()],
         },
     }
-    if given.json:
-        print(json.dumps(figures))
-    else:
-        print(json.dumps(figures, indent=2))
+    print(json.dumps(figures, indent=None if given.json else 2))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.optimization import Adafactor
 
 from selfalign.core.config.training import TrainingConfig
+from selfalign.train.architecture import read_model_config
+from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import Plan, collate_packed
 from selfalign.train.data import encode, read_pairs
 from selfalign.train.run import build_trainer
@@ -77,10 +79,15 @@ def test_losses_and_weights_after_five_steps_are_those_of_a_hand_written_loop(
     assert moved > 1e-3
 
 
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("attention", ["eager", "sdpa", "auto"])
 def test_the_loss_of_a_packed_batch_is_that_of_its_rows_alone(base, dataset, attention):
     _, encoded = encoded_rows(base, dataset)
-    model = AutoModelForCausalLM.from_pretrained(base, attn_implementation=attention).eval()
+    chosen = choose_attention(
+        RECIPE.model_copy(update={"attention": attention, "batching": "packed"}), read_model_config(base)
+    )
+    assert attention != "auto" or chosen == ROW_BY_ROW or torch.cuda.is_available()
+    model = AutoModelForCausalLM.from_pretrained(base, attn_implementation=chosen).eval()
+    one_row = AutoModelForCausalLM.from_pretrained(base, attn_implementation="eager").eval()
     rows = [encoded[n] for n in range(5)]
     packed = collate_packed(rows, [1.0] * 5)
     logits = model(
@@ -88,12 +95,12 @@ def test_the_loss_of_a_packed_batch_is_that_of_its_rows_alone(base, dataset, att
     ).logits[0]
     start = 0
     for row in rows:
-        alone = model(torch.tensor([row["input_ids"]])).logits[0]
+        alone = one_row(torch.tensor([row["input_ids"]])).logits[0]
         stop = start + len(row["input_ids"])
         torch.testing.assert_close(logits[start:stop], alone, atol=2e-5, rtol=0)
         start = stop
     # The proof can fail: as one long row, the later ones see the earlier ones.
-    joined = model(input_ids=packed["input_ids"], use_cache=False).logits[0]
+    joined = one_row(input_ids=packed["input_ids"], use_cache=False).logits[0]
     assert (joined[start - 1] - logits[start - 1]).abs().max() > 1e-3
 
 

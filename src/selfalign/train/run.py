@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import shutil
 import sys
@@ -25,6 +24,7 @@ from selfalign.core.jsonl import write_jsonl
 from selfalign.core.logs import configure_logging
 from selfalign.train import checkpoints
 from selfalign.train.architecture import no_dropout, read_model_config
+from selfalign.train.attention import choose_attention
 from selfalign.train.batching import Plan
 from selfalign.train.data import Encoded, encode, load_tokenizer, read_pairs
 from selfalign.train.job import Job
@@ -89,11 +89,12 @@ def build_trainer(
     arguments = trainer_arguments(config, work)
     plan = Plan(lengths, config, arguments.world_size)
     arguments.max_steps = plan.steps
+    known = read_model_config(base)
     model = AutoModelForCausalLM.from_pretrained(
         base,
         dtype=torch.bfloat16 if config.precision == "bfloat16" else torch.float32,
-        attn_implementation=attention(config, read_model_config(base)["model_type"]),
-        **no_dropout(read_model_config(base), base),
+        attn_implementation=choose_attention(config, known),
+        **no_dropout(known, base),
     )
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return StepTrainer(
@@ -128,19 +129,6 @@ def trainer_arguments(config: TrainingConfig, work: str | Path) -> TrainingArgum
         disable_tqdm=True,
         remove_unused_columns=False,
     )
-
-
-def attention(config: TrainingConfig, family: str) -> str:
-    """Return the attention to compute with; ``auto`` is flash-attention 2 where it can be used, else SDPA."""
-    if config.attention != "auto":
-        return config.attention
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-
-    supported = getattr(MODEL_FOR_CAUSAL_LM_MAPPING[CONFIG_MAPPING[family]], "_supports_flash_attn", False)
-    usable = torch.cuda.is_available() and config.precision == "bfloat16"
-    installed = importlib.util.find_spec("flash_attn") is not None
-    return "flash_attention_2" if supported and usable and installed else "sdpa"
 
 
 def shared(trainer: StepTrainer, value: Path | None) -> Path | None:
