@@ -53,6 +53,7 @@ rule all:
         result("dataset/train.jsonl"),
         result("dataset/README.md"),
         result("scores/summary.json"),
+        result("model/README.md"),
     localrule: True
     message:
         "Everything is built: {input[0]}"

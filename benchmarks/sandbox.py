@@ -1,6 +1,6 @@
 """The sandbox against the reference's way of running programs, and against what a fork costs.
 
-    python benchmarks/sandbox.py --json [--quick]
+    python benchmarks/sandbox.py --json [--quick] [--image REFERENCE]
 
 The last line of the output is one JSON object. For each runtime that works here, with one slot and with two:
 ``programs_per_s`` and ``cpu_ms`` (milliseconds of CPU time per program, everything included: supervisor, zygote and
@@ -8,6 +8,7 @@ program), ``baseline_ratio`` (programs per second over the baseline's) and ``cei
 
 - baseline: a ``ProcessPoolExecutor`` whose workers start a ``multiprocessing.Process`` per program, in chunks of
   the number of cores, each chunk waiting for its slowest; nothing is isolated. What the reference does.
+- docker_run: a fresh ``docker run`` of the same image per program, as many at once as there are cores.
 - ceiling: a warm interpreter that forks, compiles and executes the program and waits, one at a time on every
   core; nothing is isolated, limited, captured or judged.
 """
@@ -18,15 +19,17 @@ import argparse
 import json
 import multiprocessing
 import os
+import subprocess
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import psutil
 
 from selfalign.core.errors import SelfalignError
 from selfalign.sandbox import Program, open_pool
+from selfalign.sandbox.engines import Docker
 
 PROGRAM = """
 def merge(a, b):
@@ -40,7 +43,8 @@ assert merge([], [1]) == [1]
 """
 CORES = os.cpu_count() or 1
 MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
-RUNTIMES = ("docker", "podman", "bubblewrap", "none")
+ENGINES = ("docker", "podman")
+RUNTIMES = (*ENGINES, "bubblewrap", "none")
 
 
 def execute(source: str) -> None:
@@ -79,6 +83,17 @@ def ceiling(count: int) -> None:
         worker.join()
 
 
+def docker_run(image: str, count: int) -> None:
+    """Run programs in a container each; the engine's own CPU time is not ours and not counted."""
+    command = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python3", image, "-c", PROGRAM]
+
+    def one(_: int) -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    with ThreadPoolExecutor(CORES) as threads:
+        list(threads.map(one, range(count)))
+
+
 def cpu_seconds() -> float:
     """Return the CPU time of this process and all below it, ended ones included."""
     me = psutil.Process()
@@ -99,8 +114,9 @@ def timed(run: Callable[[int], Any], count: int) -> dict[str, float]:
     }
 
 
-def sandbox(runtime: str, workers: int, count: int) -> dict[str, float]:
-    with open_pool(runtime, workers=workers) as pool:
+def sandbox(runtime: str, workers: int, count: int, image: str) -> dict[str, float]:
+    # Bubblewrap and none take this machine's own Python.
+    with open_pool(runtime, workers=workers, image=image if runtime in ENGINES else "") as pool:
 
         def run(count: int) -> None:
             programs = (Program(str(number), PROGRAM) for number in range(count))
@@ -118,15 +134,25 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object last (always done)")
     parser.add_argument("--quick", action="store_true", help="fewer programs")
-    count = 500 if parser.parse_args().quick else 4000
+    parser.add_argument(
+        "--image", default="", help="the image of the container engines (default: the sandbox's)"
+    )
+    given = parser.parse_args()
+    count = 500 if given.quick else 4000
 
     load = os.getloadavg()[0]
     figures: dict[str, Any] = {"baseline": timed(baseline, count // 4), "ceiling": timed(ceiling, count)}
+    try:
+        image = Docker(given.image).image().rpartition("@")[0]
+        rate = timed(lambda number: docker_run(image, number), count // 50)["programs_per_s"]
+        figures["docker_run"] = {"programs_per_s": rate}
+    except SelfalignError as error:
+        figures["docker_run"] = {"not run": str(error)}
     runtimes: dict[str, Any] = {}
     for name in RUNTIMES:
         for workers in (1, 2):
             try:
-                found = sandbox(name, workers, count)
+                found = sandbox(name, workers, count, given.image)
             except SelfalignError as error:
                 runtimes[f"{name}, {workers} slots"] = {"not run": str(error)}
                 continue

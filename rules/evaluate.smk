@@ -145,6 +145,35 @@ rule scores:
         "../scripts/scores.py"
 
 
+rule model_card:
+    input:
+        model=result("model/tuned"),
+        scores=rules.scores.output.summary,
+    output:
+        card=report(
+            result("model/README.md"),
+            caption="../report/model_card.rst",
+            category="Scores",
+            labels={"model": "tuned", "benchmark": "model card"},
+        ),
+    log:
+        result("logs/model_card.log"),
+    benchmark:
+        result("benchmarks/model_card.tsv")
+    conda:
+        "../envs/selfalign.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=fingerprint("model_card"),
+    message:
+        "Write the tuned model's card again, with its scores"
+    script:
+        "../scripts/model_card.py"
+
+
 rule published_score:
     input:
         files=published_files,

@@ -24,10 +24,10 @@ READERS: dict[str, tuple[str, ...]] = {
     "decontaminate": ("dataset", "funnel"),
     "dataset": ("train", "dataset_card", "report"),
     "dataset_card": ("report",),
-    "train": ("benchmark_samples", "report"),
+    "train": ("benchmark_samples", "report", "model_card"),
     "benchmark_samples": ("benchmark_score",),
     "benchmark_score": ("scores",),
-    "scores": ("report",),
+    "scores": ("report", "model_card"),
     "funnel": ("dataset_card", "report"),
 }
 # Rules that are not part of the tiny build.

@@ -23,6 +23,7 @@ ARTIFACTS = (
     "scores/base/humaneval/verdicts.jsonl",
     "scores/tuned/humaneval/score.json",
     "scores/summary.json",
+    "model/README.md",
     "report/funnel.json",
     "report/index.html",
 )

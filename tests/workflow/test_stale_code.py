@@ -93,6 +93,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.ground_truth": ("benchmark_score",),
     "selfalign.evaluate.harness": ("benchmark_score",),
     "selfalign.evaluate.job": ("benchmark_score",),
+    "selfalign.evaluate.model_card": ("model_card",),
     "selfalign.evaluate.published": ("benchmark_score",),
     "selfalign.evaluate.reference": ("benchmark_score",),
     "selfalign.evaluate.reproduction": (),

@@ -22,11 +22,13 @@ class ServerCommand:
         argv: the command.
         env: variables set beside the inherited ones.
         health: path that answers 200 once the model can be used.
+        after: command that removes what may be left when the process is gone.
     """
 
     argv: list[str]
     env: dict[str, str]
     health: str = "/health"
+    after: tuple[str, ...] = ()
 
 
 def server_command(

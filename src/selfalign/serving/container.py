@@ -11,6 +11,8 @@ from selfalign.core.errors import ConfigError
 from selfalign.serving.command import ServerCommand, vllm_arguments
 
 INSIDE = "/model"
+# The same in every image, whatever its entry point is.
+SERVER = ("-m", "vllm.entrypoints.openai.api_server")
 
 
 def container_command(
@@ -18,7 +20,8 @@ def container_command(
 ) -> ServerCommand:
     """Return the command that serves `checkpoint` from a vLLM image.
 
-    The engine stays in the foreground and passes SIGTERM on, so ending it ends the server.
+    The engine stays in the foreground and passes SIGTERM on, so ending it ends the server. Where the engine had
+    to be killed, its container lives on, and is removed by its name.
 
     Raises:
         ConfigError: the container engine is not installed.
@@ -35,15 +38,17 @@ def container_command(
     env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
     if engine == "apptainer":
         return ServerCommand(_apptainer(config, source, env) + arguments, {})
-    return ServerCommand(_docker(config, source, env, port) + arguments, {})
+    name = f"selfalign-vllm-{port}"
+    argv = _docker(config, source, env, name)
+    return ServerCommand(argv + arguments, {}, after=(engine, "rm", "--force", name))
 
 
-def _docker(config: ServerConfig, source: str, env: dict[str, str], port: int) -> list[str]:
+def _docker(config: ServerConfig, source: str, env: dict[str, str], name: str) -> list[str]:
     gpus = config.container.gpus
-    argv = [config.container.engine, "run", "--rm", "--init", "--name", f"selfalign-vllm-{port}"]
+    argv = [config.container.engine, "run", "--rm", "--init", "--name", name]
     argv += ["--network", "host", "--ipc", "host", "--volume", f"{source}:{INSIDE}:ro"]
-    for name, value in env.items():
-        argv += ["--env", f"{name}={value}"]
+    for variable, value in env.items():
+        argv += ["--env", f"{variable}={value}"]
     if gpus != "none":
         if config.container.engine == "podman":
             devices = ["all"] if gpus == "all" else gpus.split(",")
@@ -51,7 +56,7 @@ def _docker(config: ServerConfig, source: str, env: dict[str, str], port: int) -
                 argv += ["--device", f"nvidia.com/gpu={device}"]
         else:
             argv += ["--gpus", gpus if gpus == "all" else f'"device={gpus}"']
-    return [*argv, config.container.image]
+    return [*argv, "--entrypoint", "python3", config.container.image, *SERVER]
 
 
 def _apptainer(config: ServerConfig, source: str, env: dict[str, str]) -> list[str]:
@@ -66,4 +71,4 @@ def _apptainer(config: ServerConfig, source: str, env: dict[str, str]) -> list[s
         argv += ["--env", f"{name}={value}"]
     if config.container.gpus != "none":
         argv.append("--nv")
-    return [*argv, image, "python3", "-m", "vllm.entrypoints.openai.api_server"]
+    return [*argv, image, "python3", *SERVER]

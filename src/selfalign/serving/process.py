@@ -21,6 +21,7 @@ from selfalign.serving.command import ServerCommand
 logger = logging.getLogger(__name__)
 
 STOP_GRACE_S = 10.0
+AFTER_S = 60.0
 TAIL_LINES = 15
 
 
@@ -64,6 +65,8 @@ def running(
             yield process
         finally:
             end_tree(process)
+            if command.after:
+                subprocess.run(command.after, check=False, capture_output=True, timeout=AFTER_S)
 
 
 def end_tree(process: subprocess.Popen[bytes]) -> None:

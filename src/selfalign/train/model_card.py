@@ -54,9 +54,7 @@ token if there is one; decoding is greedy and ends at the end of the sequence or
 
 The answers are code that nobody has reviewed. Run it in a sandbox.
 """
-UNKNOWN_SCORES = (
-    "Not in this card, which is written before the model is scored; see `scores/summary.json` of the run."
-)
+UNKNOWN_SCORES = "Not in this card, which is written before the model is scored; `README.md` beside this directory has them."
 
 
 def write_model_card(

@@ -1,0 +1,56 @@
+"""The tuned model's card with its scores, which are not known yet when the checkpoint and its card are written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from selfalign.core.errors import DataError
+from selfalign.core.jsonl import atomic_path, read_json
+
+SECTION = re.compile(r"^## Scores\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+HEAD = "| model | benchmark | data | tasks | metric | value | 95 % interval |\n|---|---|---|---|---|---|---|"
+
+
+def write_scored_card(card: str | Path, summary: str | Path, out: str | Path) -> None:
+    """Write the card of the checkpoint again, with the run's scores in its section.
+
+    Args:
+        card: ``README.md`` of the tuned checkpoint.
+        summary: ``scores/summary.json`` of the run.
+
+    Raises:
+        DataError: the card has no section "Scores".
+    """
+    text, found = SECTION.subn(
+        lambda _: f"## Scores\n\n{scores_table(read_json(summary))}\n\n",
+        Path(card).read_text(encoding="utf-8"),
+        count=1,
+    )
+    if not found:
+        raise DataError("expected a section '## Scores'", file=card)
+    with atomic_path(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def scores_table(summary: dict[str, Any]) -> str:
+    """Return scores and comparisons as Markdown."""
+    rows = [
+        f"| {score['model']} | {score['title']} | {score['dataset']['version']} | {score['n']} | {name} "
+        f"| {metric['value']:.1%} | {_interval(metric)} |"
+        for score in summary["scores"]
+        for name, metric in score["metrics"].items()
+    ]
+    tests = [
+        f"\n{each['title']}, {name}: the tuned model differs by {100 * metric['difference']:+.1f} points from the base "
+        f"model (exact McNemar test, p = {metric['mcnemar']['p_value']:.2g})."
+        for each in summary["comparisons"]
+        for name, metric in each["metrics"].items()
+    ]
+    return "\n".join([HEAD, *rows, *tests])
+
+
+def _interval(metric: dict[str, Any]) -> str:
+    low, high = metric["interval"]
+    return f"{low:.1%} to {high:.1%}"
