@@ -13,8 +13,6 @@ How the end of a program is proved
     likes, just as it could remove the tests. It still cannot reach anything outside its own process.
 """
 
-# ruff: noqa: PTH123
-
 import atexit
 import contextlib
 import json
@@ -28,7 +26,7 @@ import threading
 import traceback
 import types
 
-from kernel import PR_SET_DUMPABLE, prctl  # pyright: ignore[reportMissingImports]
+from kernel import become_dumpable, write_to  # pyright: ignore[reportMissingImports]
 
 FILE = "<program>"
 
@@ -126,9 +124,9 @@ def become_program(job, files, close):
         os.dup2(source, target)
     os.closerange(len(files), close)
     os.setsid()
-    prctl(PR_SET_DUMPABLE, 1)
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as handle:
-        handle.write("1000")
+    become_dumpable()
+    with contextlib.suppress(OSError):
+        write_to("/proc/self/oom_score_adj", b"1000")
     limits = job["limits"]
     mebi = 1 << 20
     lower(resource.RLIMIT_AS, limits["memory_mb"] * mebi)

@@ -5,7 +5,7 @@ import select
 import time
 
 from kernel import place_of  # pyright: ignore[reportMissingImports]
-from processes import anonymous_kb, proportional_kb, resident_kb  # pyright: ignore[reportMissingImports]
+from processes import proportional_kb, resident_kb  # pyright: ignore[reportMissingImports]
 
 FIRST_LOOK_S = 0.02  # most programs have ended before their memory is looked at for the first time
 LOOK_S = 0.05
@@ -17,14 +17,14 @@ PAUSES = ("34", "271", "73")  # pause and ppoll on x86-64, ppoll on aarch64 (wha
 class Watch:
     """Follows one program until its end is proved, it is gone, or a limit is passed."""
 
-    def __init__(self, pid, limits, started, *, ends, descriptors, supervisor):
+    def __init__(self, pid, limits, started, *, ends, inherited, descriptors, supervisor):
         self.pid = pid
         self.limits = limits
         self.ends = ends  # None: wherever it announces itself
         self.deadline = started + limits["wall_s"]
         self.look = started + FIRST_LOOK_S
         self.peak_kb = 0
-        self.inherited = anonymous_kb(os.getpid())
+        self.inherited = inherited  # KiB a process has from the zygote
         self.place = None
         self.handle = os.pidfd_open(pid)
         self.out, self.err, self.control = descriptors

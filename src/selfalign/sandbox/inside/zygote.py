@@ -27,7 +27,7 @@ from kernel import (  # pyright: ignore[reportMissingImports]
     install_filter,
     prctl,
 )
-from processes import kill_descendants, wipe  # pyright: ignore[reportMissingImports]
+from processes import anonymous_kb, kill_descendants, wipe  # pyright: ignore[reportMissingImports]
 from program import FILE, attend, become_program, compiled, execute  # pyright: ignore[reportMissingImports]
 from watch import Watch  # pyright: ignore[reportMissingImports]
 
@@ -40,6 +40,7 @@ class Slot:
     def __init__(self, writable, incoming):
         self.incoming = incoming
         self.ends = None
+        self.inherited = anonymous_kb(os.getpid())
         self.writable = writable
         self.first = os.getpid() == 1
         if not self.first:
@@ -65,6 +66,7 @@ class Slot:
             job["limits"],
             started,
             ends=self.ends,
+            inherited=self.inherited,
             descriptors=(out, err, control),
             supervisor=self.incoming,
         )
