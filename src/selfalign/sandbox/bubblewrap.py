@@ -11,8 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selfalign.core.errors import InfrastructureError
+from selfalign.sandbox.cgroups import join_groups, make_groups
 from selfalign.sandbox.interpreter import interpreter_image
-from selfalign.sandbox.launch import INSIDE, Launch, fresh_uid, zygote_settings
+from selfalign.sandbox.launch import (
+    INSIDE,
+    SLOT_MEMORY_MB,
+    SLOT_PROCESSES,
+    Launch,
+    fresh_uid,
+    zygote_settings,
+)
 
 PYTHON = "/opt/python"
 PACKAGES = "/opt/packages"
@@ -24,7 +32,8 @@ SHARED_BYTES = 16 << 20
 class Bubblewrap:
     """An empty read-only root with the system's libraries, our interpreter and its packages, in name spaces of its own.
 
-    What bubblewrap lacks, the zygote adds: the system call filter, and the memory and process limits. As
+    What bubblewrap lacks, the zygote adds: the system call filter, and the memory and process limits; the slot as a
+    whole is limited by control groups where this user may make them. As
     root the zygote becomes a user of its own, different for every slot, before it reads the first program;
     otherwise a user name space has only one.
     """
@@ -59,7 +68,9 @@ class Bubblewrap:
         for name, value in environment().items():
             command += ["--setenv", name, value]
         settings = zygote_settings(uid=fresh_uid(), writable=["/tmp", "/dev/shm"], warm=warm)
-        return Launch([*command, f"{PYTHON}/bin/{version}", "-s", f"{SLOT}/zygote.py", settings])
+        command += [f"{PYTHON}/bin/{version}", "-s", f"{SLOT}/zygote.py", settings]
+        groups = make_groups(SLOT_MEMORY_MB, SLOT_PROCESSES)
+        return Launch(join_groups(groups, command), groups=groups)
 
 
 def environment() -> dict[str, str]:

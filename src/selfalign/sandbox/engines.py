@@ -18,12 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.errors import InfrastructureError
-from selfalign.sandbox.launch import Launch, fresh_uid, zygote_settings
+from selfalign.sandbox.launch import SLOT_MEMORY_MB, SLOT_PROCESSES, Launch, fresh_uid, zygote_settings
 
 DEFAULT_IMAGE = "selfalign-sandbox:full"
-# Of a whole slot: the zygote and the largest program with room to spare. A program's own limits are below.
-SLOT_MEMORY_MB = 1536
-SLOT_PROCESSES = 256
 SCRATCH = {"/tmp": "rw,nosuid,nodev,size=64m,mode=1777", "/dev/shm": "rw,nosuid,nodev,size=16m,mode=1777"}
 # Emptied after every program. Engines mount a queue file system of their own, which keeps what is made in it.
 WRITABLE = [*SCRATCH, "/dev/mqueue"]

@@ -19,6 +19,9 @@ INSIDE = Path(inside.__path__[0])
 # A range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share one:
 # the kernel counts processes by user.
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000
+# Of a whole slot: the zygote and the largest program with room to spare. A program's own limits are below.
+SLOT_MEMORY_MB = 1536
+SLOT_PROCESSES = 256
 # Imported before the first program: what most generated programs use. Not more: every MiB of the zygote makes each
 # fork dearer (63 modules: 30 MiB and half as much CPU time again a program), and a rare import costs its program only.
 WARM = """
@@ -36,12 +39,14 @@ class Launch:
         environment: all of its environment.
         directory: made for this slot, and to be removed after it.
         ends: commands that make sure that the slot is gone.
+        groups: control groups made for this slot, and to be removed after it.
     """
 
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     directory: Path | None = None
     ends: Sequence[Sequence[str]] = ()
+    groups: Sequence[Path] = ()
 
 
 class Runtime(Protocol):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.errors import InfrastructureError
+from selfalign.sandbox.cgroups import remove_groups
 from selfalign.sandbox.launch import Runtime, inside_digest
 from selfalign.sandbox.types import Limits, Program, Verdict
 
@@ -54,6 +55,7 @@ class Slot:
                 start_new_session=True,
             )
         except OSError as error:
+            remove_groups(self._launch.groups)
             raise InfrastructureError(f"runtime '{runtime.name}' cannot be started: {error}") from None
         self._buffer = bytearray()
         self.facts = self._answer(time.monotonic() + START_S)
@@ -96,6 +98,7 @@ class Slot:
                     stream.close()
         for command in self._launch.ends:
             subprocess.run(command, capture_output=True, check=False)
+        remove_groups(self._launch.groups)
         if self._launch.directory is not None:
             shutil.rmtree(self._launch.directory, ignore_errors=True)
 
