@@ -54,7 +54,8 @@ class TrainingConfig(Section):
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
         default="auto",
-        description="auto: flash-attention 2 where it is installed and the model, precision and device allow it, else sdpa.",
+        description="auto: flash-attention 2 where it is installed and the model, precision and device allow it, "
+        "else sdpa, which on a CPU takes packed rows one by one.",
     )
     gradient_checkpointing: bool = Field(
         default=False, description="Compute activations again in the backward pass: less memory, more time."
