@@ -1,6 +1,12 @@
 """The page in a real headless Chromium: no errors, no requests; search, filters, pages and the trace of a row work."""
 
+import shutil
+
 import pytest
+
+from selfalign.core.jsonl import write_jsonl
+from selfalign.report.files import files_of_run
+from selfalign.report.page import write_page
 
 DESK, PHONE = {"width": 1100, "height": 900}, {"width": 390, "height": 844}
 
@@ -95,6 +101,26 @@ def test_concepts_are_searched(opened):
     assert opened.rows("#concepts-table").all_inner_texts() == ["concept 17\t1"]
 
 
+def test_long_tables_are_paged_too_and_short_ones_are_not(browser, run, tmp_path):
+    directory = tmp_path / "many"
+    shutil.copytree(run, directory)
+    kinds = [{"status": "exception", "error": f"Error{i:02}"} for i in range(20)]
+    write_jsonl(directory / "execution/verdicts/0000.jsonl", kinds)
+    write_page(tmp_path / "page.html", run="many", files=files_of_run(directory), configuration={})
+    opened = Opened(browser, tmp_path / "page.html")
+    table = opened.tab.locator("table.long", has_text="verdict")
+    pages = table.locator("xpath=following-sibling::*[1]")
+    assert pages.get_by_role("status").inner_text() == "20 of 20, page 1 of 2"
+    assert table.get_by_text("Error14").is_visible()
+    assert not table.get_by_text("Error15").is_visible()
+    pages.get_by_text("next").click()
+    assert table.get_by_text("Error15").is_visible()
+    assert not table.get_by_text("Error14").is_visible()
+    assert opened.tab.locator("table.long", has_text="CPU seconds").count() == 1
+    assert opened.tab.locator("table.long + .tools").count() == 1
+    opened.context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone_scrolls_in_one_direction_and_dark_is_dark(browser, page, scheme):
     opened = Opened(browser, page, PHONE, scheme)
@@ -105,6 +131,9 @@ def test_a_phone_scrolls_in_one_direction_and_dark_is_dark(browser, page, scheme
     ground, ink = (sum(map(int, shade.strip("rgb()").split(",")[:3])) for shade in shades)
     assert (ground < ink) == (scheme == "dark")
     assert abs(ground - ink) > 3 * 150
+    for table in ("#rows-table .scroll", ".scroll:has(> table.under)"):
+        fits = opened.tab.locator(table).first.evaluate("box => box.scrollWidth <= box.clientWidth")
+        assert fits, f"{table} need not be scrolled sideways"
     opened.rows().first.click()
     box = opened.tab.locator("dialog").bounding_box()
     assert box["x"] >= 0

@@ -35,7 +35,7 @@ def test_runs_stand_side_by_side(runs, tmp_path):
     write_comparison(runs, tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text()
     assert "<code>curation.responses</code>" in text
-    assert text.count("25.0 %") == 2
+    assert text.count("25.0\N{NO-BREAK SPACE}%") == 2
     assert "<script" not in text
 
 

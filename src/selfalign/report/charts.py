@@ -9,7 +9,9 @@ from typing import Any
 INK = "#808890"
 ACCENT = "#3b82c4"
 OTHER = "#c98a2b"
-WIDTH = 420
+WIDTH = 340
+SIZE = 12
+FEW_STEPS = 10
 
 
 def funnel_chart(steps: Sequence[dict[str, Any]]) -> str:
@@ -25,11 +27,16 @@ def bar_chart(bars: Sequence[tuple[str, int]], title: str) -> str:
     rows = [{"name": name, "count": count} for name, count in bars]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X(
-            "count:Q", title=title, scale=alt.Scale(type="symlog"), axis=alt.Axis(tickCount=6, format=",d")
+            "count:Q",
+            title=title,
+            scale=alt.Scale(type="symlog"),
+            axis=alt.Axis(values=_decades(max((count for _, count in bars), default=0)), format=",d"),
         ),
-        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=240)),
+        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=210)),
     )
-    labels = base.mark_text(align="left", dx=4, color=INK).encode(text=alt.Text("count:Q", format=","))
+    labels = base.mark_text(align="left", dx=4, color=INK, fontSize=SIZE).encode(
+        text=alt.Text("count:Q", format=",")
+    )
     return _svg((base.mark_bar(color=ACCENT) + labels).properties(width=WIDTH, height=alt.Step(20)))
 
 
@@ -52,8 +59,9 @@ def share_chart(rows: Sequence[dict[str, Any]]) -> str:
                 "share:Q",
                 title="rows for each row of the stage before",
                 scale=alt.Scale(type="symlog", constant=0.05),
+                axis=alt.Axis(values=[0, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], format="~g"),
             ),
-            y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(labelLimit=240)),
+            y=alt.Y("stage:N", sort=None, title=None, axis=alt.Axis(labelLimit=210)),
             yOffset=alt.YOffset("whose:N", sort=["published", "this run"]),
             color=alt.Color("whose:N", scale=colours, title=None),
         )
@@ -89,11 +97,13 @@ def loss_chart(metrics: Sequence[dict[str, Any]]) -> str:
     import altair as alt
 
     rows = [{"step": m["step"], "loss": m["loss"]} for m in metrics if "loss" in m and "step" in m]
+    # Of few steps Vega would name the halves too.
+    steps = {"values": [row["step"] for row in rows]} if len(rows) <= FEW_STEPS else {}
     chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(color=ACCENT, point=alt.OverlayMarkDef(color=ACCENT))
         .encode(
-            x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(tickMinStep=1)),
+            x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(format="d", **steps)),
             y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False)),
         )
         .properties(width=WIDTH, height=220)
@@ -106,7 +116,7 @@ def score_chart(scores: Sequence[dict[str, Any]]) -> str:
     import altair as alt
 
     rows = [{**row, **{key: 100 * row[key] for key in ("value", "low", "high")}} for row in scores]
-    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=240))
+    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=210))
     base = alt.Chart(alt.Data(values=rows))
     span = base.mark_rule(color=INK, strokeWidth=2).encode(
         x=alt.X("low:Q", title="per cent, with 95 % interval", scale=alt.Scale(zero=True)), x2="high:Q", y=y
@@ -115,21 +125,28 @@ def score_chart(scores: Sequence[dict[str, Any]]) -> str:
     return _svg((span + point).properties(width=WIDTH, height=alt.Step(26)))
 
 
+def _decades(largest: int) -> list[int]:
+    """Return 0 and the powers of ten up to `largest`: where a symmetric-logarithmic axis is best read."""
+    return [0, *(10**power for power in range(len(str(largest))) if largest)]
+
+
 def _svg(chart: Any) -> str:
     import vl_convert
 
     themed = chart.configure(
         background="transparent",
         # A browser's fonts may be wider than those the layout was made with.
-        padding={"left": 36, "right": 24, "top": 6, "bottom": 6},
+        padding={"left": 30, "right": 28, "top": 6, "bottom": 6},
         axis={
             "labelColor": INK,
             "titleColor": INK,
             "domainColor": INK,
             "tickColor": INK,
             "gridOpacity": 0.25,
+            "labelFontSize": SIZE,
+            "titleFontSize": SIZE,
         },
-        legend={"labelColor": INK, "titleColor": INK, "orient": "bottom"},
+        legend={"labelColor": INK, "titleColor": INK, "labelFontSize": SIZE, "orient": "bottom"},
         view={"stroke": None},
     )
     return vl_convert.vegalite_to_svg(themed.to_dict())

@@ -18,7 +18,7 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.filters["count"] = lambda value: "–" if value is None else f"{value:,.0f}"
-    made.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f} %"
+    made.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
     return made
 
 

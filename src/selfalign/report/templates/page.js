@@ -13,8 +13,44 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// columns: {label, value(row), number}; filters: {label, value(row)}; open: called with a row that is chosen.
-function pagedTable(host, rows, columns, filters = [], open = null) {
+// Buttons that turn pages. update(found, all) shows that many and returns the rows of the page as [from, to].
+function pager(turned) {
+  const back = element("button", { type: "button" }, "‹ back");
+  const next = element("button", { type: "button" }, "next ›");
+  const place = element("span", { class: "quiet", role: "status" });
+  let page = 0;
+  back.addEventListener("click", () => { page -= 1; turned(); });
+  next.addEventListener("click", () => { page += 1; turned(); });
+  return {
+    bar: element("div", { class: "tools" }, back, next, place),
+    first() { page = 0; },
+    update(found, all) {
+      const pages = Math.max(1, Math.ceil(found / PAGE));
+      page = Math.min(page, pages - 1);
+      place.textContent = `${found.toLocaleString("en")} of ${all.toLocaleString("en")}, page ${page + 1} of ${pages}`;
+      back.disabled = page === 0;
+      next.disabled = page >= pages - 1;
+      return [page * PAGE, (page + 1) * PAGE];
+    },
+  };
+}
+
+// A table that is whole in the page, if it is long: its first row is its head.
+function pageWritten(table) {
+  const rows = [...table.rows].slice(1);
+  if (rows.length <= PAGE) return;
+  const show = () => {
+    const [from, to] = pages.update(rows.length, rows.length);
+    rows.forEach((row, i) => { row.hidden = i < from || i >= to; });
+  };
+  const pages = pager(show);
+  table.after(pages.bar);
+  show();
+}
+
+// columns: {label, value(row), number, wide}; filters: {label, value(row)}; open: called with a row that is chosen;
+// under: widths of the columns on a phone, where the wide one stands below the others.
+function pagedTable(host, rows, columns, filters = [], open = null, under = "") {
   const search = element("input", { type: "search", placeholder: "search", "aria-label": "search" });
   const chosen = filters.map((filter) => {
     const counts = new Map();
@@ -24,20 +60,15 @@ function pagedTable(host, rows, columns, filters = [], open = null) {
   });
   const head = element("tr", {}, ...columns.map((column) => element("th", column.number ? { class: "number" } : {}, column.label)));
   const body = element("tbody");
-  const back = element("button", { type: "button" }, "‹ back");
-  const next = element("button", { type: "button" }, "next ›");
-  const place = element("span", { class: "quiet", role: "status" });
   const texts = new Map(rows.map((row) => [row, JSON.stringify(row).toLowerCase()]));
-  let page = 0;
+  const pages = pager(() => show());
 
   function show() {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const found = rows.filter((row) =>
       words.every((word) => texts.get(row).includes(word)) &&
       filters.every((filter, i) => chosen[i].value === "\0" || filter.value(row) === chosen[i].value));
-    const pages = Math.max(1, Math.ceil(found.length / PAGE));
-    page = Math.min(page, pages - 1);
-    body.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((row) => {
+    body.replaceChildren(...found.slice(...pages.update(found.length, rows.length)).map((row) => {
       const line = element("tr", {}, ...columns.map((column) =>
         element("td", { class: column.number ? "number" : column.wide ? "wide" : "" }, String(column.value(row) ?? ""))));
       if (open) {
@@ -52,22 +83,17 @@ function pagedTable(host, rows, columns, filters = [], open = null) {
       }
       return line;
     }));
-    place.textContent = `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")}, page ${page + 1} of ${pages}`;
-    back.disabled = page === 0;
-    next.disabled = page >= pages - 1;
   }
-  const from_start = () => { page = 0; show(); };
-  search.addEventListener("input", from_start);
-  for (const one of chosen) one.addEventListener("change", from_start);
-  back.addEventListener("click", () => { page -= 1; show(); });
-  next.addEventListener("click", () => { page += 1; show(); });
+  const fromStart = () => { pages.first(); show(); };
+  search.addEventListener("input", fromStart);
+  for (const one of chosen) one.addEventListener("change", fromStart);
   host.append(
     element("div", { class: "tools" }, search, ...chosen),
-    element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), body)),
-    element("div", { class: "tools" }, back, next, place),
+    element("div", { class: "scroll" }, element("table", under ? { class: "under", style: `--columns: ${under}` } : {}, element("thead", {}, head), body)),
+    pages.bar,
   );
   show();
-  return { find(text) { search.value = text; from_start(); } };
+  return { find(text) { search.value = text; fromStart(); } };
 }
 
 function facts(object) {
@@ -86,7 +112,11 @@ function trace(row) {
     const item = element("li", {}, element("strong", {}, stage));
     if (text in row.texts) item.append(element("pre", {}, row.texts[text]));
     const extra = stage === "seed" ? ["imports", "types"] : stage === "response" ? ["sample"] : [];
-    for (const key of [stage, ...extra]) if (key in left) { item.append(facts(left[key])); delete left[key]; }
+    for (const key of [stage, ...extra]) if (key in left) {
+      if (key !== stage) item.append(element("div", { class: "quiet" }, key));
+      item.append(facts(left[key]));
+      delete left[key];
+    }
     steps.push(item);
   }
   for (const [stage, value] of Object.entries(left)) {
@@ -122,7 +152,7 @@ if (rowsHost) {
     { label: "place", value: (row) => row.where },
     { label: "reason", value: (row) => row.reason },
     { label: "package", value: (row) => row.package },
-  ], openRow);
+  ], openRow, "4.2rem 1fr 1.1fr 1.1fr");
 }
 const conceptsHost = document.getElementById("concepts-table");
 if (conceptsHost) {
@@ -131,3 +161,4 @@ if (conceptsHost) {
     { label: "records", value: (row) => row[1], number: true },
   ]);
 }
+for (const table of document.querySelectorAll("table.long")) pageWritten(table);
