@@ -98,12 +98,14 @@ def loss_chart(metrics: Sequence[dict[str, Any]]) -> str:
 
     rows = [{"step": m["step"], "loss": m["loss"]} for m in metrics if "loss" in m and "step" in m]
     # Of few steps Vega would name the halves too.
-    steps = {"values": [row["step"] for row in rows]} if len(rows) <= FEW_STEPS else {}
+    steps = alt.Axis(format="d")
+    if len(rows) <= FEW_STEPS:
+        steps = alt.Axis(format="d", values=[row["step"] for row in rows])
     chart = (
         alt.Chart(alt.Data(values=rows))
         .mark_line(color=ACCENT, point=alt.OverlayMarkDef(color=ACCENT))
         .encode(
-            x=alt.X("step:Q", title="optimizer step", axis=alt.Axis(format="d", **steps)),
+            x=alt.X("step:Q", title="optimizer step", axis=steps),
             y=alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False)),
         )
         .properties(width=WIDTH, height=220)
