@@ -1,6 +1,7 @@
 """The documentation holds: pages build strictly, links and files are there, commands exist, references agree."""
 
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -56,13 +57,36 @@ def test_the_reference_has_every_key_with_a_meaning():
         assert len(row[1]) > 10, key
 
 
-def test_the_reference_of_the_commands_agrees_with_them(root):
+@pytest.fixture(scope="module")
+def generate(root):
+    """The module that makes the reference pages."""
     spec = importlib.util.spec_from_file_location("docs_generate", root / "docs/generate.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    text = module.commands_markdown()
+    return module
+
+
+def test_the_reference_of_the_figures_agrees_with_the_recorded_results(root, generate):
+    text = generate.figures_markdown()
+    assert (root / "docs/reference/figures.md").read_text() == text, "run `make generated`"
+    for recorded in (root / "benchmarks/results").glob("*.json"):
+        assert f"\n## {recorded.stem}\n" in text
+        assert (root / f"benchmarks/{recorded.stem}.py").exists()
+
+
+def test_every_leaf_of_a_result_is_a_figure_and_its_circumstances_are_told(generate, tmp_path):
+    values = {"quick": True, "machine": {"cores": 2}, "ratio": {"a": 1.5, "b": [1, 2]}, "conditions": "busy"}
+    (tmp_path / "seeds.json").write_text(json.dumps(values))
+    text = generate.figures_markdown(tmp_path)
+    assert "| `ratio.a` | 1.5 |\n| `ratio.b` | 1, 2 |\n" in text
+    assert "`python benchmarks/seeds.py --json --quick`" in text
+    assert "- machine: cores 2\n- conditions: busy\n" in text
+
+
+def test_the_reference_of_the_commands_agrees_with_them(root, generate):
+    text = generate.commands_markdown()
     assert (root / "docs/reference/commands.md").read_text() == text, "run `make generated`"
     for name in ("respond", "journal inspect", "plan", "plan published", "doctor", "report", "compare"):
         assert re.search(rf"^#+ selfalign {name}$", text, re.MULTILINE), name
