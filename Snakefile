@@ -32,6 +32,7 @@ include: "rules/curate.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/report.smk"
+include: "rules/provenance.smk"
 
 
 FINGERPRINTS.save()
@@ -54,6 +55,7 @@ rule all:
         result("dataset/README.md"),
         result("scores/summary.json"),
         result("model/README.md"),
+        result("report/provenance.json"),
     localrule: True
     message:
         "Everything is built: {input[0]}"

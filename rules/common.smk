@@ -56,3 +56,25 @@ def model_title():
     """Return what the model is called in cards and reports."""
     model = config["model"]
     return model["id"] or model["path"] or "SmolLM2-135M-Instruct"
+
+
+def growing(mem_mb):
+    """Return `mem_mb` MiB as a resource that grows with every attempt: a job that ran out gets more."""
+
+    def memory(wildcards, attempt):
+        return mem_mb * attempt
+
+    return memory
+
+
+# What several workflows may share, with --cache (docs/how-to/scale.md); without it Snakemake would warn at every start.
+CACHING = workflow.workflow_settings.cache is not None
+
+
+def image(environment):
+    """Return the image of an environment, for --sdm apptainer; a job that owns its server has the server's."""
+    if environment == "serving":
+        server = config["server"]
+        owned = server["lifetime"] == "job" and server["kind"] == "vllm"
+        environment = ("serving-gpu" if server["gpus"] else "serving-cpu") if owned else "data"
+    return f"{workflow.basedir}/containers/images/{environment}.sif"

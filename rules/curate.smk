@@ -18,9 +18,11 @@ rule sanitize_raw:
         result("benchmarks/sanitize_raw.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=60,
     params:
         code=fingerprint("sanitize"),
@@ -51,9 +53,11 @@ rule select:
         result("benchmarks/select.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=60,
     params:
         code=fingerprint("select"),
@@ -78,9 +82,11 @@ rule sanitize_smart:
         result("benchmarks/sanitize_smart.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=60,
     params:
         code=fingerprint("sanitize"),
@@ -108,9 +114,11 @@ rule decontaminate:
         result("benchmarks/decontaminate.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         code=fingerprint("decontaminate"),
@@ -140,9 +148,11 @@ rule dataset:
         result("benchmarks/dataset.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=60,
     params:
         code=fingerprint("dataset"),
@@ -177,11 +187,14 @@ rule dataset_card:
         result("logs/dataset_card.log"),
     benchmark:
         result("benchmarks/dataset_card.tsv")
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=30,
     params:
         code=fingerprint("dataset_card"),
@@ -212,11 +225,14 @@ rule push_dataset:
     benchmark:
         result("benchmarks/push_dataset.tsv")
     retries: 2
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=120,
     params:
         code=fingerprint("push_dataset"),

@@ -14,9 +14,11 @@ rule nontrivial_tests:
         result("benchmarks/nontrivial_tests.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 8
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=240,
     params:
         code=fingerprint("nontrivial_tests"),

@@ -12,11 +12,14 @@ rule fetch_benchmark:
     benchmark:
         result("benchmarks/fetch_benchmark/{name}-{file}.tsv")
     retries: 2
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=60,
     params:
         code=fingerprint("fetch_benchmark"),
@@ -35,13 +38,15 @@ rule ground_truth:
         limits=TRUTH_LIMITS,
     log:
         result("logs/ground_truth/{name}-{version}.log"),
-    benchmark:
-        result("benchmarks/ground_truth/{name}-{version}.tsv")
+    # Instead of a benchmark, which Snakemake does not allow beside it.
+    cache: CACHING
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("evaluation")
     threads: 8
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=60,
     params:
         code=fingerprint("ground_truth"),
@@ -65,9 +70,11 @@ rule benchmark_samples:
         result("benchmarks/benchmark_samples/{model}-{benchmark}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("serving")
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=720,
         gpu=server_gpus(),
     params:
@@ -101,9 +108,11 @@ rule benchmark_score:
         result("benchmarks/benchmark_score/{model}-{benchmark}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("evaluation")
     threads: 8
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=120,
     params:
         code=fingerprint("benchmark_score"),
@@ -130,11 +139,14 @@ rule scores:
         result("logs/scores.log"),
     benchmark:
         result("benchmarks/scores.tsv")
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         code=fingerprint("scores"),
@@ -190,9 +202,11 @@ rule published_score:
         result("benchmarks/published_score/{published}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("evaluation")
     threads: 8
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=120,
     params:
         code=fingerprint("published_score"),
@@ -222,11 +236,14 @@ rule reproduce:
         result("logs/reproduce.log"),
     benchmark:
         result("benchmarks/reproduce.tsv")
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         code=fingerprint("reproduce"),

@@ -17,9 +17,11 @@ rule execute:
         result("benchmarks/execute/{shard}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 8
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=240,
     params:
         code=fingerprint("execute"),

@@ -13,11 +13,14 @@ rule fetch_few_shots:
     benchmark:
         result("benchmarks/fetch_few_shots/{sha256}.tsv")
     retries: 2
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=10,
     params:
         code=fingerprint("fetch_few_shots"),
@@ -32,7 +35,7 @@ rule fetch_few_shots:
 rule concepts:
     input:
         rows=result("seeds/shards/{shard}.jsonl"),
-        recipe=config["generation"]["recipe"],
+        recipe=local(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
     output:
@@ -46,9 +49,11 @@ rule concepts:
         result("benchmarks/concepts/{shard}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("serving")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=720,
         gpu=server_gpus(),
     params:
@@ -65,7 +70,7 @@ rule concepts:
 rule instructions:
     input:
         rows=instruction_source(),
-        recipe=config["generation"]["recipe"],
+        recipe=local(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
     output:
@@ -79,9 +84,11 @@ rule instructions:
         result("benchmarks/instructions/{shard}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("serving")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=720,
         gpu=server_gpus(),
     params:
@@ -99,7 +106,7 @@ rule instructions:
 rule responses:
     input:
         rows=result("instructions/shards/{shard}.jsonl"),
-        recipe=config["generation"]["recipe"],
+        recipe=local(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
     output:
@@ -113,9 +120,11 @@ rule responses:
         result("benchmarks/responses/{shard}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("serving")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=720,
         gpu=server_gpus(),
     params:

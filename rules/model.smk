@@ -12,11 +12,14 @@ rule fetch_embedded_model:
     benchmark:
         result("benchmarks/fetch_embedded_model.tsv")
     retries: 2
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=20,
     params:
         code=fingerprint("fetch_embedded_model"),
@@ -33,13 +36,15 @@ rule base_model:
         checkpoint=directory(result("model/base")),
     log:
         result("logs/base_model.log"),
-    benchmark:
-        result("benchmarks/base_model.tsv")
+    # Instead of a benchmark, which Snakemake does not allow beside it.
+    cache: CACHING
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("training")
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=120,
     params:
         code=fingerprint("base_model"),

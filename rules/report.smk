@@ -20,11 +20,14 @@ rule funnel:
         result("benchmarks/funnel.tsv")
     # Before training, so that it is there when training has too few rows to start.
     priority: 10
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=10,
     params:
         code=fingerprint("funnel"),
@@ -61,11 +64,14 @@ rule report:
         result("logs/report.log"),
     benchmark:
         result("benchmarks/report.tsv")
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         code=fingerprint("report"),
@@ -93,11 +99,14 @@ rule compare:
         result("logs/compare.log"),
     benchmark:
         result("benchmarks/compare.tsv")
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=10,
     params:
         code=fingerprint("compare"),

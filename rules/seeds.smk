@@ -14,11 +14,14 @@ rule fetch_package:
     benchmark:
         result("benchmarks/fetch_package/{package}.tsv")
     retries: 2
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=20,
     params:
         code=fingerprint("fetch_package"),
@@ -40,13 +43,15 @@ rule collect_functions:
         counts=result("seeds/counts/functions/{unit}.json"),
     log:
         result("logs/collect_functions/{unit}.log"),
-    benchmark:
-        result("benchmarks/collect_functions/{unit}.tsv")
+    # Instead of a benchmark, which Snakemake does not allow beside it.
+    cache: CACHING
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=240,
     params:
         code=fingerprint("collect_functions"),
@@ -78,13 +83,15 @@ rule check_functions:
         counts=result("seeds/counts/checked/{unit}.json"),
     log:
         result("logs/check_functions/{unit}.log"),
-    benchmark:
-        result("benchmarks/check_functions/{unit}.tsv")
+    # Instead of a benchmark, which Snakemake does not allow beside it.
+    cache: CACHING
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 2
     resources:
-        mem_mb=3000,
+        mem_mb=growing(3000),
         runtime=480,
     params:
         code=fingerprint("check_functions"),
@@ -111,9 +118,11 @@ rule seed_pool:
         result("benchmarks/seed_pool.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         code=fingerprint("seed_pool"),
@@ -133,11 +142,14 @@ rule seed_shard:
         result("logs/seed_shard/{shard}.log"),
     benchmark:
         result("benchmarks/seed_shard/{shard}.tsv")
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=30,
     params:
         code=fingerprint("seed_shard"),
@@ -167,9 +179,11 @@ rule seed_statistics:
         result("benchmarks/seed_statistics.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=60,
     params:
         code=fingerprint("seed_statistics"),

@@ -14,9 +14,11 @@ rule deduplicate_functions:
         result("benchmarks/deduplicate_functions.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=growing(8000),
         runtime=480,
     params:
         code=fingerprint("deduplicate_functions"),

@@ -4,7 +4,7 @@
 rule judge_functions:
     input:
         rows=result("seeds/checked/{unit}.jsonl"),
-        prompt=config["seeds"]["judge"]["prompt"],
+        prompt=local(config["seeds"]["judge"]["prompt"]),
         model=server_input("base"),
     output:
         rows=result("seeds/judged/{unit}.jsonl"),
@@ -16,9 +16,11 @@ rule judge_functions:
         result("benchmarks/judge_functions/{unit}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("serving")
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
         runtime=720,
         gpu=server_gpus(),
     params:

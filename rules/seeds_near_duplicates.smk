@@ -17,9 +17,11 @@ rule minhash_signatures:
         result("benchmarks/minhash_signatures/{rank}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
         runtime=240,
     params:
         code=fingerprint("minhash_signatures"),
@@ -45,9 +47,11 @@ rule minhash_pairs:
         result("benchmarks/minhash_pairs/{band}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=growing(4000),
         runtime=240,
     params:
         code=fingerprint("minhash_pairs"),
@@ -71,9 +75,11 @@ rule minhash_clusters:
         result("benchmarks/minhash_clusters.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=32000,
+        mem_mb=growing(32000),
         runtime=480,
     params:
         code=fingerprint("minhash_clusters"),
@@ -99,9 +105,11 @@ rule cut_near_duplicates:
         result("benchmarks/cut_near_duplicates/{unit}.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
         runtime=60,
     params:
         code=fingerprint("cut_near_duplicates"),

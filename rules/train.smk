@@ -22,9 +22,11 @@ rule train:
         result("benchmarks/train.tsv")
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("training")
     threads: 64
     resources:
-        mem_mb=16000,
+        mem_mb=growing(16000),
         runtime=720,
         gpu=config["training"]["gpus"],
     params:

@@ -2,12 +2,22 @@
 
 import contextlib
 import ctypes
+import importlib.util
 import logging
+import os
 import signal
 import sys
+from pathlib import Path
+
+SOURCES = str(Path(__file__).resolve().parents[1] / "src")
+if SOURCES not in sys.path and importlib.util.find_spec("selfalign") is None:
+    # In a container or conda environment of the rules, which hold what we need but not ourselves.
+    sys.path.append(SOURCES)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
 from selfalign.core.config import Config, load_config
 from selfalign.core.errors import SelfalignError, explain
+from selfalign.core.host import host_line
 from selfalign.core.logs import configure_logging
 
 PR_SET_PDEATHSIG = 1
@@ -21,6 +31,10 @@ def job(snakemake):
     the next run.
     """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if snakemake.log:
+        # Whatever the level of the log: the run's provenance names the machines.
+        with open(snakemake.log[0], "a", encoding="utf-8") as log:  # noqa: PTH123
+            print(host_line(), file=log)
     configure_logging(snakemake.config.get("log_level", "INFO"), snakemake.log[0] if snakemake.log else None)
     try:
         yield

@@ -26,22 +26,23 @@ wildcard_constraints:
     version=r"[A-Za-z0-9._-]+",
 
 
-def data_location(name, local):
+def data_location(name, configured):
     """Return where a benchmark's data lie: the configured path, nowhere (a package), or our downloads."""
-    if local:
-        return local.format(shared=config["paths"]["shared"])
+    if configured:
+        return configured.format(shared=config["paths"]["shared"])
     files = load_definition(name).version_named(None)[1].files
     return None if all(each.package for each in files) else f"{DOWNLOADS}/benchmarks/{name}"
 
 
-def data_files(name, version, local):
+def data_files(name, version, configured):
     """Return the data files of a benchmark's version that a job reads."""
-    location = data_location(name, local)
+    location = data_location(name, configured)
     if location is None:
         return []
-    if local and not Path(location).is_dir():
-        return [location]
-    return [f"{location}/{each.file}" for each in load_definition(name).version_named(version)[1].files]
+    if configured and not Path(location).is_dir():
+        return [local(location)]
+    files = [f"{location}/{each.file}" for each in load_definition(name).version_named(version)[1].files]
+    return [local(path) for path in files] if configured else files
 
 
 def benchmark_checksum(wildcards):

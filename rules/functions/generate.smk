@@ -30,5 +30,5 @@ GENERATION_COUNTS = [path for stage in GENERATION for path in shards(stage, "cou
 def few_shots_file():
     """Return the few-shot file: the configured one, or the download of the configured URL."""
     if config["generation"]["few_shots_url"] is None:
-        return config["generation"]["few_shots"]
+        return local(config["generation"]["few_shots"])
     return f"{DOWNLOADS}/few_shots/{config['generation']['few_shots_sha256']}.txt"

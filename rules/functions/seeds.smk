@@ -49,7 +49,7 @@ def unit_wheel(wildcards):
 
 def unit_inputs(wildcards):
     """Return the local files that a unit is read from."""
-    return unit_files(SOURCES, wildcards.unit)
+    return [local(path) for path in unit_files(SOURCES, wildcards.unit)]
 
 
 def unit_source(wildcards):

@@ -12,6 +12,7 @@ STAGES = {
     "generate",
     "model",
     "plan",
+    "provenance",
     "report",
     "respond",
     "seeds",

@@ -1,16 +1,29 @@
-"""One finished tiny build for all tests of the workflow."""
+"""A store of objects for the tests of the workflow."""
+
+import importlib.util
 
 import pytest
-from tests.tiny import write_tiny_checkpoint
-from tests.workflow.harness import Build, tiny_config, working_copy
+
+BUCKET = "selfalign"
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """A build that ran to its end, seeds to report. Not to be changed."""
-    directory = working_copy(tmp_path_factory.mktemp("workflow"))
-    write_tiny_checkpoint(directory / "tiny-model")
-    build = Build(directory, tiny_config())
-    done = build.snakemake()
-    assert done.returncode == 0, done.stdout[-6000:]
-    return build
+@pytest.fixture
+def store(monkeypatch):
+    """A local S3 with an empty bucket: the arguments that make Snakemake keep its files there."""
+    if any(importlib.util.find_spec(name) is None for name in ("moto", "snakemake_storage_plugin_s3")):
+        pytest.skip("not run: storage in S3 (needs the storage plugin and moto: make cluster)")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    for name, value in {"ACCESS_KEY": "test", "SECRET_KEY": "test"}.items():
+        monkeypatch.setenv(f"SNAKEMAKE_STORAGE_S3_{name}", value)
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=address, **keys).create_bucket(Bucket=BUCKET)
+    yield (
+        *("--default-storage-provider", "s3", "--default-storage-prefix", f"s3://{BUCKET}"),
+        *("--storage-s3-endpoint-url", address),
+    )
+    server.stop()

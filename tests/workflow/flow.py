@@ -27,8 +27,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "train": ("benchmark_samples", "report", "model_card"),
     "benchmark_samples": ("benchmark_score",),
     "benchmark_score": ("scores",),
-    "scores": ("report", "model_card"),
-    "funnel": ("dataset_card", "report"),
+    "scores": ("report", "model_card", "provenance"),
+    "funnel": ("dataset_card", "report", "provenance"),
 }
 # Rules that are not part of the tiny build.
 ELSEWHERE = {"fetch_embedded_model"}

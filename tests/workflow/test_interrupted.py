@@ -34,6 +34,7 @@ TIMED = (
     "logs/",
     "benchmarks/",
     "report/index.html",
+    "report/provenance.json",
     "model/training/",
     "model/tuned.metrics.jsonl",
     "scores/base/humaneval/timings.jsonl",

@@ -25,6 +25,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.fingerprint": (),
     "selfalign.core.chat": ("sanitize_raw", "benchmark_samples"),
     "selfalign.core.checkpoint": ("base_model",),
+    "selfalign.core.host": ("provenance",),
     "selfalign.core.fences": ("collect_functions",),  # searched for a benchmark's text
     "selfalign.core.hashing": ("collect_functions", "base_model"),
     "selfalign.core.lineage": ("collect_functions",),
@@ -51,6 +52,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.sandbox.server": (),
     "selfalign.model": ("base_model",),
     "selfalign.plan": (),
+    "selfalign.provenance": ("provenance",),
+    "selfalign.provenance.verify": (),
     "selfalign.doctor": (),
     "selfalign.seeds": EVERYTHING[:1],
     "selfalign.dedup": ("deduplicate_functions",),

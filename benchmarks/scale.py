@@ -1,0 +1,157 @@
+"""The published run, planned: how long its DAG takes and what it holds; and run, with the test double and small records.
+
+    python benchmarks/scale.py --json [--quick] [--soak DIR] [--minutes M]
+
+Planned is presets/starcoder2-15b.yaml itself, by dry runs. ``--soak DIR`` runs a build with as many shards in DIR,
+two seeds each, seeds to report, against the double; it can be cut off after ``--minutes`` and goes on in the same
+DIR. The baseline is the goal: a DAG in 60 s and 2 GB, nothing to do in 10 s. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PRESET = "presets/starcoder2-15b.yaml"
+GOAL = {"dag_s": 60, "dag_mb": 2000, "nothing_to_do_s": 10}
+# Seeds of a shard in the soak.
+SMALL = 2
+
+
+def snakemake(*arguments: str, cwd: Path = ROOT, minutes: float | None = None) -> tuple[dict[str, Any], str]:
+    """Run Snakemake; return status, wall time (s) and peak memory (MB), and its output."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    log = cwd / ".snakemake" / "scale.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    with log.open("w") as output:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=output, env=environment)
+        deadline = started + 60 * minutes if minutes else float("inf")
+        interrupted = False
+        while (done := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+            if time.perf_counter() > deadline and not interrupted:
+                process.send_signal(signal.SIGINT)
+                interrupted = True
+            time.sleep(0.02)
+    process.returncode = os.waitstatus_to_exitcode(done[1])
+    figures = {
+        "status": process.returncode,
+        "wall_s": round(time.perf_counter() - started, 1),
+        "cpu_s": round(done[2].ru_utime + done[2].ru_stime, 1),
+        "peak_mb": round(done[2].ru_maxrss / 1024),
+    }
+    return figures, log.read_text()
+
+
+def jobs_of(output: str) -> dict[str, int]:
+    """Return the number of jobs of each rule out of a dry run's table, the total among them."""
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
+
+
+def planned() -> dict[str, Any]:
+    """Return what the dry run of the published configuration takes, and its jobs."""
+    figures, output = snakemake("--dry-run", "--quiet", "host", "--configfile", PRESET)
+    if figures["status"]:
+        raise SystemExit(output[-2000:])
+    return {"preset": PRESET, **figures, "jobs": jobs_of(output)}
+
+
+def write_soak(directory: Path, shards: int) -> None:
+    """Write the workflow, a tiny model, plain functions to seed it and a configuration of `shards` shards."""
+    sys.path.insert(0, str(ROOT))
+    from tests.tiny import write_tiny_checkpoint
+    from tests.workflow.harness import working_copy
+
+    working_copy(directory)
+    write_tiny_checkpoint(directory / "tiny-model")
+    functions = [
+        f'def scaled_sum_{n}(first: int, second: int) -> int:\n    """Return first plus {n} times second."""\n'
+        f"    return first + {n} * second\n"
+        for n in range(SMALL * shards)
+    ]
+    (directory / "functions").mkdir()
+    for part in range(8):
+        (directory / f"functions/part_{part}.py").write_text("\n\n".join(functions[part::8]))
+    config = {
+        "run": "soak",
+        "paths": {"shared": str(ROOT.parent / "shared")},
+        "model": {"source": "path", "path": "tiny-model"},
+        "server": {"kind": "double"},
+        "seeds": {
+            "count": SMALL * shards,
+            "sources": {"kind": "directory", "path": "functions", "parts": 8},
+            "near_duplicates": {"enabled": False},
+            "imports": {"enabled": False},
+            "types": {"enabled": False},
+        },
+        "generation": {"shard_size": SMALL, "responses": {"n": 2}},
+        "training": {"max_steps": 1, "accumulation": 1, "max_length": 2048, "min_rows": 1},
+        "evaluation": {"models": ["base"]},
+    }
+    (directory / "soak.yaml").write_text(yaml.safe_dump(config))
+
+
+def soak(directory: Path, shards: int, minutes: float | None) -> dict[str, Any]:
+    """Run the build in `directory`, from where it is; return what it took up to now and whether it is complete."""
+    if not (directory / "soak.yaml").exists():
+        write_soak(directory, shards)
+    past = directory / "parts.json"
+    parts = json.loads(past.read_text()) if past.exists() else []
+    figures, output = snakemake("--configfile", "soak.yaml", cwd=directory, minutes=minutes)
+    parts.append(figures)
+    past.write_text(json.dumps(parts))
+    result = directory / "results/soak"
+    found: dict[str, Any] = {
+        "shards": shards,
+        "seeds": SMALL * shards,
+        "parts": parts,
+        "shards_executed": len(list((result / "execution/shards").glob("*.jsonl"))),
+        "complete": figures["status"] == 0,
+    }
+    if figures["status"] == 0:
+        funnel = json.loads((result / "report/funnel.json").read_text())["steps"]
+        found["rows"] = {step["step"]: step["out"] for step in funnel}
+        idle, said = snakemake("--configfile", "soak.yaml", cwd=directory)
+        found["nothing_to_do"] = {**idle, "said": "Nothing to be done" in said}
+    elif not minutes:
+        raise SystemExit(output[-3000:])
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", action="store_true", help="print the object on one line")
+    parser.add_argument("--quick", action="store_true", help="plan only")
+    parser.add_argument("--soak", type=Path, metavar="DIR", help="run in this directory, or go on in it")
+    parser.add_argument("--minutes", type=float, help="cut the soak off after this time")
+    given = parser.parse_args()
+    figures: dict[str, Any] = {"benchmark": "scale", "baseline": "the goal", "goal": GOAL, "dag": planned()}
+    figures["ratio"] = round(GOAL["dag_s"] / figures["dag"]["wall_s"], 2)
+    if given.soak and not given.quick:
+        shards = figures["dag"]["jobs"]["responses"]
+        figures["soak"] = soak(given.soak.resolve(), shards, given.minutes)
+    figures["machine"] = {
+        "cores": psutil.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+    }
+    print(json.dumps(figures) if given.json else json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    main()

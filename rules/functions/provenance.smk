@@ -1,0 +1,30 @@
+# What rules/provenance.smk is made from: which files a run's provenance names.
+
+
+def run_artifacts(wildcards):
+    """Return the outputs of the run, from the pool of seeds to the scores; of a stage, its shards and counts."""
+    stages = ("seeds", "concepts", "instructions", "responses", "execution")
+    return [
+        result("model/base"),
+        result("seeds/pool.jsonl"),
+        *(path for stage in stages for path in shards(stage)),
+        *shards("execution", "verdicts"),
+        *funnel_counts(wildcards),
+        *(result(f"dataset/{step}.jsonl") for step in CURATION_STEPS),
+        *rules.dataset.output,
+        result("model/tuned"),
+        *rules.scores.input,
+        *rules.scores.output,
+        rules.funnel.output.funnel,
+    ]
+
+
+def run_sources(wildcards):
+    """Return the files from outside the run that decide what it makes."""
+    units = UNITS if SOURCES.kind == "packages" else []
+    packages = expand(f"{DOWNLOADS}/packages/{{unit}}.whl", unit=units)
+    benchmarks = [
+        path for choice in CHOICES.values() for path in data_files(choice.name, choice.version, choice.data)
+    ]
+    recipe = [local(config["generation"]["recipe"]), few_shots_file()]
+    return list(dict.fromkeys([*packages, *recipe, *benchmarks]))

@@ -1,0 +1,149 @@
+"""The provenance of a run: one JSON file beside the report.
+
+It has the times and hosts that no other output may have. It is read again by :mod:`.verify`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from selfalign import __version__
+from selfalign.core.checkpoint import CARD
+from selfalign.core.config import Config
+from selfalign.core.hashing import file_sha256, json_sha256
+from selfalign.core.host import read_hosts
+from selfalign.core.jsonl import read_json, read_jsonl, write_json
+from selfalign.provenance.records import workflow_records
+
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)$")
+
+
+def write_provenance(
+    config: Config,
+    out: str | Path,
+    *,
+    run: str | Path,
+    artifacts: Iterable[str | Path],
+    sources: Iterable[str | Path],
+    verdicts: Iterable[str | Path],
+    lock: str | Path,
+    project: str | Path,
+) -> None:
+    """Write what the run used and what it made.
+
+    Args:
+        run: directory of the run; artifacts are named by their paths within it.
+        artifacts: files and directories that the run made; of directories, every file counts.
+        sources: files from outside the run that decide what it made (wheels, prompts, benchmark data).
+        verdicts: JSON Lines of verdicts, for the sandbox's runtimes and images.
+        lock: the pinned packages of the environment.
+        project: directory of the workflow, for its commit.
+    """
+    run = Path(run)
+    records = workflow_records()
+    settings = config.model_dump(mode="json")
+    made = {}
+    for path in _files(artifacts):
+        record = records.get(str(path)) or _record_of_directory(records, path)
+        made[path.relative_to(run).as_posix()] = {
+            "sha256": file_sha256(path),
+            "bytes": path.stat().st_size,
+            **record,
+        }
+    document = {
+        "run": config.run,
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "selfalign": __version__,
+        "commit": commit(project),
+        "configuration": settings,
+        "configuration_sha256": json_sha256(settings),
+        "environment": environment(lock),
+        "images": {"sandbox": _sandboxes(verdicts), "server": _server_image(config)},
+        "models": {name: _card(run / "model" / name) for name in ("base", "tuned")},
+        "sources": {str(path): file_sha256(path) for path in _files(sources)},
+        "hosts": _hosts(run / "logs"),
+        "artifacts": dict(sorted(made.items())),
+    }
+    write_json(out, document)
+
+
+def commit(project: str | Path) -> dict[str, Any] | None:
+    """Return the commit of a working copy and the tracked files that differ from it; None outside of git."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(project), *arguments], check=True, capture_output=True, text=True
+        ).stdout
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel").strip()) != Path(project).resolve():
+            return None
+        changed = git("status", "--porcelain", "--untracked-files=no").splitlines()
+        return {"id": git("rev-parse", "HEAD").strip(), "modified": [line[3:] for line in changed]}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def environment(lock: str | Path) -> dict[str, Any]:
+    """Return the lock's hash, and the packages installed in another version than it says (None: not at all)."""
+    other = {}
+    for line in Path(lock).read_text(encoding="utf-8").splitlines():
+        if not (pin := PIN.match(line.strip())):
+            continue
+        try:
+            version = importlib.metadata.version(pin[1])
+        except importlib.metadata.PackageNotFoundError:
+            version = None
+        if version is None or version.split("+")[0] != pin[2]:
+            other[pin[1]] = version
+    return {
+        "lock": str(lock),
+        "lock_sha256": file_sha256(lock),
+        "python": platform.python_version(),
+        "not_as_locked": other,
+    }
+
+
+def _files(paths: Iterable[str | Path]) -> list[Path]:
+    """Return the files among `paths` and in the directories among them, sorted, each once."""
+    found: set[Path] = set()
+    for path in map(Path, paths):
+        found.update(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else found.add(path)
+    # Snakemake's mark of a finished directory output has no content.
+    return sorted(path for path in found if path.name != ".snakemake_timestamp")
+
+
+def _record_of_directory(records: dict[str, dict[str, Any]], path: Path) -> dict[str, Any]:
+    return next((records[str(parent)] for parent in path.parents if str(parent) in records), {})
+
+
+def _sandboxes(files: Iterable[str | Path]) -> list[dict[str, str]]:
+    """Return the runtimes and images (with digests) in which programs were judged."""
+    seen = {(row.get("runtime", ""), row.get("image", "")) for file in files for row in read_jsonl(file)}
+    return [{"runtime": runtime, "image": image} for runtime, image in sorted(seen) if runtime]
+
+
+def _server_image(config: Config) -> str | None:
+    return config.server.container.image if config.server.kind == "container" else None
+
+
+def _card(directory: Path) -> dict[str, Any] | None:
+    """Return the identity card of a checkpoint, if it has one."""
+    return read_json(directory / CARD) if (directory / CARD).exists() else None
+
+
+def _hosts(logs: Path) -> list[dict[str, Any]]:
+    """Return the machines that jobs ran on, each with the number of its jobs."""
+    hosts: dict[str, dict[str, Any]] = {}
+    for log in sorted(logs.rglob("*.log")):
+        for facts in read_hosts(log)[-1:]:
+            host = hosts.setdefault(facts["name"], {**facts, "jobs": 0})
+            host["jobs"] += 1
+    return [hosts[name] for name in sorted(hosts)]

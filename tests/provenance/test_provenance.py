@@ -1,0 +1,139 @@
+"""What a run's provenance says, and what its verification notices."""
+
+import base64
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from selfalign.cli import build_app
+from selfalign.core.config import Config
+from selfalign.core.errors import DataError
+from selfalign.core.host import host_facts, host_line, nvidia_gpus, read_hosts
+from selfalign.provenance import records
+from selfalign.provenance.verify import PROVENANCE, verify_run
+from selfalign.provenance.write import commit, environment, write_provenance
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run of two artifacts and a checkpoint, with its provenance."""
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "results/one"
+    for name, text in {
+        "dataset/train.jsonl": '{"a": 1}\n',
+        "execution/verdicts/0000.jsonl": '{"key": "0", "runtime": "docker", "image": "i@sha256:1"}\n',
+        "model/base/selfalign.json": '{"identity": "abc"}',
+        "model/base/weights/part": "weights",
+        "logs/a.log": f"{host_line()}\nx\n",
+        "logs/b/1.log": f"{host_line()}\n{host_line()}\n",
+    }.items():
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text(text)
+    (tmp_path / "wheel").write_text("a wheel")
+    (tmp_path / "lock").write_text("# pins\npytest==0.0.1\nno-such-package==1\n")
+    record = tmp_path / ".snakemake/metadata"
+    record.mkdir(parents=True)
+    name = base64.urlsafe_b64encode(b"results/one/dataset/train.jsonl").decode()
+    (record / name).write_text(json.dumps({"rule": "dataset", "starttime": 0, "endtime": 1.5}))
+    write_provenance(
+        Config(run="one"),
+        run / PROVENANCE,
+        run="results/one",
+        artifacts=["results/one/dataset/train.jsonl", "results/one/model/base"],
+        sources=["wheel"],
+        verdicts=["results/one/execution/verdicts/0000.jsonl"],
+        lock="lock",
+        project=tmp_path,
+    )
+    return run
+
+
+def document(run):
+    return json.loads((run / PROVENANCE).read_text())
+
+
+def test_every_file_is_named_with_rule_and_times(run):
+    artifacts = document(run)["artifacts"]
+    assert list(artifacts) == ["dataset/train.jsonl", "model/base/selfalign.json", "model/base/weights/part"]
+    train = artifacts["dataset/train.jsonl"]
+    assert (train["rule"], train["started"], train["bytes"]) == ("dataset", "1970-01-01T00:00:00+00:00", 9)
+
+
+def test_it_says_what_was_used(run):
+    found = document(run)
+    assert found["configuration"]["run"] == "one"
+    assert found["images"] == {"sandbox": [{"runtime": "docker", "image": "i@sha256:1"}], "server": None}
+    assert found["models"] == {"base": {"identity": "abc"}, "tuned": None}
+    assert list(found["sources"]) == ["wheel"]
+    assert found["environment"]["not_as_locked"].keys() == {"pytest", "no-such-package"}
+    assert [(host["name"], host["jobs"]) for host in found["hosts"]] == [(host_facts()["name"], 2)]
+
+
+def test_a_run_as_it_was_verifies(run):
+    assert verify_run(run).problems == {}
+    done = CliRunner().invoke(build_app(), ["verify", str(run)])
+    assert (done.exit_code, done.stdout) == (0, "3 artifacts: all as recorded\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda path: path.write_text('{"a": 2}\n'), "has SHA-256"),
+        (lambda path: path.write_text("longer than it was"), "bytes, not 9"),
+        (lambda path: path.unlink(), "is missing"),
+    ],
+)
+def test_a_changed_artifact_is_named(run, change, said):
+    change(run / "dataset/train.jsonl")
+    done = CliRunner().invoke(build_app(), ["verify", str(run)])
+    assert done.exit_code == 1
+    assert done.stdout.startswith("dataset/train.jsonl ")
+    assert said in done.stdout
+
+
+def test_a_changed_configuration_is_noticed(run):
+    changed = document(run)
+    changed["configuration"]["seeds"]["count"] = 99
+    (run / PROVENANCE).write_text(json.dumps(changed))
+    assert verify_run(run).problems == {PROVENANCE: "its configuration was changed"}
+
+
+def test_what_is_no_run_is_said(tmp_path):
+    with pytest.raises(DataError, match="no provenance here"):
+        verify_run(tmp_path)
+    (tmp_path / "report").mkdir()
+    (tmp_path / PROVENANCE).write_text("{}")
+    with pytest.raises(DataError, match="expected a provenance"):
+        verify_run(tmp_path)
+
+
+def test_a_directory_outside_of_git_has_no_commit(tmp_path):
+    assert commit(tmp_path) is None
+
+
+def test_the_lock_is_hashed(root):
+    found = environment(root / "envs/main.lock")
+    assert len(found["lock_sha256"]) == 64
+    assert "snakemake" not in found["not_as_locked"]
+
+
+def test_long_names_of_records_are_joined(tmp_path):
+    name = base64.urlsafe_b64encode(b"a/long/path").decode()
+    (tmp_path / f"@{name[:6]}").mkdir()
+    (tmp_path / f"@{name[:6]}" / name[6:]).write_text('{"rule": "r"}')
+    (tmp_path / "no base64").write_text("{}")
+    assert records.workflow_records(tmp_path) == {
+        "a/long/path": {"rule": "r", "started": None, "ended": None}
+    }
+
+
+def test_gpus_are_those_of_the_driver(tmp_path):
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0/information").write_text("Model: \t\t NVIDIA A100-SXM4-80GB\nIRQ: 1\n")
+    assert nvidia_gpus(tmp_path) == ["NVIDIA A100-SXM4-80GB"]
+
+
+def test_a_log_without_hosts_has_none(tmp_path):
+    (tmp_path / "log").write_text("nothing\n")
+    assert read_hosts(tmp_path / "log") == []
