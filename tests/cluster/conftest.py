@@ -19,6 +19,8 @@ from tests.workflow.harness import Build, working_copy
 
 # The profile as it is, but for waiting less: this Slurm is idle and its file system local.
 QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5")
+# Cores, which bound the threads of a job on a cluster too; those of this machine are for local rules alone.
+QUICK += ("--cores", "16", "--local-cores", "2")
 
 
 @dataclass
@@ -99,6 +101,7 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
 
     first = _start(command, build)
     _wait_for(lambda: len(_lines(record, "answered")) >= 1, first)
+    time.sleep(0.5)  # the client journals what it got
     first.send_signal(signal.SIGINT)
     first.wait(120)
     left = _wait_empty()

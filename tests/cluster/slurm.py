@@ -178,9 +178,11 @@ def jobs() -> list[dict[str, str]]:
 
 def rule_of(job: dict[str, str]) -> str:
     """Return the name of the rule (or group) that a job was submitted for, with its wildcards."""
-    return re.sub(r"^(rule|group)_", "", job.get("Comment", ""))
+    return re.sub(r"^(rule|group)_", "", job.get("Comment", "").strip())
 
 
 def requested(job: dict[str, str]) -> dict[str, str]:
-    """Return what a job asked for: cpu, mem, gres/gpu, …"""
-    return dict(part.split("=", 1) for part in job["TRES"].split(",") if "=" in part)
+    """Return what a job asked for: cpu, mem (as in TRES) and gpu."""
+    found = dict(part.split("=", 1) for part in job["TRES"].split(",") if "=" in part)
+    gpu = re.search(r"gres:gpu(?::\w+)?:(\d+)", job.get("TresPerJob", ""))
+    return {**found, **({"gpu": gpu[1]} if gpu else {})}
