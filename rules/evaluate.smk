@@ -172,11 +172,14 @@ rule model_card:
         result("logs/model_card.log"),
     benchmark:
         result("benchmarks/model_card.tsv")
+    localrule: True
     conda:
         "../envs/selfalign.yaml"
+    container:
+        image("data")
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
         runtime=10,
     params:
         code=fingerprint("model_card"),
