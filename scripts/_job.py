@@ -21,6 +21,8 @@ from selfalign.core.host import host_line
 from selfalign.core.logs import configure_logging
 
 PR_SET_PDEATHSIG = 1
+# Time to put away what a job holds when it is told to end (s): schedulers kill after their own while.
+GRACE_S = 15
 
 
 @contextlib.contextmanager
@@ -28,8 +30,9 @@ def job(snakemake):
     """Log to the rule's log file; end the job with one line, in the log and on screen, for errors of ours.
 
     The job also ends when the workflow that started it is killed: an orphan would go on writing beside
-    the next run.
+    the next run. Told to end (by a scheduler: cancelled, pre-empted), it first journals what it was answered.
     """
+    signal.signal(signal.SIGTERM, _end)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if snakemake.log:
         # Whatever the level of the log: the run's provenance names the machines.
@@ -47,6 +50,12 @@ def job(snakemake):
             sys.exit(f"selfalign: error: {line}")
         logging.getLogger("selfalign").exception("a defect of selfalign, please report it")
         raise
+
+
+def _end(number, _frame):
+    signal.signal(number, signal.SIG_IGN)  # said again by each parent that ends
+    signal.alarm(GRACE_S)  # then the kernel ends us
+    sys.exit(128 + number)
 
 
 def whole_config(snakemake) -> Config:

@@ -77,7 +77,7 @@ class Stopped:
 
     left_by_interrupt: list[str]
     asked: list[list[str]]
-    answered: list[list[str]]
+    bought: list[list[str]]
     rows: bytes
     restarts: int
 
@@ -97,23 +97,19 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
     )
     # The targets end where the configuration files begin.
     command = _targets_last(command, shard)
-    asked, answered = [], []
+    asked, bought = [], []
 
     first = _start(command, build)
-    _wait_for(lambda: len(_lines(record, "answered")) >= 1, first)
-    time.sleep(0.5)  # the client journals what it got
+    bought.append(_bought(record, first))
     first.send_signal(signal.SIGINT)
     first.wait(120)
     left = _wait_empty()
     asked.append(_lines(record, "asked"))
-    answered.append(_lines(record, "answered"))
 
     record.write_text("")
     second = _start(command, build)
-    _wait_for(lambda: len(_lines(record, "answered")) >= 1, second)
-    time.sleep(0.5)  # the client journals what it got
+    bought.append(_bought(record, second))
     asked.append(_lines(record, "asked"))
-    answered.append(_lines(record, "answered"))
     (job,) = [job for job in jobs() if job["JobState"] == "RUNNING"]
     record.write_text("")
     run("scontrol", "requeue", job["JobId"])  # what a pre-emption with PreemptMode=REQUEUE does
@@ -122,9 +118,8 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
     output = second.communicate(timeout=200)[0]
     assert second.returncode == 0, output[-4000:]
     asked.append(_lines(record, "asked"))
-    answered.append(_lines(record, "answered"))
     rows = (build.directory / shard).read_bytes()
-    return Stopped(left, asked, answered, rows, int(_state(job["JobId"])["Restarts"]))
+    return Stopped(left, asked, bought, rows, int(_state(job["JobId"])["Restarts"]))
 
 
 def _targets_last(command: list[str], target: str) -> list[str]:
@@ -148,6 +143,13 @@ def _start(command: list[str], build: Build) -> subprocess.Popen[str]:
 def _lines(record: Path, kind: str) -> list[str]:
     text = record.read_text() if record.exists() else ""
     return [line.split()[1] for line in text.splitlines() if line.startswith(f"{kind} ")]
+
+
+def _bought(record: Path, process: subprocess.Popen[str]) -> list[str]:
+    """Wait until a completion was answered and return it; before it, the shared prefix was warmed."""
+    _wait_for(lambda: len(_lines(record, "answered")) >= 2, process)
+    time.sleep(0.3)  # it is noted before it is sent
+    return _lines(record, "answered")[1:]
 
 
 def _state(job: str) -> dict[str, str]:
