@@ -18,7 +18,7 @@ from tests.cluster.slurm import CANCELLED, jobs, need_slurm, one_node_slurm, rul
 from tests.workflow.harness import Build, working_copy
 
 # The profile as it is, but for waiting less: this Slurm is idle and its file system local.
-QUICK = ("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5")
+QUICK = ("--slurm-init-seconds-before-status-checks", "8", "--latency-wait", "5")
 # Cores, which bound the threads of a job on a cluster too; those of this machine are for local rules alone.
 QUICK += ("--cores", "16", "--local-cores", "2")
 
@@ -91,7 +91,7 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
         "paths": {**build.config["paths"], "journal": "results/slow-journal"},
         "server": {"kind": "double"},
     }
-    slow["server"]["extra_args"] = ["--slots", "1", "--token-ms", "30", "--record", str(record)]
+    slow["server"]["extra_args"] = ["--slots", "1", "--token-ms", "20", "--record", str(record)]
     command = build.command(
         *("--profile", "profiles/slurm", *QUICK, "--forcerun", shard, "--", shard), config=slow
     )

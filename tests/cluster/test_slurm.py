@@ -8,7 +8,9 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 ON_GPUS = ("concepts", "instructions", "responses", "benchmark_samples", "train")
 ON_CPUS = ("base_model", "collect_functions", "deduplicate_functions", "check_functions", "seed_pool")
-ON_CPUS += ("execute", "curation", "benchmark_score")
+# A group's job is named by the group and its rules.
+CURATION = "curation_dataset_decontaminate_sanitize_raw_sanitize_smart_select"
+ON_CPUS += ("execute", CURATION, "benchmark_score", "provenance")
 LOCAL = ("fetch_package", "seed_shard", "funnel", "scores", "report")
 
 
@@ -32,7 +34,7 @@ def test_short_rules_are_no_slurm_jobs(on_slurm, rule):
 
 
 def test_a_chain_of_short_rules_is_one_job(on_slurm):
-    assert len(on_slurm.of("curation")) == 1
+    assert len(on_slurm.of(CURATION)) == 1
     assert not any(on_slurm.of(rule) for rule in ("sanitize_raw", "select", "dataset"))
 
 
