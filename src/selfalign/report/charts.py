@@ -118,10 +118,17 @@ def score_chart(scores: Sequence[dict[str, Any]]) -> str:
     import altair as alt
 
     rows = [{**row, **{key: 100 * row[key] for key in ("value", "low", "high")}} for row in scores]
-    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=210))
+    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=300))
     base = alt.Chart(alt.Data(values=rows))
     span = base.mark_rule(color=INK, strokeWidth=2).encode(
-        x=alt.X("low:Q", title="per cent, with 95 % interval", scale=alt.Scale(zero=True)), x2="high:Q", y=y
+        x=alt.X(
+            "low:Q",
+            title="per cent, with 95 % interval",
+            scale=alt.Scale(zero=True),
+            axis=alt.Axis(tickCount=6),
+        ),
+        x2="high:Q",
+        y=y,
     )
     point = base.mark_point(color=ACCENT, filled=True, size=80).encode(x="value:Q", y=y)
     return _svg((span + point).properties(width=WIDTH, height=alt.Step(26)))
