@@ -136,3 +136,19 @@ def test_every_preset_key_in_yaml_blocks_is_valid(root):
             load_config(yaml.safe_load(block.replace("<commit hash>", "c0ffee" * 6)))
             seen += 1
     assert seen >= 4
+
+
+def test_the_citation_is_of_this_version(root):
+    import yaml
+
+    from selfalign import __version__
+
+    citation = yaml.safe_load((root / "CITATION.cff").read_text())
+    assert {"cff-version", "title", "message", "authors"} <= citation.keys()
+    assert citation["version"] == __version__
+    assert f"## {__version__}" in (root / "CHANGELOG.md").read_text()
+
+
+def test_github_runs_what_contributors_run(root):
+    assert "run: bash .ci/run" in (root / ".github/workflows/ci.yml").read_text()
+    assert (root / ".ci/run").read_text().rstrip().endswith("make test")
