@@ -42,11 +42,10 @@ def snakemake(*arguments: str, cwd: Path = ROOT, minutes: float | None = None) -
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
         process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=output, env=environment)
         deadline = started + 60 * minutes if minutes else float("inf")
-        interrupted = False
         while (done := os.wait4(process.pid, os.WNOHANG))[0] == 0:
-            if time.perf_counter() > deadline and not interrupted:
+            if time.perf_counter() > deadline:
                 process.send_signal(signal.SIGINT)
-                interrupted = True
+                deadline += 20  # again, where it was not heard
             time.sleep(0.02)
     process.returncode = os.waitstatus_to_exitcode(done[1])
     figures = {
