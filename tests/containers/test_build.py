@@ -7,9 +7,9 @@ import shutil
 import sys
 import threading
 
-import engine
 import pytest
 import yaml
+from tests.sandbox import engine
 from tests.workflow.harness import working_copy
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -19,7 +19,7 @@ LOCK = "containers/data/requirements.lock"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
