@@ -11,7 +11,12 @@ rule provenance:
         verdicts=shards("execution", "verdicts"),
         lock=local("envs/main.lock"),
     output:
-        provenance=result("report/provenance.json"),
+        provenance=report(
+            result("report/provenance.json"),
+            caption="../report/provenance.rst",
+            category="Overview",
+            labels={"file": "provenance"},
+        ),
     log:
         result("logs/provenance.log"),
     benchmark:

@@ -51,6 +51,7 @@ rule report:
         models=[result("model/base"), result("model/tuned")],
         training=rules.train.output.metrics,
         scores=rules.scores.output.summary,
+        provenance=result("report/provenance.json"),
     output:
         page=report(
             result("report/index.html"),

@@ -25,6 +25,7 @@ with job(snakemake):
             checksums=one("checksums"),
             training=one("training"),
             scores=one("scores"),
+            provenance=one("provenance"),
             **{kind: many(kind) for kind in ("concepts", "metrics", "verdicts", "dropped")},
             cards=tuple(Path(model) / "selfalign.json" for model in snakemake.input.models),
             # Shown where it was made; the report does not ask for it.

@@ -95,6 +95,29 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "metrics": metrics,
     }
     write_json(directory / "scores/summary.json", {"scores": [{"model": "base", **score}], "comparisons": []})
+    write_json(
+        directory / "report/provenance.json",
+        {
+            "commit": {"id": "c0ffee", "modified": ["rules/<x>.smk"]},
+            "configuration_sha256": "ab" * 32,
+            "environment": {
+                "lock": "envs/main.lock",
+                "lock_sha256": "cd" * 32,
+                "not_as_locked": {"vllm": None},
+            },
+            "images": {"sandbox": [{"runtime": "bubblewrap", "image": "python-3.11"}], "server": None},
+            "hosts": [
+                {
+                    "name": "secret",
+                    "system": "Linux 6",
+                    "cores": 2,
+                    "memory_mb": 2048,
+                    "gpus": [],
+                    "jobs": 7,
+                }
+            ],
+        },
+    )
     return directory
 
 

@@ -17,6 +17,7 @@ from selfalign.report.figures import (
 )
 from selfalign.report.files import files_of_run, stage_of
 from selfalign.report.funnel import PUBLISHED, build_funnel
+from selfalign.report.page import provenance_rows
 from selfalign.report.rows import LONGEST_TEXT, example_rows
 
 
@@ -120,3 +121,31 @@ def test_a_run_with_nothing_but_a_funnel_has_a_page(run, tmp_path):
     done = CliRunner().invoke(build_app(), ["report", str(bare.parent), str(tmp_path / "page.html")])
     assert done.exit_code == 0, done.output
     assert "Not scored." in (tmp_path / "page.html").read_text()
+
+
+def test_provenance_is_told_without_the_names_of_machines(page):
+    text = page.read_text()
+    for part in (
+        "c0ffee",
+        "rules/&lt;x&gt;.smk",
+        "vllm absent",
+        "machine of 7 jobs",
+        "2 cores, 2.0 GiB, no GPU",
+    ):
+        assert part in text, part
+    assert "secret" not in text
+
+
+def test_provenance_outside_of_git_says_so():
+    document = {
+        "commit": None,
+        "configuration_sha256": "",
+        "environment": {"lock": "l", "lock_sha256": "", "not_as_locked": {}},
+        "images": {"sandbox": [], "server": "vllm:1"},
+        "hosts": [],
+    }
+    rows = dict(provenance_rows(document))
+    assert rows["commit"] == "not from a git working copy"
+    assert rows["changed since that commit"] == "not known"
+    assert rows["packages not as locked"] == "none"
+    assert rows["image of the model server"] == "vllm:1"

@@ -29,6 +29,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "benchmark_score": ("scores",),
     "scores": ("report", "model_card", "provenance"),
     "funnel": ("dataset_card", "report", "provenance"),
+    "provenance": ("report",),
 }
 # Rules that are not part of the tiny build.
 ELSEWHERE = {"fetch_embedded_model"}

@@ -22,6 +22,7 @@ class RunFiles:
         training: metrics of the training.
         cards: ``selfalign.json`` of the models.
         reproduction: table of published figures beside ours.
+        provenance: what the run used: commit, packages, images, machines.
         benchmarks: directory with what Snakemake measured of every job.
     """
 
@@ -37,6 +38,7 @@ class RunFiles:
     scores: Path | None = None
     cards: tuple[Path, ...] = ()
     reproduction: Path | None = None
+    provenance: Path | None = None
     benchmarks: Path | None = None
 
 
@@ -51,6 +53,7 @@ def files_of_run(run: Path) -> RunFiles:
 
     return RunFiles(
         funnel=run / "report/funnel.json",
+        provenance=one("report/provenance.json"),
         statistics=one("seeds/statistics.json"),
         concepts=many("concepts/shards/*.jsonl"),
         metrics=many(*(f"{stage}/metrics/*.json" for stage in GENERATION)),

@@ -80,6 +80,7 @@ def write_page(
             ),
             configuration=configuration_text(configuration),
             versions=installed_versions(),
+            provenance=provenance_rows(read_json(files.provenance)) if files.provenance else [],
             checksums=figures.checksums(files.checksums, [files.funnel, files.scores]),
             identities=[
                 (
@@ -209,6 +210,36 @@ def reproduction_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for row in table["rows"]
     ]
+
+
+def provenance_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a run's provenance says of its commit, environment, images and machines, as names and texts."""
+    commit, environment = document["commit"], document["environment"]
+    changed = commit and commit["modified"]
+    other = ", ".join(
+        f"{name} {version or 'absent'}" for name, version in environment["not_as_locked"].items()
+    )
+    rows = [
+        ("commit", commit["id"] if commit else "not from a git working copy"),
+        (
+            "changed since that commit",
+            ", ".join(changed) if changed else "nothing" if commit else "not known",
+        ),
+        ("configuration, SHA-256", document["configuration_sha256"]),
+        (f"{environment['lock']}, SHA-256", environment["lock_sha256"]),
+        ("packages not as locked", other or "none"),
+    ]
+    rows += [(f"sandbox, {each['runtime']}", each["image"]) for each in document["images"]["sandbox"]]
+    if document["images"]["server"]:
+        rows.append(("image of the model server", document["images"]["server"]))
+    # Without the machines' names: a page is passed on.
+    for host in document["hosts"]:
+        gpus = ", ".join(host["gpus"]) or "no GPU"
+        memory = f"{host['memory_mb'] / 1024:.1f} GiB"
+        rows.append(
+            (f"machine of {host['jobs']} jobs", f"{host['system']}, {host['cores']} cores, {memory}, {gpus}")
+        )
+    return rows
 
 
 def installed_versions() -> dict[str, str]:
