@@ -117,6 +117,21 @@ def test_every_command_in_a_page_exists_with_its_options(root):
     assert seen > 5
 
 
+def test_every_configuration_key_in_a_page_exists(root):
+    keys = set(leaves(Config().model_dump()))
+    sections = {key.split(".")[0] for key in keys if "." in key}
+    known = keys | {key.rsplit(".", depth)[0] for key in keys for depth in range(1, key.count(".") + 1)}
+    seen = 0
+    for page in pages(root):
+        if page.parent.name == "reference":
+            continue
+        for name in re.findall(r"`([a-z_]+(?:\.[a-z_0-9]+)+)(?:: [^`]*)?`", page.read_text()):
+            if name.split(".")[0] in sections and not name.endswith((".jsonl", ".json", ".py", ".yaml")):
+                assert name in known, f"{page.relative_to(root)} names {name}"
+                seen += 1
+    assert seen > 20
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_every_file_a_page_names_is_there(root, place):
     for page in pages(root):
