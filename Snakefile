@@ -4,6 +4,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from selfalign.core.config import load_config
+from selfalign.core.config.overrides import with_types
 from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.core.lock import hold_lock
 
@@ -14,7 +15,7 @@ configfile: "config.yaml"
 
 
 try:
-    config = load_config(config).model_dump()
+    config = load_config(with_types(config, workflow.config_settings.config)).model_dump()
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "schemas/config.schema.json")

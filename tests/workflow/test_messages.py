@@ -42,6 +42,17 @@ def test_a_wrong_configuration_is_one_line_before_anything_runs(finished, config
     assert "Traceback" not in done.stdout
 
 
+def test_values_of_the_command_line_have_their_types(finished):
+    done = finished.snakemake(
+        "--dry-run", "--quiet", "rules", "--config", 'curation={"diversify_names": true}'
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "select" in done.stdout
+    done = finished.snakemake("--dry-run", "--config", 'curation={"max_rows": "many"}')
+    assert done.returncode == 1
+    assert "'curation.max_rows' is 'many'; expected integer" in done.stdout
+
+
 def test_a_server_that_cannot_start_is_told_with_its_own_last_lines(build):
     forget_answers(build)
     done = build.snakemake(
