@@ -72,7 +72,9 @@ def test_snakemakes_report_has_captions_categories_and_labels(snakemake_report):
 def test_snakemakes_report_opens_without_a_network(browser, snakemake_report):
     def act(tab):
         tab.get_by_text("Data set").first.click()
-        tab.get_by_text("FILE").wait_for()
+        tab.get_by_role("columnheader", name="file").wait_for()
+        for label in ("card", "checksums", "rows"):
+            assert tab.get_by_role("cell", name=label, exact=True).count() == 1, label
 
     text, errors, asked = seen_in(browser, snakemake_report, act)
     assert errors == []
