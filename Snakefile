@@ -36,6 +36,9 @@ include: "rules/report.smk"
 include: "rules/provenance.smk"
 
 
+if CACHING:
+    without_benchmarks()
+
 FINGERPRINTS.save()
 
 

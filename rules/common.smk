@@ -71,6 +71,13 @@ def growing(mem_mb):
 CACHING = workflow.workflow_settings.cache is not None
 
 
+def without_benchmarks():
+    """Take the benchmarks from the rules that may come from the cache: Snakemake refuses a rule that has both."""
+    for each in workflow.rules:
+        if each.cache and each.cache.output:
+            each._benchmark = None
+
+
 def image(environment):
     """Return the image of an environment, for --sdm apptainer; a job that owns its server has the server's."""
     if environment == "serving":

@@ -38,7 +38,8 @@ rule ground_truth:
         limits=TRUTH_LIMITS,
     log:
         result("logs/ground_truth/{name}-{version}.log"),
-    # Instead of a benchmark, which Snakemake does not allow beside it.
+    benchmark:
+        result("benchmarks/ground_truth/{name}-{version}.tsv")
     cache: CACHING
     conda:
         "../envs/selfalign.yaml"

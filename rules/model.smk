@@ -36,7 +36,8 @@ rule base_model:
         checkpoint=directory(result("model/base")),
     log:
         result("logs/base_model.log"),
-    # Instead of a benchmark, which Snakemake does not allow beside it.
+    benchmark:
+        result("benchmarks/base_model.tsv")
     cache: CACHING
     conda:
         "../envs/selfalign.yaml"

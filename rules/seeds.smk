@@ -43,7 +43,8 @@ rule collect_functions:
         counts=result("seeds/counts/functions/{unit}.json"),
     log:
         result("logs/collect_functions/{unit}.log"),
-    # Instead of a benchmark, which Snakemake does not allow beside it.
+    benchmark:
+        result("benchmarks/collect_functions/{unit}.tsv")
     cache: CACHING
     conda:
         "../envs/selfalign.yaml"
@@ -83,7 +84,8 @@ rule check_functions:
         counts=result("seeds/counts/checked/{unit}.json"),
     log:
         result("logs/check_functions/{unit}.log"),
-    # Instead of a benchmark, which Snakemake does not allow beside it.
+    benchmark:
+        result("benchmarks/check_functions/{unit}.tsv")
     cache: CACHING
     conda:
         "../envs/selfalign.yaml"
