@@ -1,7 +1,9 @@
 """Which benchmarks are looked for, and where their data are found."""
 
 import pytest
+from own_records import CONTEST, DATA_SCIENCE, EVOEVAL
 
+from selfalign.benchmarks import Benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
 from selfalign.contamination import ContaminationIndex, Source, find_sources, load_sources
 from selfalign.core.errors import ConfigError
@@ -81,3 +83,23 @@ def test_all_of_mbpp_is_looked_for_in_its_own_layout(tmp_path):
     compile(task.canonical_solution + task.tests + f"check({task.entry_point})", "task", "exec")
     namespace: dict = {}
     exec(f"{task.canonical_solution}\n{task.tests}\ncheck({task.entry_point})", namespace)
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "copied"),
+    [
+        ("livecodebench", CONTEST, "1. READ a number on each line, and write it\n plus one half!"),
+        ("ds1000", DATA_SCIENCE, "Add up values; put it into result. <code> import numpy as np </code>"),
+        ("evoeval", EVOEVAL, "# def spread(values): Return largest minus smallest"),
+        ("evoeval", EVOEVAL, "x = 1\nreturn max( values ) - min( values )"),
+    ],
+)
+def test_tasks_of_other_benchmarks_are_found_in_other_layouts(tmp_path, name, records, copied):
+    write_jsonl(tmp_path / "data.jsonl", records)
+    definition = load_definition(name)
+    tasks = tuple(read_tasks(definition.format, tmp_path / "data.jsonl"))
+    index = ContaminationIndex.of([Benchmark(definition, "test", tasks, "0" * 64, False)])
+    found = index.find(copied)
+    assert found is not None
+    assert (found.pattern.benchmark, found.pattern.task) == (f"{name} test", tasks[0].id)
+    assert index.find(copied.replace("values", "numbers").replace("number on", "word on")) is None
