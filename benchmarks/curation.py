@@ -1,6 +1,6 @@
 """How fast the steps of curation are, and what memory they take.
 
-    python benchmarks/curation.py --json [--quick]
+    python benchmarks/curation.py --json [--quick] [--shared DIR]
 
 The rows are synthetic: sentences and small programs put together by a seeded generator. The steps run from file to
 file on all of them, in one process. Three are compared with the obvious loop, in memory and on the same rows:
@@ -36,11 +36,14 @@ from selfalign.curate.sanitize import sanitize_file
 from selfalign.curate.select import select_file
 from selfalign.dedup.minhash import jaccard, shingles
 
+ROOT = Path(__file__).resolve().parent.parent
 ROWS = 200_000
 QUICK_ROWS = 20_000
+AGAINST = ["humaneval", "mbpp_plus@v0.2.0"]
 # Rows of the loops that compare everything with everything.
 LOOPED_DECONTAMINATION = 300
 LOOPED_DUPLICATES = 2_000
+LOOPED_REPETITIONS = 20_000
 
 VERBS = (
     "adds",
@@ -128,14 +131,9 @@ def response(draw: random.Random, name: str) -> str:
     )
 
 
-def looked_for() -> tuple[list[Any], list[str]]:
-    """Return the benchmarks: HumanEval, which comes with its package, and MBPP+ where its data lie beside us."""
-    names = ["humaneval"]
-    data = Path("../shared/data/evalplus")
-    if data.is_dir():
-        names.append("mbpp_plus@v0.2.0")
-    sources = find_sources(names, data if data.is_dir() else None)
-    return sources, names
+def looked_for(shared: Path) -> list[Any]:
+    """Return the benchmarks: HumanEval, which comes with its package, and MBPP+."""
+    return find_sources(AGAINST, shared / "data/evalplus")
 
 
 def timed(step: Callable[[], object]) -> float:
@@ -150,12 +148,12 @@ def rate(rows: int, seconds: float) -> float:
     return float(f"{rows / seconds:.3g}")
 
 
-def measure_steps(directory: Path, count: int) -> dict[str, float]:
+def measure_steps(directory: Path, count: int, shared: Path) -> dict[str, float]:
     """Return rows in per second of each step, from file to file."""
     paths = {
         name: directory / f"{name}.jsonl" for name in ("in", "raw", "selected", "near", "smart", "clean")
     }
-    sources, _ = looked_for()
+    sources = looked_for(shared)
     plain = CurationConfig(quality=QualityConfig(complete_code=False, asserting_tests=False))
     checked = CurationConfig()
     near = CurationConfig(duplicates=DuplicatesConfig(near=["instruction", "response", "code"]))
@@ -182,10 +180,9 @@ def measure_steps(directory: Path, count: int) -> dict[str, float]:
     return rates
 
 
-def measure_decontamination(rows: list[Record]) -> dict[str, Any]:
+def measure_decontamination(rows: list[Record], shared: Path) -> dict[str, Any]:
     """Compare the one pass with a loop over all patterns; a tenth of the rows have a benchmark's text in them."""
-    sources, names = looked_for()
-    benchmarks = load_sources(sources)
+    benchmarks = load_sources(looked_for(shared))
     tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
     draw = random.Random(1)
     mixed = [
@@ -208,7 +205,7 @@ def measure_decontamination(rows: list[Record]) -> dict[str, Any]:
     loop_seconds = timed(loop)
     assert looped == found[: len(sample)], "both ways find the same rows"
     return {
-        "against": names,
+        "against": AGAINST,
         "patterns": len(patterns),
         "rows": len(mixed),
         "found": sum(found),
@@ -261,7 +258,7 @@ def measure_duplicates(rows: list[Record]) -> dict[str, Any]:
         "near_duplicates_of_instructions": compared(
             near_filter("instruction", settings), near_loop, rows[:LOOPED_DUPLICATES]
         ),
-        "repetitions": compared(repetition_filter(settings), exact_loop, rows),
+        "repetitions": compared(repetition_filter(settings), exact_loop, rows[:LOOPED_REPETITIONS]),
     }
 
 
@@ -271,7 +268,7 @@ def measure_memory(directory: Path, count: int) -> dict[str, Any]:
     sizes = (count // 10, count)
     for size in sizes:
         write_jsonl(directory / f"{size}.jsonl", synthetic(size))
-    for step in ("sanitize_raw", "decontaminate", "parquet", "select"):
+    for step in ("sanitize_raw", "sanitize_smart", "decontaminate", "parquet", "select"):
         for size in sizes:
             command = [sys.executable, __file__, "--peak", step, str(directory / f"{size}.jsonl")]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -284,6 +281,8 @@ def run_peak(step: str, source: str) -> float:
     out = f"{source}.{step}"
     if step == "sanitize_raw":
         sanitize_file("raw", read_rows([source]), out)
+    elif step == "sanitize_smart":
+        sanitize_file("smart", read_rows([source]), out)
     elif step == "decontaminate":
         decontaminate_file(source, out, sources=find_sources(["humaneval"]))
     elif step == "parquet":
@@ -300,6 +299,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--json", action="store_true", help="only the JSON object")
     options.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS:,} rows instead of {ROWS:,}")
+    options.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the published data")
     options.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.peak:
@@ -307,10 +307,10 @@ def main() -> None:
         return
     count = QUICK_ROWS if chosen.quick else ROWS
     with tempfile.TemporaryDirectory(prefix="selfalign-curation-") as name:
-        steps = measure_steps(Path(name), count)
+        steps = measure_steps(Path(name), count, chosen.shared)
         memory = measure_memory(Path(name), count)
-    rows = list(synthetic(QUICK_ROWS))
-    decontamination = measure_decontamination(rows)
+    rows = list(synthetic(count))
+    decontamination = measure_decontamination(rows, chosen.shared)
     result = {
         "benchmark": "curation",
         "quick": chosen.quick,

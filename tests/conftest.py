@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import browser
+
+# One for the whole session: Playwright cannot be started twice.
+__all__ = ["browser"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

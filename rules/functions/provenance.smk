@@ -3,7 +3,7 @@
 
 def run_artifacts(wildcards):
     """Return the outputs of the run, from the pool of seeds to the scores; of a stage, its shards and counts."""
-    stages = ("seeds", "concepts", "instructions", "responses", "execution")
+    stages = ("seeds", *GENERATION, "execution")
     return [
         result("model/base"),
         result("seeds/pool.jsonl"),

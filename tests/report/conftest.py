@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.browser import browser
 
 from selfalign.core.jsonl import write_json, write_jsonl
 from selfalign.report.files import files_of_run
 from selfalign.report.funnel import write_funnel
 from selfalign.report.page import write_page
-
-__all__ = ["browser"]
 
 HOSTILE = "</script><script>window.hacked = 1</script><b>&lt;"
 COUNTS = {

@@ -10,10 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.browser import browser
 from tests.workflow.harness import Build
-
-__all__ = ["browser"]
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(600)]
 
