@@ -33,6 +33,7 @@ from selfalign.client import Request, open_client
 from selfalign.client.replies import Answer
 from selfalign.client.transport import Transport
 from selfalign.core.config.serving import ClientConfig, ServerConfig
+from selfalign.core.host import machine
 from selfalign.generate.asks import Sampling
 from selfalign.generate.prompts import PromptBuilder
 from selfalign.generate.setup import build_prompts
@@ -244,10 +245,7 @@ def main() -> None:
                 f"no checkpoint in {given.checkpoint}; make it (snakemake base_model) or give --checkpoint"
             )
         figures |= grouped(given.quick, given.checkpoint)
-    figures["machine"] = {
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
-    }
+    figures["machine"] = machine()
     print(json.dumps(figures) if given.json else json.dumps(figures, indent=2))
 
 

@@ -22,8 +22,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
+
+from selfalign.core.host import machine
 
 ROOT = Path(__file__).resolve().parents[1]
 PRESET = "presets/starcoder2-15b.yaml"
@@ -179,10 +180,7 @@ def main() -> None:
     if given.soak and not given.quick:
         shards = figures["dag"]["jobs"]["responses"]
         figures["soak"] = soak(given.soak.resolve(), shards, given.minutes)
-    figures["machine"] = {
-        "cores": psutil.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30),
-    }
+    figures["machine"] = machine()
     print(json.dumps(figures) if given.json else json.dumps(figures, indent=2))
 
 

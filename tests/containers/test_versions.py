@@ -1,10 +1,10 @@
 """One source of versions: the lock, and what is made of it for conda and for images, agree."""
 
-import importlib.util
 import re
 
 import pytest
 import yaml
+from tests.loading import load_module
 
 from selfalign.core.config.serving import ContainerConfig
 
@@ -22,11 +22,7 @@ def lock(root):
 
 
 def test_what_is_generated_is_up_to_date(root):
-    spec = importlib.util.spec_from_file_location("envs_generate", root / "envs/generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_module(root / "envs/generate.py")
     stale = [str(path) for path, text in module.generated().items() if path.read_text() != text]
     assert stale == [], "make generated"
 

@@ -1,6 +1,5 @@
 """The documentation holds: pages build strictly, links and files are there, commands exist, references agree."""
 
-import importlib.util
 import json
 import re
 import shlex
@@ -9,6 +8,7 @@ import sys
 
 import pytest
 import typer
+from tests.loading import load_module
 
 from selfalign.cli import build_app
 from selfalign.core.config import Config
@@ -60,12 +60,7 @@ def test_the_reference_has_every_key_with_a_meaning():
 @pytest.fixture(scope="module")
 def generate(root):
     """The module that makes the reference pages."""
-    spec = importlib.util.spec_from_file_location("docs_generate", root / "docs/generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(root / "docs/generate.py")
 
 
 def test_the_reference_of_the_figures_agrees_with_the_recorded_results(root, generate):

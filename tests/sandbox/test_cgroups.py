@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -65,8 +66,9 @@ def groups():
 
 def test_a_command_joins_and_is_killed_with_the_group(groups):
     process = subprocess.Popen(join_groups(groups, ["sleep", "60"]))
-    while "sleep" not in psutil.Process(process.pid).name():
-        pass
+    deadline = time.monotonic() + 10
+    while psutil.Process(process.pid).name() != "sleep" and time.monotonic() < deadline:
+        time.sleep(0.01)
     said = Path(f"/proc/{process.pid}/cgroup").read_text()
     assert all(group.name in said for group in groups)
     remove_groups(groups)

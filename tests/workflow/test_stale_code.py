@@ -28,6 +28,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.host": ("provenance",),
     "selfalign.core.fences": ("collect_functions",),  # searched for a benchmark's text
     "selfalign.core.hashing": ("collect_functions", "base_model"),
+    "selfalign.core.job": (),  # around every job, in none of its outputs
+    "selfalign.core.lifetime": ("train",),
     "selfalign.core.lineage": ("collect_functions",),
     "selfalign.core.lock": (),
     "selfalign.core.logs": ("train",),

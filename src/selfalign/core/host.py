@@ -24,6 +24,12 @@ def host_facts() -> dict[str, Any]:
     }
 
 
+def machine() -> dict[str, int]:
+    """Return cores and memory (GiB) of this machine, as benchmarks state them."""
+    facts = host_facts()
+    return {"cores": facts["cores"], "memory_gib": round(facts["memory_mb"] / 1024)}
+
+
 def nvidia_gpus(driver: Path = DRIVER) -> list[str]:
     """Return the models of the GPUs that the driver knows, in the order of their bus addresses."""
     found = []

@@ -138,9 +138,8 @@ def _locked_temporary(path: Path) -> tuple[int, Path]:
     """Make a file beside `path`; its descriptor holds the lock that says somebody is writing it."""
     while True:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with contextlib.suppress(
-            OSError
-        ):  # a file system without locks: then nobody can take it for a leftover
+        # On a file system without locks nobody can take it for a leftover either.
+        with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return descriptor, Path(name)

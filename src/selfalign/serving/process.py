@@ -66,7 +66,9 @@ def running(
         finally:
             end_tree(process)
             if command.after:
-                subprocess.run(command.after, check=False, capture_output=True, timeout=AFTER_S)
+                # An engine that hangs must not hide the error.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    subprocess.run(command.after, check=False, capture_output=True, timeout=AFTER_S)
 
 
 def end_tree(process: subprocess.Popen[bytes]) -> None:

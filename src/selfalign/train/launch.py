@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.core.lifetime import die_with_parent
 from selfalign.train.architecture import no_dropout, read_model_config
 from selfalign.train.data import encode, load_tokenizer, read_pairs
 from selfalign.train.job import Job
@@ -91,8 +90,3 @@ def accelerate_arguments(name: str, threads: int) -> list[str]:
     if name in ("ddp", "fsdp", "zero3"):
         arguments += ["--num_processes", str(max(devices, 1))]
     return arguments
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it ends."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

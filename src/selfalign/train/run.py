@@ -21,6 +21,7 @@ from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import SelfalignError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import write_jsonl
+from selfalign.core.lifetime import die_with_parent
 from selfalign.core.logs import configure_logging
 from selfalign.train import checkpoints
 from selfalign.train.architecture import no_dropout, read_model_config
@@ -163,9 +164,6 @@ class _Seal(TrainerCallback):
 
 def main() -> None:
     """Train the job in the file that is the one argument; end with one line and status 1 for errors of ours."""
-    # launch imports this module for its name
-    from selfalign.train.launch import die_with_parent
-
     die_with_parent()
     configure_logging()
     try:
