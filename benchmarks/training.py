@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.config.training import TrainingConfig
+from selfalign.core.host import machine
 from selfalign.core.jsonl import read_jsonl
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -185,6 +186,7 @@ def main() -> None:
         **compare(given, *short, long=False),
         "long_rows": compare(given, *long, long=True),
         "machine": {
+            **machine(),
             "processor": platform.machine(),
             "threads": given.threads,
             "load": [round(value, 1) for value in os.getloadavg()],
