@@ -32,6 +32,12 @@ def test_installed_packages_are_not_imported_by_chance():
     assert add_imports(text, ["numpy"])[1] == ["import numpy"]
 
 
+def test_a_module_without_a_spec_is_no_trouble(monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None, raising=False)
+    text = 'def f(x):\n    """Doc."""\n    return __main__, re'
+    assert add_imports(text)[1] == ["import re"]
+
+
 def test_the_faithful_way_rewrites_the_function():
     text = 'def f(x):\n    """Doc."""\n    import json\n    import re\n    return json.dumps(x)'
     fixed, _ = fix_imports_faithfully(text)

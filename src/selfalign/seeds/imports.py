@@ -42,6 +42,13 @@ class _Source(SourceCode):
         return None
 
     @staticmethod
+    def _find_package_in_modules(name: str) -> str | None:
+        try:
+            return SourceCode._find_package_in_modules(name)
+        except ValueError:  # a loaded module without a spec, as `__main__` is in a command
+            return None
+
+    @staticmethod
     def _find_package_in_typing(name: str) -> str | None:
         return _typing_objects().get(name)
 
