@@ -97,6 +97,37 @@ def test_a_checkpoint_without_a_tokenizer_is_refused(tmp_path):
         checked(tmp_path, base, [GOOD])
 
 
+def test_a_tokenizer_that_cannot_be_read_is_refused(tmp_path):
+    base = write_tiny_checkpoint(tmp_path / "base")
+    (base / "tokenizer.json").write_text("{torn")
+    with pytest.raises(DataError, match="tokenizer cannot be read") as caught:
+        checked(tmp_path, base, [GOOD])
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_torn_weights_are_refused(tmp_path):
+    base = write_tiny_checkpoint(tmp_path / "base")
+    weights = base / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"model\.safetensors.*whole weights"):
+        checked(tmp_path, base, [GOOD])
+    weights.unlink()
+    with pytest.raises(DataError, match=r"model\.safetensors.*no such file"):
+        checked(tmp_path, base, [GOOD])
+    index = {"weight_map": {"a": "model-1.safetensors"}}
+    (base / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(DataError, match=r"model-1\.safetensors.*no such file"):
+        checked(tmp_path, base, [GOOD])
+
+
+def test_a_model_with_fewer_tokens_than_its_tokenizer_is_refused(tmp_path):
+    base = write_tiny_checkpoint(tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "vocab_size": 100}))
+    with pytest.raises(DataError, match=r"vocab_size.*tokens of its tokenizer, found 100"):
+        checked(tmp_path, base, [GOOD])
+
+
 @pytest.mark.parametrize(
     ("family", "fields"),
     [

@@ -49,6 +49,42 @@ def read_model_config(base: str | Path) -> dict[str, Any]:
     return AutoConfig.from_pretrained(base).to_dict()
 
 
+def check_weights(base: str | Path, words: int, vocabulary: int | None) -> None:
+    """Check, from the headers of its files alone, that a checkpoint has weights, whole and with room for its tokens.
+
+    Args:
+        words: tokens of its tokenizer.
+        vocabulary: tokens of its model; None if its configuration does not say.
+
+    Raises:
+        DataError: there are none, a file of them is torn or missing, or the tokenizer has more tokens than the model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    base = Path(base)
+    index = base / "model.safetensors.index.json"
+    if index.exists():
+        files = [base / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
+    else:
+        files = [base / "model.safetensors"]
+        if not files[0].exists() and any(base.glob("pytorch_model*.bin")):
+            files = []  # the older format has no header to look at
+    for file in files:
+        if not file.exists():
+            raise DataError("expected a checkpoint with weights; there is no such file", file=file)
+        try:
+            with safe_open(file, framework="pt"):
+                pass
+        except SafetensorError as error:
+            raise DataError(f"expected whole weights ({error})", file=file) from error
+    if vocabulary is not None and words > vocabulary:
+        raise DataError(
+            f"expected a model with room for the {words} tokens of its tokenizer, found {vocabulary}",
+            file=base / "config.json",
+            field="vocab_size",
+        )
+
+
 def no_dropout(config: dict[str, Any], base: str | Path) -> dict[str, float]:
     """Return the model's own dropout fields set to 0.0, as the published recipe has them.
 

@@ -56,13 +56,17 @@ def load_tokenizer(base: str | Path) -> Any:
     """Return the tokenizer of a checkpoint directory.
 
     Raises:
-        DataError: there is none, or it has no end-of-sequence token, which every answer ends with.
+        DataError: there is none, it cannot be read, or it has no end-of-sequence token, which every answer ends with.
     """
     from transformers import AutoTokenizer
 
     if not any((Path(base) / name).exists() for name in TOKENIZER_FILES):
         raise DataError(f"expected a checkpoint with a tokenizer ({' or '.join(TOKENIZER_FILES)})", file=base)
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except Exception as error:  # the tokenizers library raises plain Exception
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"the tokenizer cannot be read ({first})", file=base) from error
     if tokenizer.eos_token_id is None:
         raise DataError("expected a tokenizer with an end-of-sequence token", file=base)
     return tokenizer

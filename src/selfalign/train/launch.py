@@ -11,7 +11,7 @@ from pathlib import Path
 
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.lifetime import die_with_parent
-from selfalign.train.architecture import no_dropout, read_model_config
+from selfalign.train.architecture import check_weights, no_dropout, read_model_config
 from selfalign.train.data import encode, load_tokenizer, read_pairs
 from selfalign.train.job import Job
 
@@ -62,8 +62,11 @@ def check(job: Job) -> None:
         DataError, ConfigError: the first thing that does not fit.
     """
     rows = read_pairs(job.dataset, job.config.min_rows)
-    no_dropout(read_model_config(job.base), job.base)
-    encoded = encode(rows, load_tokenizer(job.base), job.config.max_length, job.dataset)
+    known = read_model_config(job.base)
+    no_dropout(known, job.base)
+    tokenizer = load_tokenizer(job.base)
+    check_weights(job.base, len(tokenizer), known.get("vocab_size"))
+    encoded = encode(rows, tokenizer, job.config.max_length, job.dataset)
     logger.info(
         "%d rows, %d of them cut at %d tokens", len(encoded), encoded.truncated, job.config.max_length
     )
