@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArgument
 from selfalign.core.chat import CHAT_TEMPLATE
 from selfalign.core.checkpoint import read_identity, write_card
 from selfalign.core.config.training import TrainingConfig
-from selfalign.core.errors import SelfalignError
+from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import write_jsonl
 from selfalign.core.lifetime import die_with_parent
@@ -88,6 +88,13 @@ def build_trainer(
     lengths = [len(example["input_ids"]) for example in encoded.examples]
     # With sharding, transformers must know the arguments before the model is loaded.
     arguments = trainer_arguments(config, work)
+    launched = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    if launched != arguments.world_size:
+        # Each would train on every row and write to the same files (FSDP without a GPU: accelerate has none).
+        raise ConfigError(
+            f"training.accelerate: {launched} processes were started, but accelerate shares the work among "
+            f"{arguments.world_size}; this kind of distribution does not work on these devices"
+        )
     plan = Plan(lengths, config, arguments.world_size)
     arguments.max_steps = plan.steps
     known = read_model_config(base)
