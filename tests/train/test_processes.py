@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from selfalign.core.config.training import TrainingConfig
+from selfalign.core.errors import ConfigError
 from selfalign.train.job import Job
 from selfalign.train.run import train
 
@@ -33,3 +35,12 @@ def test_two_processes_train_as_one_does(llama, dataset, tmp_path, monkeypatch):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
     one, two = (load_file(job.out / "model.safetensors") for job in jobs)
     assert max((one[name] - two[name]).abs().max().item() for name in one) < 1e-5
+
+
+def test_processes_that_would_each_train_alone_are_refused(llama, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    job = Job(TrainingConfig(), llama, dataset, tmp_path / "o", tmp_path / "m", tmp_path / "w")
+    with pytest.raises(ConfigError, match=r"training\.accelerate: 2 processes were started.*among 1"):
+        train(job)
+    assert not job.out.exists()
