@@ -28,13 +28,14 @@ from selfalign.core.config.seeds import FiltersConfig, NearDuplicatesConfig, Sou
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.core.outcomes import Drop, Keep, run_filters
-from selfalign.dedup.bands import steep_bands
+from selfalign.dedup.bands import count_bands
 from selfalign.dedup.minhash import NearDuplicates, exact_duplicates, near_duplicates
 from selfalign.seeds.extract import extract, function_row
 from selfalign.seeds.filters import BAD_WORDS, BANNED_MODULES, filter_chain
 from selfalign.seeds.functions import decode_source, find_functions, language, parser
 from selfalign.seeds.imports import add_imports
-from selfalign.seeds.minhash_nodes import write_cuts, write_pairs, write_signatures
+from selfalign.seeds.minhash_cuts import check_pairs, write_cuts
+from selfalign.seeds.minhash_nodes import write_pairs, write_signatures
 from selfalign.seeds.source_file import SourceFile
 from selfalign.seeds.sources.packages import fetch_wheel, pinned_requirement, read_wheel
 from selfalign.seeds.typecheck import TypeChecker
@@ -220,8 +221,12 @@ def vary(texts: Sequence[str], number: int, seed: int = 0) -> list[str]:
     return made
 
 
-def measure_duplicates(rows: Sequence[dict[str, Any]], sample: int, large: int) -> dict[str, Any]:
-    """Check MinHash against every pair's exact Jaccard similarity, and time it on `large` functions in memory."""
+def measure_duplicates(
+    rows: Sequence[dict[str, Any]], sample: int, clustered: int, large: int
+) -> dict[str, Any]:
+    """Check both ways against every pair's exact Jaccard similarity; time one on `large` functions in memory,
+    the other on `clustered` ones, its jobs one after another.
+    """
     settings = NearDuplicatesConfig()
     texts = [row["seed"] for row in rows]
     draw = random.Random(1)
@@ -229,7 +234,11 @@ def measure_duplicates(rows: Sequence[dict[str, Any]], sample: int, large: int) 
     mixed += vary(mixed, sample - len(mixed))
     found = {i for i, twin in enumerate(near_duplicates(mixed, settings)) if twin is not None}
     exact = {i for i, twin in enumerate(exact_duplicates(mixed, settings)) if twin is not None}
-    clustered = find_on_many_nodes(mixed, settings)
+    by_jobs = find_on_many_nodes(mixed, settings)
+    many = vary(texts, clustered, seed=1)
+    begin = time.process_time()
+    jobs_dropped = len(find_on_many_nodes(many, settings))
+    jobs_s = time.process_time() - begin
     command = [sys.executable, __file__, "--minhash", str(large)]
     timed = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
     return {
@@ -237,23 +246,35 @@ def measure_duplicates(rows: Sequence[dict[str, Any]], sample: int, large: int) 
         "near_duplicates_exact": len(exact),
         "recall": round(len(found & exact) / len(exact), 4),
         "precision": round(len(found & exact) / len(found), 4),
-        "many_nodes_recall": round(len(clustered & exact) / len(exact), 4),
-        "many_nodes_precision": round(len(clustered & exact) / len(clustered), 4),
+        "many_nodes_recall": round(len(by_jobs & exact) / len(exact), 4),
+        "many_nodes_precision": round(len(by_jobs & exact) / len(by_jobs), 4),
+        "many_nodes_functions": clustered,
+        "many_nodes_kept": clustered - jobs_dropped,
+        "many_nodes_core_s": round(jobs_s, 1),
+        "many_nodes_functions_per_core_s": round(clustered / jobs_s),
         **json.loads(timed.stdout),
     }
 
 
 def find_on_many_nodes(texts: Sequence[str], settings: NearDuplicatesConfig) -> set[int]:
-    """Return the places of the texts that datatrove's stages drop, one after another here."""
-    bands, _ = steep_bands(settings.threshold, settings.permutations)
+    """Return the places of the texts that the jobs of many nodes drop, one after another here."""
     with tempfile.TemporaryDirectory(prefix="selfalign-minhash-") as name:
         work = Path(name)
         write_jsonl(work / "rows.jsonl", ({"seed": text} for text in texts))
         write_signatures(work / "rows.jsonl", work / "signatures", 0, settings)
-        for band in range(bands):
-            write_pairs(work / "signatures", work / "pairs", band, settings)
-        write_cuts(work / "pairs", work / "clusters", [work / "cuts.jsonl"], settings)
+        pairs = []
+        for band in range(count_bands(settings.threshold, settings.permutations)):
+            write_pairs(work / "signatures", work / "neighbours", band, settings)
+            pairs.append(work / f"{band}.jsonl")
+            neighbours = work / f"neighbours/{band:05d}_00.dups"
+            check_pairs(neighbours, [work / "rows.jsonl"], pairs[-1], settings)
+        write_cuts(pairs, [work / "cuts.jsonl"])
         return {cut["row"] for cut in read_jsonl(work / "cuts.jsonl")}
+
+
+def memory_gib() -> float:
+    """Return the most memory that this process held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def run_minhash(number: int) -> dict[str, Any]:
@@ -263,19 +284,20 @@ def run_minhash(number: int) -> dict[str, Any]:
     kept = done = 0
     begin = time.process_time()
     spent = 0.0
+    empty = memory_gib()
     while done < number:
         part = vary(texts, min(10_000, number - done), seed=done)
         begin = time.process_time()
         kept += sum(index.add(text) is None for text in part)
         spent += time.process_time() - begin
         done += len(part)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {
         "minhash_functions": number,
         "minhash_kept": kept,
         "minhash_s": round(spent, 1),
         "minhash_functions_per_s": round(number / spent),
-        "minhash_peak_memory_gib": round(memory, 2),
+        "minhash_empty_memory_gib": round(empty, 2),
+        "minhash_peak_memory_gib": round(memory_gib(), 2),
     }
 
 
@@ -292,6 +314,9 @@ def plan(figures: dict[str, Any]) -> dict[str, Any]:
         "imports": passing / checks["imports_functions_per_s"] / 3600,
         "types": passing / checks["types_functions_per_s"] / 3600,
     }
+    number, empty, full = (
+        duplicates[f"minhash_{name}"] for name in ("functions", "empty_memory_gib", "peak_memory_gib")
+    )
     parallel = sum(hours.values()) - hours["near_duplicates"]
     return {
         "functions": STACK_FUNCTIONS,
@@ -300,8 +325,9 @@ def plan(figures: dict[str, Any]) -> dict[str, Any]:
         "wall_hours_by_cores": {
             str(cores): round(parallel / cores + hours["near_duplicates"], 2) for cores in (2, 16, 64, 256)
         },
-        "near_duplicates_peak_memory_gib": round(
-            duplicates["minhash_peak_memory_gib"] * passing / duplicates["minhash_functions"], 1
+        "near_duplicates_peak_memory_gib": round(empty + (full - empty) * passing / number, 1),
+        "near_duplicates_on_many_nodes_core_hours": round(
+            passing / duplicates["many_nodes_functions_per_core_s"] / 3600, 2
         ),
     }
 
@@ -330,7 +356,7 @@ def main() -> None:
     checked = rows[:300] if chosen.quick else rows[:1000]
     batches = [100, 300] if chosen.quick else [50, 100, 250, 500, 1000]
     figures["checks"] = say("checks", measure_checks(checked, batches))
-    sizes = (1000, 30_000) if chosen.quick else (4000, 1_000_000)
+    sizes = (1000, 3000, 30_000) if chosen.quick else (4000, 30_000, 1_000_000)
     figures["duplicates"] = say("duplicates", measure_duplicates(rows, *sizes))
     figures["the_stack"] = say("the_stack", plan(figures))
     result = {

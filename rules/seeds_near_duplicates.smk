@@ -1,4 +1,4 @@
-# Duplicates on many nodes: datatrove's MinHash stages, a job for each unit, each band, the clusters, each unit again.
+# Duplicates on many nodes: datatrove's MinHash stages, a job for each unit, each band; which rows go; each unit again.
 
 
 rule minhash_signatures:
@@ -26,7 +26,6 @@ rule minhash_signatures:
     params:
         code=fingerprint("minhash_signatures"),
         settings=config["seeds"]["near_duplicates"],
-        folder=f"{MINHASH}/signatures",
     message:
         "MinHash signatures of unit {wildcards.rank}"
     script:
@@ -35,12 +34,14 @@ rule minhash_signatures:
 
 rule minhash_pairs:
     input:
-        expand(
+        signatures=expand(
             f"{MINHASH}/signatures/bucket_{{{{band}}}}/{{rank}}.minhash.sig",
             rank=RANKS,
         ),
+        rows=expand(result("seeds/functions/{unit}.jsonl"), unit=UNITS),
     output:
-        temp(f"{MINHASH}/pairs/00{{band}}_00.dups"),
+        neighbours=temp(f"{MINHASH}/neighbours/00{{band}}_00.dups"),
+        pairs=temp(f"{MINHASH}/pairs/{{band}}.jsonl"),
     log:
         result("logs/minhash_pairs/{band}.log"),
     benchmark:
@@ -56,39 +57,35 @@ rule minhash_pairs:
     params:
         code=fingerprint("minhash_pairs"),
         settings=config["seeds"]["near_duplicates"],
-        folders=[f"{MINHASH}/signatures", f"{MINHASH}/pairs"],
     message:
-        "Pairs of functions that agree in band {wildcards.band}"
+        "Duplicates among the functions that agree in band {wildcards.band}"
     script:
         "../scripts/minhash_pairs.py"
 
 
-rule minhash_clusters:
+rule minhash_cuts:
     input:
-        expand(f"{MINHASH}/pairs/00{{band}}_00.dups", band=BANDS),
+        pairs=expand(f"{MINHASH}/pairs/{{band}}.jsonl", band=BANDS),
     output:
         cuts=expand(result("seeds/minhash/cuts/{unit}.jsonl"), unit=UNITS),
-        work=temp(directory(f"{MINHASH}/clusters")),
     log:
-        result("logs/minhash_clusters.log"),
+        result("logs/minhash_cuts.log"),
     benchmark:
-        result("benchmarks/minhash_clusters.tsv")
+        result("benchmarks/minhash_cuts.tsv")
     conda:
         "../envs/selfalign.yaml"
     container:
         image("data")
     threads: 1
     resources:
-        mem_mb=growing(32000),
-        runtime=480,
+        mem_mb=growing(8000),
+        runtime=120,
     params:
-        code=fingerprint("minhash_clusters"),
-        settings=config["seeds"]["near_duplicates"],
-        pairs=f"{MINHASH}/pairs",
+        code=fingerprint("minhash_cuts"),
     message:
-        "Join the pairs to clusters of near-duplicates"
+        "Settle which of the duplicates stay"
     script:
-        "../scripts/minhash_clusters.py"
+        "../scripts/minhash_cuts.py"
 
 
 rule cut_near_duplicates:
@@ -114,6 +111,6 @@ rule cut_near_duplicates:
     params:
         code=fingerprint("cut_near_duplicates"),
     message:
-        "Drop the near-duplicates of {wildcards.unit}"
+        "Drop the duplicates and near-duplicates of {wildcards.unit}"
     script:
         "../scripts/cut_near_duplicates.py"

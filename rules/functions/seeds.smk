@@ -2,7 +2,7 @@
 
 from selfalign.core.config.base import validate_section
 from selfalign.core.config.seeds import NearDuplicatesConfig, SourcesConfig
-from selfalign.dedup.bands import steep_bands
+from selfalign.dedup.bands import count_bands
 from selfalign.seeds.sources import list_units, unit_files
 from selfalign.seeds.sources.packages import pinned_requirement
 
@@ -15,7 +15,7 @@ DUPLICATES = validate_section(
 )
 MANY_NODES = DUPLICATES.enabled and DUPLICATES.by == "nodes"
 MINHASH = result("seeds/minhash")
-BANDS = [f"{band:03d}" for band in range(steep_bands(DUPLICATES.threshold, DUPLICATES.permutations)[0])]
+BANDS = [f"{band:03d}" for band in range(count_bands(DUPLICATES.threshold, DUPLICATES.permutations))]
 RANKS = [f"{rank:05d}" for rank in range(len(UNITS))]
 DUPLICATE_COUNTS = (
     expand(result("seeds/counts/unique/{unit}.json"), unit=UNITS)

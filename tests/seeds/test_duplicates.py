@@ -7,10 +7,14 @@ from hypothesis import strategies as st
 
 from selfalign.core.config.seeds import NearDuplicatesConfig
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.dedup.bands import count_bands, steep_bands
+from selfalign.core.outcomes import merge_counts
+from selfalign.dedup.bands import count_bands
 from selfalign.dedup.minhash import exact_duplicates, jaccard, near_duplicates, shingles
+from selfalign.seeds import minhash_cuts
 from selfalign.seeds.duplicates import deduplicate_units
-from selfalign.seeds.minhash_nodes import cut_unit, write_cuts, write_pairs, write_signatures
+from selfalign.seeds.functions import text_sha1
+from selfalign.seeds.minhash_cuts import check_pairs, cut_unit, write_cuts
+from selfalign.seeds.minhash_nodes import write_pairs, write_signatures
 
 SETTINGS = NearDuplicatesConfig(ngram=1, permutations=128)
 WORDS = [f"w{number}" for number in range(60)]
@@ -32,6 +36,7 @@ def families(number: int, seed: int = 0) -> list[str]:
     """Texts of which every fourth is new and the next three are changed copies of it."""
     draw = random.Random(seed)
     texts: list[str] = []
+    original: list[str] = []
     for index in range(number):
         if index % 4 == 0:
             original = [f"w{draw.randrange(5000)}" for _ in range(40)]
@@ -54,38 +59,77 @@ def test_bands_find_a_pair_at_the_threshold():
         assert 1 - (1 - threshold ** (256 // bands)) ** bands >= 0.97
 
 
-def test_unchecked_bands_match_half_of_the_pairs_near_the_threshold():
-    for threshold in (0.5, 0.7, 0.9):
-        bands, rows = steep_bands(threshold, 256)
-        assert bands * rows <= 256
-        assert abs((1 / bands) ** (1 / rows) - threshold) < 0.02
+def on_many_nodes(directory, units, config):
+    """Run the jobs one after another; return the rows kept, the rows dropped and the counts, all units together."""
+    paths = [directory / f"{rank}.jsonl" for rank in range(len(units))]
+    for rank, unit in enumerate(units):
+        write_jsonl(paths[rank], ({"seed": text} for text in unit))
+        write_signatures(paths[rank], directory / "signatures", rank, config)
+    pairs = []
+    for band in range(count_bands(config.threshold, config.permutations)):
+        write_pairs(directory / "signatures", directory / "neighbours", band, config)
+        pairs.append(directory / f"{band}.pairs")
+        check_pairs(directory / f"neighbours/{band:05d}_00.dups", paths, pairs[-1], config)
+    cuts = [directory / f"{rank}.cuts" for rank in range(len(units))]
+    write_cuts(pairs, cuts)
+    kept, dropped, counts = [], [], []
+    for rank, path in enumerate(paths):
+        steps = cut_unit(path, cuts[rank], directory / "out", directory / "dropped")
+        assert steps[0].records_in == len(units[rank])
+        kept += list(read_jsonl(directory / "out"))
+        dropped += list(read_jsonl(directory / "dropped"))
+        counts.append([step.to_json() for step in steps])
+    return kept, dropped, counts
 
 
-def test_many_nodes_find_the_same_duplicates(tmp_path):
-    """The stages of datatrove over three units, against every pair's exact similarity."""
+def test_many_nodes_find_what_one_node_finds(tmp_path):
+    """Rows, reasons, twins and counts, over three units with equal rows."""
     texts = families(300)
+    texts[150:150] = texts[20:40]
     units = [texts[:100], texts[100:110], texts[110:]]
     config = NearDuplicatesConfig(ngram=1, permutations=256)
-    bands, _ = steep_bands(config.threshold, config.permutations)
-    for rank, unit in enumerate(units):
-        write_jsonl(tmp_path / f"{rank}.jsonl", ({"seed": text} for text in unit))
-        write_signatures(tmp_path / f"{rank}.jsonl", tmp_path / "signatures", rank, config)
-    for band in range(bands):
-        write_pairs(tmp_path / "signatures", tmp_path / "pairs", band, config)
-    cuts = [tmp_path / f"{rank}.cuts" for rank in range(3)]
-    write_cuts(tmp_path / "pairs", tmp_path / "work", cuts, config)
-    kept, dropped = [], []
-    for rank in range(3):
-        step = cut_unit(tmp_path / f"{rank}.jsonl", cuts[rank], tmp_path / "out", tmp_path / "dropped")
-        assert step.records_in == len(units[rank])
-        kept += [row["seed"] for row in read_jsonl(tmp_path / "out")]
-        dropped += [row["seed"] for row in read_jsonl(tmp_path / "dropped")]
-    assert sorted(kept + dropped) == sorted(texts)
-    assert len(set(kept)) == len(kept)
-    alike = {i for i, twin in enumerate(exact_duplicates(texts, config)) if twin is not None}
-    found = {i for i, text in enumerate(texts) if text in dropped}
-    assert len(found & alike) / len(alike) > 0.9
-    assert len(found & alike) / len(found) > 0.8
+    kept, dropped, counts = on_many_nodes(tmp_path, units, config)
+    ours = [tmp_path / f"{rank}.one" for rank in range(3)]
+    paths = [tmp_path / f"{rank}.jsonl" for rank in range(3)]
+    exact, near = deduplicate_units(paths, ours, tmp_path / "dropped.one", config)
+    assert kept == [row for path in ours for row in read_jsonl(path)]
+    assert dropped == list(read_jsonl(tmp_path / "dropped.one"))
+    assert exact.dropped["duplicate"] >= 20
+    assert near.dropped["near_duplicate"] > 100
+    for number, step in enumerate((exact, near)):
+        assert merge_counts(step.step, (each[number] for each in counts)) == step.to_json()
+
+
+def test_many_nodes_miss_few_near_duplicates_and_invent_none(tmp_path):
+    """Against every pair's exact similarity, on texts of which many are just below the threshold."""
+    texts = list(dict.fromkeys(corpus(400)))
+    _, dropped, _ = on_many_nodes(tmp_path, [texts[:150], texts[150:]], SETTINGS)
+    twins = {text_sha1(text): text for text in texts}
+    for row in dropped:
+        assert jaccard(shingles(row["seed"], 1), shingles(twins[row["detail"]], 1)) >= SETTINGS.threshold
+    exact = {
+        text for text, twin in zip(texts, exact_duplicates(texts, SETTINGS), strict=True) if twin is not None
+    }
+    found = {row["seed"] for row in dropped}
+    assert len(exact) > 50
+    assert len(found & exact) / len(exact) > 0.95
+    assert len(found & exact) / len(found) > 0.95
+
+
+def test_a_row_that_is_like_a_dropped_one_only_stays(tmp_path):
+    chain = [" ".join(f"w{n}" for n in range(start, start + 30)) for start in (0, 8, 16)]
+    kept, dropped, _ = on_many_nodes(tmp_path, [chain], NearDuplicatesConfig(ngram=1))
+    assert [row["seed"] for row in kept] == [chain[0], chain[2]]
+    assert [(row["reason"], row["detail"]) for row in dropped] == [("near_duplicate", text_sha1(chain[0]))]
+
+
+def test_many_texts_of_one_band_are_compared_with_those_like_none_before(tmp_path, monkeypatch):
+    """The bound on comparisons keeps the first of a family of copies, and drops the rest."""
+    monkeypatch.setattr(minhash_cuts, "ALL_PAIRS", 2)
+    texts = [" ".join([*WORDS, f"end{number}"]) for number in range(30)]
+    kept, dropped, _ = on_many_nodes(tmp_path, [texts], NearDuplicatesConfig(ngram=1))
+    assert [row["seed"] for row in kept] == texts[:1]
+    assert {row["detail"] for row in dropped} == {text_sha1(texts[0])}
 
 
 def test_what_is_dropped_is_a_near_duplicate_and_few_are_missed():

@@ -183,7 +183,7 @@ OUTSIDE = {
     "seeds.sources.files": "for another kind",
     "seeds.sources.column": "for another kind",
     "seeds.sources.opt_out": "for another kind",
-    "seeds.near_duplicates.by": "nodes: rules of their own, tests/seeds",
+    "seeds.near_duplicates.by": "nodes: rules of their own, tests/workflow/test_duplicates.py",
     "generation.few_shots_url": "needs a server to fetch from",
     "generation.few_shots_sha256": "needs a server to fetch from",
 }

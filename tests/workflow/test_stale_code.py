@@ -69,6 +69,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.seeds.job": (),  # the judge is off
     "selfalign.seeds.judge": (),
     "selfalign.dedup.minhash": ("deduplicate_functions",),
+    "selfalign.seeds.minhash_cuts": (),  # near_duplicates.by is memory
     "selfalign.seeds.minhash_nodes": (),
     "selfalign.seeds.pool": ("seed_pool",),
     "selfalign.seeds.statistics": ("seed_statistics",),

@@ -16,11 +16,3 @@ def count_bands(threshold: float, permutations: int) -> int:
         if not rest and 1 - (1 - threshold**rows) ** bands >= RECALL_AT_THRESHOLD:
             return bands
     return permutations
-
-
-def steep_bands(threshold: float, permutations: int) -> tuple[int, int]:
-    """Return the bands and rows whose curve is steepest nearest to `threshold`, (1/b)^(1/r), unchecked after."""
-    choices = (
-        (bands, rows) for rows in range(1, permutations + 1) for bands in range(1, permutations // rows + 1)
-    )
-    return min(choices, key=lambda cut: (round(abs((1 / cut[0]) ** (1 / cut[1]) - threshold), 2), -cut[1]))

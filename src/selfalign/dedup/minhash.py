@@ -69,17 +69,22 @@ class NearDuplicates:
         parts = shingles(text, self._settings.ngram)
         signature = RMinHash(self._settings.permutations, SEED)
         signature.update(sorted(parts))
-        # Python's own hashes of the shingles: a process compares only what it hashed itself.
-        hashes = {hash(part) for part in parts}
+        hashes = hash_shingles(parts)
         for candidate in sorted(self._index.query(signature)):
-            if _overlap(hashes, self._kept[candidate]) >= self._settings.threshold:
+            if overlap(hashes, self._kept[candidate]) >= self._settings.threshold:
                 return candidate
         self._index.insert(len(self._kept), signature)
         self._kept.append(array("q", hashes))
         return None
 
 
-def _overlap(hashes: set[int], other: array[int]) -> float:
+def hash_shingles(parts: set[str]) -> set[int]:
+    """Return Python's own hashes of shingles: to compare within one process, which hashed both sides itself."""
+    return {hash(part) for part in parts}
+
+
+def overlap(hashes: set[int], other: array[int]) -> float:
+    """Return the Jaccard similarity of two sets of hashed shingles, the other as an array without repetitions."""
     common = len(hashes.intersection(other))
     return common / (len(hashes) + len(other) - common)
 
