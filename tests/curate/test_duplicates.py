@@ -62,6 +62,15 @@ def test_an_instruction_may_have_several_responses(tmp_path):
     assert select(tmp_path, table, duplicates=settings)[0] == {"repeated_instruction": 2}
 
 
+def test_several_responses_do_not_save_an_instruction_like_another(tmp_path):
+    table = [
+        {**response(f"def f(x):\n    return {n}"), "instruction": f"{SENTENCE} please" if n % 2 else SENTENCE}
+        for n in range(6)
+    ]
+    settings = {"per_instruction": 3, "near": ["instruction"]}
+    assert select(tmp_path, table, duplicates=settings)[0] == {"near_duplicate_instruction": 3}
+
+
 def test_no_more_rows_than_wanted(tmp_path):
     assert select(tmp_path, rows(), max_rows=3)[0] == {"beyond_max_rows": 1}
 

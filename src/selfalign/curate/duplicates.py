@@ -57,21 +57,21 @@ def near_filter(part: Part, settings: DuplicatesConfig) -> Filter:
     index = NearDuplicates(settings)
     names: list[str] = []
     kept_texts: set[str] = set()
+    # Several responses of one instruction are wanted: only another instruction like it is not.
+    several = part == "instruction" and settings.per_instruction > 1
     place = 0
 
     def is_new(record: Record) -> Outcome:
         nonlocal place
         place += 1
         text = text_of(record, part)
-        if part == "instruction" and settings.per_instruction > 1:
-            # Several responses of one instruction are wanted: only another instruction like it is not.
-            key = text_sha256("".join(text.split()))
-            if key in kept_texts:
-                return Keep(record)
-            kept_texts.add(key)
+        key = text_sha256("".join(text.split()))
+        if several and key in kept_texts:
+            return Keep(record)
         twin = index.add(text)
         if twin is not None:
             return Drop(f"near_duplicate_{part}", {"of": names[twin]})
+        kept_texts.add(key)
         names.append(row_id(record) or f"row {place} of those that came here")
         return Keep(record)
 
