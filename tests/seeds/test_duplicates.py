@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,13 +124,20 @@ def test_a_row_that_is_like_a_dropped_one_only_stays(tmp_path):
     assert [(row["reason"], row["detail"]) for row in dropped] == [("near_duplicate", text_sha1(chain[0]))]
 
 
-def test_many_texts_of_one_band_are_compared_with_those_like_none_before(tmp_path, monkeypatch):
-    """The bound on comparisons keeps the first of a family of copies, and drops the rest."""
+def test_all_pairs_of_a_band_are_compared_up_to_a_number_of_texts(tmp_path, monkeypatch):
+    """Beyond it, each text with those that are like none before it."""
+    chain = [" ".join(f"w{n}" for n in range(start, start + 30)) for start in (0, 8, 16)]
+    write_jsonl(tmp_path / "rows", ({"seed": text} for text in chain))
+    (tmp_path / "neighbours").write_bytes(struct.pack("<8I", 0, 0, 0, 1, 0, 1, 0, 2))
+
+    def pairs():
+        config = NearDuplicatesConfig(ngram=1)
+        check_pairs(tmp_path / "neighbours", [tmp_path / "rows"], tmp_path / "pairs", config)
+        return [(pair["later"][1], pair["earlier"][1]) for pair in read_jsonl(tmp_path / "pairs")]
+
+    assert pairs() == [(1, 0), (2, 1)]
     monkeypatch.setattr(minhash_cuts, "ALL_PAIRS", 2)
-    texts = [" ".join([*WORDS, f"end{number}"]) for number in range(30)]
-    kept, dropped, _ = on_many_nodes(tmp_path, [texts], NearDuplicatesConfig(ngram=1))
-    assert [row["seed"] for row in kept] == texts[:1]
-    assert {row["detail"] for row in dropped} == {text_sha1(texts[0])}
+    assert pairs() == [(1, 0)]
 
 
 def test_what_is_dropped_is_a_near_duplicate_and_few_are_missed():

@@ -12,6 +12,7 @@ from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 from selfalign.core.outcomes import Drop
+from selfalign.curate.handover import write_parquet
 from selfalign.seeds.extract import extract
 from selfalign.seeds.sources import list_units, open_files, open_seeds, unit_files
 from selfalign.seeds.sources.hub import read_stage
@@ -126,6 +127,7 @@ def test_the_stack_keeps_attribution_and_leaves_out_who_opted_out(tmp_path):
     (tmp_path / "out.txt").write_text("# opted out\nowner/GONE\nleft\n")
     sources = stack(tmp_path, opt_out=str(tmp_path / "out.txt"))
     [unit] = list_units(sources)
+    assert unit_files(sources, unit) == [sources.opt_out]  # who opts out later reruns the unit
     files = list(open_files(sources, unit))
     assert [(file.path, file.excluded) for file in files] == [
         ("src/0.py", None),
@@ -224,3 +226,21 @@ def test_a_published_intermediate_data_set_starts_any_stage(tmp_path):
     assert second["lineage"]["seed"]["record"] == 1
     with pytest.raises(DataError, match="record 1, field 'text': expected this column"):
         list(read_stage(str(tmp_path), "r", "concepts.parquet", {"text": "seed"}))
+
+
+def test_our_own_parquet_starts_a_stage_with_its_history(tmp_path):
+    """Hand-over writes lineage as JSON text."""
+    history = {"seed": {"package": "toolz"}, "transformations": ["sanitize:raw"]}
+    write_jsonl(tmp_path / "rows.jsonl", [{"seed": FUNCTION, "index": 3, "lineage": history}])
+    write_parquet(tmp_path / "rows.jsonl", tmp_path / "train.parquet")
+    assert [row["lineage"] for row in read_stage(str(tmp_path), "r", "train.parquet", {})] == [history]
+    pq.write_table(pa.table({"seed": [FUNCTION], "lineage": ["no JSON"]}), tmp_path / "other.parquet")
+    with pytest.raises(DataError, match="record 1, field 'lineage': expected an object"):
+        list(read_stage(str(tmp_path), "r", "other.parquet", {}))
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.json"])
+def test_a_data_file_that_is_none_is_one_line(tmp_path, name):
+    (tmp_path / name).write_text("junk\n")
+    with pytest.raises(DataError, match=f"{name}: expected rows as Parquet or JSON Lines"):
+        list(read_stage(str(tmp_path), "r", name, {}))

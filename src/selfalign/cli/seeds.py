@@ -127,7 +127,12 @@ def check(
         rows,
         out,
         dropped,
-        filters=FiltersConfig(mode="faithful" if faithful else "default", max_lines=150, max_characters=None),
+        filters=FiltersConfig(
+            mode="faithful" if faithful else "default",
+            max_lines=150,
+            max_characters=None,
+            min_docstring_characters=0,
+        ),
         imports=ImportsConfig(enabled=imports),
         types=validate_section(TypesConfig, {"enabled": types, "strictness": strictness}, "types"),
         workers=workers or os.cpu_count() or 1,

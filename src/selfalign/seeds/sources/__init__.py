@@ -37,13 +37,15 @@ def list_units(sources: SourcesConfig) -> list[str]:
 
 
 def unit_files(sources: SourcesConfig, unit: str) -> list[str]:
-    """Return the local files a unit is read from (none if it comes from a hub or is fetched by a rule)."""
+    """Return the local files that decide a unit: what it is read from, unless a hub or a rule gives it; opt-outs."""
     from selfalign.seeds.sources.local import part_files
 
     if sources.kind == "jsonl":
         return [str(sources.path)]
     if sources.kind == "directory":
         return [str(path) for path in part_files(str(sources.path), sources.parts, _number(unit))]
+    if sources.kind == "stack" and sources.opt_out:
+        return [sources.opt_out]
     return []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ def read_stack(sources: SourcesConfig, file: str) -> Iterator[SourceFile]:
     out = read_opt_outs(sources.opt_out) if sources.opt_out else frozenset()
     for number, row in enumerate(_stream(sources, file)):
         for column in (sources.column, REPOSITORY, PATH, LICENSES):
-            if column not in row:
+            if row.get(column) is None:
                 raise DataError(
                     "expected a column of The Stack v1", file=file, record=number + 1, field=column
                 )
@@ -90,8 +92,18 @@ def read_stage(
             raise DataError("expected this column", file=file, record=number + 1, field=missing[0])
         fields = {rename.get(column, column): value for column, value in row.items()}
         origin = {"dataset": dataset, "revision": revision, "file": file, "record": number}
-        lineage = fields.get("lineage") or {"seed": origin}
+        lineage = _history(fields.get("lineage"), file, number + 1) or {"seed": origin}
         yield {**fields, "index": start + number, "lineage": lineage}
+
+
+def _history(value: Any, file: str, number: int) -> dict[str, Any] | None:
+    """Return the lineage a row brings; in our own Parquet files it is JSON text."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    if value is None or isinstance(value, dict):
+        return value
+    raise DataError("expected an object, or one as JSON text", file=file, record=number, field="lineage")
 
 
 def read_opt_outs(path: str | Path) -> frozenset[str]:
@@ -112,6 +124,7 @@ def opted_out(repository: str, out: Iterable[str]) -> bool:
 def _stream(sources: SourcesConfig, file: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of a data file; a path to a local file in place of the data set's name is read as well."""
     import datasets
+    import pyarrow as pa
     from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -125,6 +138,9 @@ def _stream(sources: SourcesConfig, file: str) -> Iterator[dict[str, Any]]:
                 sources.dataset, revision=sources.revision, data_files=file, split="train", streaming=True
             )
         yield from rows
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise DataError(f"expected rows as Parquet or JSON Lines ({first})", file=file) from None
     except (DatasetNotFoundError, HfHubHTTPError, ConnectionError, OSError) as error:
         first = str(error).strip().splitlines()[0]
         raise InfrastructureError(

@@ -52,6 +52,8 @@ def read_rows(path: str | Path) -> Iterator[Record]:
     """
     for number, record in read_numbered(path):
         seed = require(record, "seed", str, file=path, number=number)
+        if record.get("lineage"):
+            require(record, "lineage", dict, file=path, number=number)
         lineage = record.get("lineage") or {"seed": {"file": Path(path).name, "record": number}}
         yield {**record, "sha1": record.get("sha1") or text_sha1(seed), "lineage": lineage}
 
