@@ -17,7 +17,7 @@ from selfalign.report.figures import (
 )
 from selfalign.report.files import files_of_run, stage_of
 from selfalign.report.funnel import PUBLISHED, build_funnel
-from selfalign.report.page import provenance_rows
+from selfalign.report.page import provenance_rows, seed_charts
 from selfalign.report.rows import LONGEST_TEXT, example_rows
 
 
@@ -149,3 +149,24 @@ def test_provenance_outside_of_git_says_so():
     assert rows["changed since that commit"] == "not known"
     assert rows["packages not as locked"] == "none"
     assert rows["image of the model server"] == "vllm:1"
+
+
+def test_the_statistics_of_the_seeds_are_drawn():
+    histogram = {"histogram": {"edges": [1.0, 2.0, 3.0], "heights": [4, 5]}}
+    nothing = {"histogram": {"edges": [], "heights": []}}
+    statistics = {
+        "found": {"functions_per_file": histogram},
+        "pool": {"lines": histogram, "docstring_characters": nothing, "imports": {"itertools": 7}},
+        "verdicts": [{"step": "filter", "dropped": {"no_return": 3}}, {"step": "types", "dropped": {}}],
+    }
+    drawn = dict(seed_charts(statistics))
+    assert list(drawn) == [
+        "Length of the seeds in the pool",
+        "Functions found in a file",
+        "Modules that the seeds in the pool import",
+        "What was dropped, and why",
+    ]
+    assert all(chart.startswith("<svg") for chart in drawn.values())
+    assert "itertools" in drawn["Modules that the seeds in the pool import"]
+    assert "filter: no_return" in drawn["What was dropped, and why"]
+    assert ">files<" in drawn["Functions found in a file"]

@@ -70,8 +70,8 @@ def share_chart(rows: Sequence[dict[str, Any]]) -> str:
     return _svg(chart)
 
 
-def histogram(histogram: dict[str, list[float]], title: str) -> str:
-    """Return a histogram from its ``edges`` (one more than) and ``heights``."""
+def histogram(histogram: dict[str, list[float]], title: str, counted: str = "functions") -> str:
+    """Return a histogram from its ``edges`` (one more than) and ``heights``, which count what `counted` says."""
     import altair as alt
 
     edges = histogram["edges"]
@@ -85,7 +85,7 @@ def histogram(histogram: dict[str, list[float]], title: str) -> str:
         .encode(
             x=alt.X("from:Q", title=title, bin="binned"),
             x2="to:Q",
-            y=alt.Y("count:Q", title="functions", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("count:Q", title=counted, axis=alt.Axis(tickMinStep=1)),
         )
         .properties(width=WIDTH, height=160)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,12 +73,12 @@ def write_page(
             svg=_charts(
                 steps=joined["steps"],
                 compared=compared,
-                statistics=statistics,
                 concepts=concepts,
                 verdicts=verdicts,
                 logged=logged,
                 scores=scores,
             ),
+            seed_charts=seed_charts(statistics) if statistics else [],
             configuration=configuration_text(configuration),
             versions=installed_versions(),
             provenance=provenance_rows(read_json(files.provenance)) if files.provenance else [],
@@ -125,25 +126,54 @@ def _charts(
     *,
     steps: Sequence[dict[str, Any]],
     compared: Sequence[dict[str, Any]],
-    statistics: dict[str, Any] | None,
     concepts: Sequence[tuple[str, int]],
     verdicts: Sequence[tuple[str, str, int]],
     logged: Sequence[dict[str, Any]],
     scores: Sequence[dict[str, Any]],
 ) -> dict[str, str]:
     """Return the charts there are data for, by name."""
-    lines = statistics["pool"]["lines"]["histogram"] if statistics else {"heights": []}
     kinds = [(f"{status} {error}".strip(), count) for status, error, count in verdicts]
     drawn: dict[str, tuple[Any, Callable[[], str]]] = {
         "funnel": (steps, lambda: charts.funnel_chart(steps)),
         "shares": (any(row["ours_share"] for row in compared), lambda: charts.share_chart(compared)),
-        "lines": (lines["heights"], lambda: charts.histogram(lines, "lines of a seed")),
         "concepts": (concepts, lambda: charts.bar_chart(concepts[:TOP_CONCEPTS], "records")),
         "verdicts": (kinds, lambda: charts.bar_chart(kinds, "responses")),
         "loss": (logged, lambda: charts.loss_chart(logged)),
         "scores": (scores, lambda: charts.score_chart(scores)),
     }
     return {name: draw() for name, (there, draw) in drawn.items() if there}
+
+
+def seed_charts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return heading and chart of what the seeds are like and of why others were dropped, where there are any."""
+    pool, found = statistics["pool"], statistics["found"]
+    histograms = [
+        ("Length of the seeds in the pool", pool["lines"], "lines of a seed", "functions"),
+        (
+            "Length of their docstrings",
+            pool["docstring_characters"],
+            "characters of a docstring",
+            "functions",
+        ),
+        ("Functions found in a file", found["functions_per_file"], "functions of a file", "files"),
+    ]
+    dropped = Counter(
+        {
+            f"{step['step']}: {reason}": count
+            for step in statistics["verdicts"]
+            for reason, count in step["dropped"].items()
+        }
+    )
+    bars = [
+        ("Modules that the seeds in the pool import", list(pool["imports"].items()), "functions"),
+        ("What was dropped, and why", dropped.most_common(), "functions, or files that could not be read"),
+    ]
+    drawn = [
+        (heading, charts.histogram(summary["histogram"], title, counted))
+        for heading, summary, title, counted in histograms
+        if summary["histogram"]["heights"]
+    ]
+    return drawn + [(heading, charts.bar_chart(rows, title)) for heading, rows, title in bars if rows]
 
 
 def embedded_json(value: Any) -> str:
