@@ -10,7 +10,7 @@ import pytest
 from selfalign.benchmarks import Benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
 from selfalign.core.jsonl import write_jsonl
-from selfalign.evaluate.harness import WARM
+from selfalign.evaluate.harness import MOST, WARM
 from selfalign.evaluate.scoring import score
 from selfalign.sandbox import Pool, open_pool
 
@@ -18,7 +18,7 @@ from selfalign.sandbox import Pool, open_pool
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
     """The sandbox."""
-    with open_pool(warm=WARM) as opened:
+    with open_pool(most=MOST, warm=WARM) as opened:
         yield opened
 
 

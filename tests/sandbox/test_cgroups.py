@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from selfalign.sandbox import Limits, Program
+from selfalign.sandbox import Limits, Program, open_pool
 from selfalign.sandbox.bubblewrap import Bubblewrap
 from selfalign.sandbox.cgroups import (
     controller_parents,
@@ -93,6 +93,15 @@ def test_a_slot_is_in_its_groups_and_leaves_none(groups):
     finally:
         slot.close()
     assert {path for group in groups for path in group.parent.iterdir()} == before
+
+
+def test_memory_that_no_process_has_is_seen_by_the_kernel(groups):
+    # Files in memory are nobody's resident set, nor address space: only the group's limit ends this.
+    fill = "import os\nfor n in range(60):\n    os.write(os.memfd_create(str(n)), b'x' * (16 << 20))"
+    with open_pool("bubblewrap", workers=1, limits=Limits(memory_mb=128)) as pool:
+        verdicts = [next(pool.run([Program("fill", fill)])), next(pool.run([Program("next", "assert True")]))]
+        assert pool.restarts == 0
+    assert [(verdict.status, verdict.error) for verdict in verdicts] == [("memory", None), ("passed", None)]
 
 
 def test_what_a_killed_supervisor_left_is_removed_by_the_next(groups):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,21 @@ def test_input_output_and_measurements():
 
 def test_a_program_has_its_own_limits():
     with open_pool("bubblewrap", workers=1, limits=SHORT) as pool:
-        slow = Program("slow", "import time\ntime.sleep(5)", limits=Limits(wall_s=0.5))
+        slow = Program("slow", "import time\ntime.sleep(5)", limits=Limits(wall_s=0.5, memory_mb=512))
         assert next(pool.run([slow])).error == "wall"
+
+
+@pytest.mark.parametrize("runtime", ["bubblewrap", "none"])
+def test_a_slot_has_room_for_its_largest_program(runtime):
+    # More than a slot for the usual programs has, its spare room included.
+    large, source = Limits(wall_s=60, cpu_s=30, memory_mb=1536, processes=64), "x = b'x' * (1152 << 20)"
+    with open_pool(runtime, workers=1, limits=SHORT, most=large) as pool:
+        assert next(pool.run([Program("large", source, limits=large)])).status == "passed"
+        assert next(pool.run([Program("usual", source)])).status == "memory"
+        for beyond in (replace(large, memory_mb=1537), replace(large, processes=65)):
+            with pytest.raises(ConfigError, match=r"beyond: wants .* allowed: 1536 MiB and 64"):
+                next(pool.run([Program("beyond", "", limits=beyond)]))
+        assert next(pool.run([Program("next", "")])).status == "passed"
 
 
 def test_a_slot_that_dies_is_replaced_and_its_program_run_elsewhere():

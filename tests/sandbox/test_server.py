@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.sandbox import Limits, Program, open_pool
+from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, open_pool
 from selfalign.sandbox.remote import TOKEN_VARIABLE
 from selfalign.sandbox.server import SandboxServer
 
@@ -18,7 +18,7 @@ PROGRAMS = [Program(str(n), f"print({n})\nassert {n} % 3") for n in range(12)]
 def serving(queue=64):
     with (
         open_pool("bubblewrap", workers=1) as pool,
-        SandboxServer(("127.0.0.1", 0), pool, "secret", queue) as one,
+        SandboxServer(("127.0.0.1", 0), pool, DEFAULT_LIMITS, "secret", queue) as one,
     ):
         thread = threading.Thread(target=one.serve_forever)
         thread.start()
@@ -39,6 +39,17 @@ def test_the_verdicts_are_those_of_the_slots(monkeypatch):
         (str(n), "passed" if n % 3 else "assertion") for n in range(12)
     ]
     assert {verdict.runtime for verdict in verdicts} == {"bubblewrap"}
+
+
+def test_a_server_that_allows_less_than_is_wanted_is_refused_at_once(monkeypatch):
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
+    with serving() as address:
+        with pytest.raises(ConfigError, match=r"allows a program 1024 MiB .* and 1025 MiB .* serve it with"):
+            open_pool(address, workers=1, most=Limits(memory_mb=1025)).__enter__()
+        headers = {"Authorization": "Bearer secret"}
+        large = {"key": "a", "source": "", "limits": {"memory_mb": 4096}}
+        answer = httpx.post(f"{address}/run", json=large, headers=headers)
+        assert (answer.status_code, "allowed: 1024 MiB" in answer.text) == (400, True)
 
 
 def test_a_full_queue_is_waited_for(monkeypatch):

@@ -51,6 +51,11 @@ def register(app: typer.Typer) -> None:
         workers: Annotated[
             int | None, typer.Option(min=1, help="Sandboxes. [default: one a processor]")
         ] = None,
+        memory_mb: Annotated[
+            int,
+            typer.Option(min=64, help="MiB a program may ask for; scoring benchmarks asks for the default."),
+        ] = 8192,
+        processes: Annotated[int, typer.Option(min=1, help="Processes a program may ask for.")] = 256,
         queue: Annotated[
             int, typer.Option(min=1, help="Requests that may wait; more are told to wait.")
         ] = 256,
@@ -61,14 +66,15 @@ def register(app: typer.Typer) -> None:
         Clients name it as their runtime (http://HOST:PORT), with the token in SELFALIGN_SANDBOX_TOKEN.
         """
         from selfalign.core.errors import ConfigError
-        from selfalign.sandbox import open_pool
+        from selfalign.sandbox import Limits, open_pool
         from selfalign.sandbox.server import SandboxServer
 
         token = token_file.read_text(encoding="utf-8").strip() if token_file.is_file() else ""
         if not token:
             raise ConfigError(f"{token_file}: expected a file with a token in it")
-        with open_pool(runtime, workers=workers, image=image) as pool:
-            with SandboxServer((host, port), pool, token, queue) as server:
+        most = Limits(memory_mb=memory_mb, processes=processes)
+        with open_pool(runtime, workers=workers, most=most, image=image) as pool:
+            with SandboxServer((host, port), pool, most, token, queue) as server:
                 typer.echo(f"serving {pool.runtime} ({pool.image}) on http://{host}:{server.server_port}")
                 with contextlib.suppress(KeyboardInterrupt):
                     server.serve_forever()

@@ -15,7 +15,7 @@ from selfalign.benchmarks import Benchmark, load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.jsonl import write_json
 from selfalign.evaluate.ground_truth import compute_ground_truth, is_current
-from selfalign.evaluate.harness import WARM
+from selfalign.evaluate.harness import MOST, WARM
 from selfalign.evaluate.published import compare, read_published
 from selfalign.evaluate.samples import read_samples
 from selfalign.evaluate.score import build_score
@@ -67,7 +67,7 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
     with ThreadPoolExecutor(1) as reader:
         build = partial(build_scorer, benchmark, truth, exact_floats=options.exact_floats)
         soon = reader.submit(build) if ready else None
-        with open_pool(options.runtime, workers=options.workers, warm=WARM) as pool:
+        with open_pool(options.runtime, workers=options.workers, most=MOST, warm=WARM) as pool:
             if truth is not None and not ready:
                 compute_ground_truth(benchmark, pool, truth, settings)
             scorer = soon.result() if soon else build()

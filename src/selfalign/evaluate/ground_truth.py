@@ -20,13 +20,13 @@ from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
-from selfalign.evaluate.harness import common, harness_source, oracle
+from selfalign.evaluate.harness import MOST, common, harness_source, oracle
 from selfalign.evaluate.reference import reference_solution
 from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 logger = logging.getLogger(__name__)
 
-LIMITS = Limits(wall_s=1800, cpu_s=300, memory_mb=8192, output_kb=1 << 17)
+LIMITS = Limits(wall_s=1800, cpu_s=300, memory_mb=MOST.memory_mb, output_kb=1 << 17)
 # Time limits above the least one are rounded up to this, so that they do not change from run to run.
 STEP_S = 0.5
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from selfalign.sandbox.interpreter import interpreter_image
 from selfalign.sandbox.launch import INSIDE, Launch, zygote_settings
+from selfalign.sandbox.types import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Bare:
         """Return the digest of the interpreter and its packages."""
         return interpreter_image()
 
-    def launch(self, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot, with a directory of its own."""
         directory = Path(tempfile.mkdtemp(prefix="selfalign-"))
         environment = {

@@ -15,12 +15,13 @@ from selfalign.sandbox.cgroups import join_groups, make_groups
 from selfalign.sandbox.interpreter import interpreter_image
 from selfalign.sandbox.launch import (
     INSIDE,
-    SLOT_MEMORY_MB,
-    SLOT_PROCESSES,
     Launch,
     fresh_uid,
+    slot_memory_mb,
+    slot_processes,
     zygote_settings,
 )
+from selfalign.sandbox.types import Limits
 
 PYTHON = "/opt/python"
 PACKAGES = "/opt/packages"
@@ -45,7 +46,7 @@ class Bubblewrap:
         """Return the digest of the interpreter and the packages that programs see."""
         return interpreter_image()
 
-    def launch(self, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot."""
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         command = [find_bwrap(), "--die-with-parent", "--as-pid-1", "--new-session", "--clearenv"]
@@ -69,7 +70,7 @@ class Bubblewrap:
             command += ["--setenv", name, value]
         settings = zygote_settings(uid=fresh_uid(), writable=["/tmp", "/dev/shm"], warm=warm)
         command += [f"{PYTHON}/bin/{version}", "-s", f"{SLOT}/zygote.py", settings]
-        groups = make_groups(SLOT_MEMORY_MB, SLOT_PROCESSES)
+        groups = make_groups(slot_memory_mb(most), slot_processes(most))
         return Launch(join_groups(groups, command), groups=groups)
 
 

@@ -72,6 +72,18 @@ def remove_groups(groups: Sequence[Path]) -> None:
             time.sleep(0.01 if group.exists() else 0)
 
 
+def out_of_memory_kills(groups: Sequence[Path]) -> int:
+    """Return how often the kernel has killed something in the groups because they had no memory left."""
+    kills = 0
+    for group in groups:
+        for name in ("memory.events", "memory.oom_control"):
+            with contextlib.suppress(OSError):
+                for line in (group / name).read_text(encoding="utf-8").splitlines():
+                    word, _, count = line.partition(" ")
+                    kills += int(count) if word == "oom_kill" else 0
+    return kills
+
+
 def unified_parents(mounts: str, membership: str) -> Iterator[Path]:
     """Yield where a group of version 2 could be made: below our own group, then ever higher.
 

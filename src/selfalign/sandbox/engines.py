@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.errors import InfrastructureError
-from selfalign.sandbox.launch import SLOT_MEMORY_MB, SLOT_PROCESSES, Launch, fresh_uid, zygote_settings
+from selfalign.sandbox.launch import Launch, fresh_uid, slot_memory_mb, slot_processes, zygote_settings
+from selfalign.sandbox.types import Limits
 
 DEFAULT_IMAGE = "selfalign-sandbox:full"
 SCRATCH = {"/tmp": "rw,nosuid,nodev,size=64m,mode=1777", "/dev/shm": "rw,nosuid,nodev,size=16m,mode=1777"}
@@ -84,9 +85,9 @@ class Docker:
                 f"no Docker engine answers; start it, or take another runtime (auto chooses one): {error}"
             ) from None
 
-    def launch(self, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot: a container, and a process of ours that passes bytes to and from it."""
-        uid, name = fresh_uid(), _fresh_name()
+        uid, name, memory = fresh_uid(), _fresh_name(), f"{slot_memory_mb(most)}m"
         container: dict[str, Any] = {
             "image": self._image,
             "command": [zygote_settings(uid=None, writable=WRITABLE, warm=warm)],
@@ -96,10 +97,10 @@ class Docker:
             "environment": ENVIRONMENT,
             "hostname": "sandbox",
             "ipc_mode": "private",
-            "mem_limit": f"{SLOT_MEMORY_MB}m",
-            "memswap_limit": f"{SLOT_MEMORY_MB}m",
+            "mem_limit": memory,
+            "memswap_limit": memory,
             "network_mode": "none",
-            "pids_limit": SLOT_PROCESSES,
+            "pids_limit": slot_processes(most),
             "read_only": True,
             "security_opt": ["no-new-privileges"],
             "stdin_open": True,
@@ -133,16 +134,16 @@ class Podman:
         identity = _query(["podman", "image", "inspect", "--format", "{{.Id}}", self._image], "podman")
         return f"{self._image}@sha256:{identity.removeprefix('sha256:')}"
 
-    def launch(self, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot."""
         name = _fresh_name()
         command = ["podman", "run", "--rm", "--interactive", "--name", name, "--hostname", "sandbox"]
         command += ["--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL"]
         command += ["--security-opt", "no-new-privileges", "--workdir", "/tmp", "--log-driver", "none"]
         if os.getuid() == 0:
-            uid = fresh_uid()
-            command += ["--user", f"{uid}:{uid}", "--pids-limit", str(SLOT_PROCESSES)]
-            command += ["--memory", f"{SLOT_MEMORY_MB}m", "--memory-swap", f"{SLOT_MEMORY_MB}m"]
+            uid, memory = fresh_uid(), f"{slot_memory_mb(most)}m"
+            command += ["--user", f"{uid}:{uid}", "--pids-limit", str(slot_processes(most))]
+            command += ["--memory", memory, "--memory-swap", memory]
         else:
             # Without delegated cgroups Podman cannot limit them; the limits of the zygote hold all the same.
             command += ["--user", "65534:65534"]
@@ -182,7 +183,7 @@ class Apptainer:
         with self._image.open("rb") as handle:
             return f"{self._image.name}@sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
 
-    def launch(self, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot. ``--containall`` gives it a PID name space and a /tmp of its own."""
         command = ["apptainer", "exec", "--containall", "--cleanenv", "--no-home", "--no-init", "--net"]
         command += ["--network", "none", "--no-privs", "--drop-caps", "all", "--pwd", "/tmp"]

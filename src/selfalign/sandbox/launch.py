@@ -13,15 +13,17 @@ from typing import Any, Protocol
 
 from selfalign.sandbox import inside
 from selfalign.sandbox.seccomp import seccomp_filter
+from selfalign.sandbox.types import Limits
 
 # Imported as a package, so that a change of what runs inside makes its users stale (core.fingerprint).
 INSIDE = Path(inside.__path__[0])
 # A range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share one:
 # the kernel counts processes by user.
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000
-# Of a whole slot: the zygote and the largest program with room to spare. A program's own limits are below.
-SLOT_MEMORY_MB = 1536
-SLOT_PROCESSES = 256
+# What a slot as a whole may use beyond its largest program: the zygote, scratch space, and what a program can do
+# before it is noticed that it is over its own limits.
+SPARE_MEMORY_MB = 512
+SPARE_PROCESSES = 224
 # Imported before the first program: what most generated programs use. Not more: every MiB of the zygote makes each
 # fork dearer (63 modules: 30 MiB and half as much CPU time again a program), and a rare import costs its program only.
 WARM = """
@@ -59,10 +61,11 @@ class Runtime(Protocol):
         """Return what programs see as their system: a digest."""
         ...
 
-    def launch(self, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot.
 
         Args:
+            most: limits of the largest program that it will run: the slot as a whole is limited to fit it.
             warm: modules imported before the first program, besides the usual ones.
 
         Raises:
@@ -80,6 +83,16 @@ def zygote_settings(*, uid: int | None, writable: Sequence[str], warm: Sequence[
         "warm": [*WARM, *warm],
     }
     return json.dumps(settings, separators=(",", ":"))
+
+
+def slot_memory_mb(most: Limits) -> int:
+    """Return the memory of a whole slot for programs of at most these limits, in MiB."""
+    return most.memory_mb + SPARE_MEMORY_MB
+
+
+def slot_processes(most: Limits) -> int:
+    """Return the processes and threads of a whole slot for programs of at most these limits."""
+    return most.processes + SPARE_PROCESSES
 
 
 @cache

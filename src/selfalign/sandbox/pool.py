@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
-from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.remote import RemoteSlot
 from selfalign.sandbox.runtimes import find_runtime
 from selfalign.sandbox.slot import Slot, SlotDied
@@ -34,18 +33,22 @@ class Pool:
         image: digest of what programs see as their system.
     """
 
-    def __init__(self, start: StartSlot, slots: list[Slot | RemoteSlot], limits: Limits) -> None:
+    def __init__(self, start: StartSlot, size: int, limits: Limits) -> None:
         self._start = start
         self._free: queue.SimpleQueue[Slot | RemoteSlot] = queue.SimpleQueue()
-        for slot in slots:
-            self._free.put(slot)
-        self._size = len(slots)
+        self._size = size
         # For the pool's life: a sandbox ends with the thread that has started it.
-        self._threads = ThreadPoolExecutor(self._size)
+        self._threads = ThreadPoolExecutor(size)
         self._limits = limits
         self.restarts = 0
-        self.runtime = slots[0].runtime
-        self.image = slots[0].image
+        starting = [self._threads.submit(self._add_slot) for _ in range(size)]
+        try:
+            slot, *_ = [future.result() for future in starting]
+        except BaseException:
+            self.close()
+            raise
+        self.runtime = slot.runtime
+        self.image = slot.image
 
     def run(self, programs: Iterable[Program]) -> Iterator[Verdict]:
         """Yield the verdict of every program, in the order of `programs`, which is read as needed.
@@ -71,6 +74,11 @@ class Pool:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._free.get_nowait().close()
+
+    def _add_slot(self) -> Slot | RemoteSlot:
+        slot = self._start()
+        self._free.put(slot)
+        return slot
 
     def _run_one(self, program: Program) -> Verdict:
         """Run a program; if its slot dies, once more in a new one; then say so instead of judging it."""
@@ -100,6 +108,7 @@ def open_pool(
     *,
     workers: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    most: Limits | None = None,
     warm: Sequence[str] = (),
     image: str = "",
 ) -> Iterator[Pool]:
@@ -110,27 +119,19 @@ def open_pool(
             sandbox that is served on another host.
         workers: slots, or connections to another host; None: one for every processor this process may use.
         limits: of programs that bring none.
+        most: limits that no program exceeds in memory and processes; None: `limits`.
         warm: modules that programs will import, imported once before the first of them; missing ones are passed over.
         image: of a container engine: reference, or a ``.sif`` file; empty: the default.
 
     Raises:
-        ConfigError: no such runtime.
+        ConfigError: no such runtime; or the other host allows less than `most`.
         InfrastructureError: the sandbox does not work on this machine.
     """
     if runtime.startswith(("http://", "https://")):
-        start: StartSlot = partial(RemoteSlot, runtime)
+        start: StartSlot = partial(RemoteSlot, runtime, most or limits)
     else:
-        start = partial(Slot, find_runtime(runtime, image), warm)
-    count = workers or len(os.sched_getaffinity(0))
-    slots: list[Slot | RemoteSlot] = []
-    try:
-        for _ in range(count):
-            slots.append(start())
-    except InfrastructureError:
-        for slot in slots:
-            slot.close()
-        raise
-    pool = Pool(start, slots, limits)
+        start = partial(Slot, find_runtime(runtime, image), most or limits, warm)
+    pool = Pool(start, workers or len(os.sched_getaffinity(0)), limits)
     try:
         yield pool
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import httpx
 
@@ -22,16 +22,20 @@ PATIENCE_S = 600.0
 class RemoteSlot:
     """One connection to a server. Not for use by several threads at once.
 
+    Args:
+        address: the server's.
+        most: limits that no program exceeds in memory and processes.
+
     Attributes:
         runtime: the server's.
         image: the server's.
 
     Raises:
-        ConfigError: there is no token.
+        ConfigError: there is no token, or the server allows programs less than `most`.
         SlotDied: the server does not answer, or refuses.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, most: Limits) -> None:
         token = os.environ.get(TOKEN_VARIABLE)
         if not token:
             raise ConfigError(
@@ -39,6 +43,12 @@ class RemoteSlot:
             )
         self._client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"})
         facts = self._ask("GET", "/", CONNECT_S).json()
+        allowed = replace(most, memory_mb=facts["memory_mb"], processes=facts["processes"])
+        if not most.within(allowed):
+            raise ConfigError(
+                f"the sandbox at {address} allows a program {allowed.memory_mb} MiB and {allowed.processes} processes, "
+                f"and {most.memory_mb} MiB and {most.processes} are wanted: serve it with --memory-mb and --processes"
+            )
         self.runtime: str = facts["runtime"]
         self.image: str = facts["image"]
 

@@ -1,8 +1,8 @@
 """``selfalign sandbox serve``: the slots of this machine for other hosts, over HTTP.
 
-``POST /run`` with a program as JSON answers its verdict; ``GET /`` says runtime, image and slots. Every request
-carries ``Authorization: Bearer TOKEN``. At most `queue` requests wait for a slot: more are answered 503 with
-``Retry-After``, and the client waits. Traffic is not encrypted: for other than a private network put TLS before it.
+``POST /run`` with a program as JSON answers its verdict; ``GET /`` says runtime, image and the most a program may use.
+Every request carries ``Authorization: Bearer TOKEN``. At most `queue` requests wait for a slot: more are answered 503
+with ``Retry-After``, and the client waits. Traffic is not encrypted: for other than a private network put TLS before it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from selfalign.core.errors import SelfalignError
+from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.sandbox.pool import Pool
 from selfalign.sandbox.types import Limits, Program
 
@@ -33,15 +33,17 @@ class SandboxServer(ThreadingHTTPServer):
     Args:
         address: host and port; port 0 for a free one.
         pool: where programs run.
+        most: limits that no program may exceed in memory and processes.
         token: what requests must carry.
         queue: requests that may wait or run at a time.
     """
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], pool: Pool, token: str, queue: int) -> None:
+    def __init__(self, address: tuple[str, int], pool: Pool, most: Limits, token: str, queue: int) -> None:
         super().__init__(address, Handler)
         self.pool = pool
+        self.most = most
         self.token = token
         self.room = threading.BoundedSemaphore(queue)
 
@@ -56,8 +58,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Say what is served."""
         if self._allowed():
-            pool = self.server.pool
-            self._answer(HTTPStatus.OK, {"runtime": pool.runtime, "image": pool.image})
+            pool, most = self.server.pool, self.server.most
+            allowed = {"memory_mb": most.memory_mb, "processes": most.processes}
+            self._answer(HTTPStatus.OK, {"runtime": pool.runtime, "image": pool.image, **allowed})
 
     def do_POST(self) -> None:
         """Run a program."""
@@ -79,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             (verdict,) = self.server.pool.run([program])
+        except ConfigError as error:
+            self._answer(HTTPStatus.BAD_REQUEST, {"error": str(error)})
         except SelfalignError as error:
             self._answer(HTTPStatus.BAD_GATEWAY, {"error": str(error)})
         else:

@@ -12,14 +12,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.errors import InfrastructureError
-from selfalign.sandbox.cgroups import remove_groups
+from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.sandbox.cgroups import out_of_memory_kills, remove_groups
 from selfalign.sandbox.launch import Runtime, inside_digest
-from selfalign.sandbox.types import Limits, Program, Verdict
+from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
 
 START_S = 60.0
 # The zygote keeps the deadline; only if it fails itself does the slot's end come, this much later.
@@ -33,6 +33,11 @@ class SlotDied(InfrastructureError):
 class Slot:
     """One sandbox. Not for use by several threads at once.
 
+    Args:
+        runtime: what isolates it.
+        most: limits of the largest program that it is to run.
+        warm: modules imported before the first program, besides the usual ones.
+
     Attributes:
         facts: what the zygote says about its privileges.
 
@@ -40,10 +45,12 @@ class Slot:
         InfrastructureError: the sandbox cannot be started.
     """
 
-    def __init__(self, runtime: Runtime, warm: Sequence[str] = ()) -> None:
+    def __init__(self, runtime: Runtime, most: Limits = DEFAULT_LIMITS, warm: Sequence[str] = ()) -> None:
         self.runtime = runtime.name
         self.image = runtime.image()
-        self._launch = runtime.launch(warm)
+        self._most = most
+        self._launch = runtime.launch(most, warm)
+        self._kills = 0
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(
@@ -66,8 +73,14 @@ class Slot:
         """Run one program.
 
         Raises:
+            ConfigError: the slot has no room for a program with these limits.
             SlotDied: the sandbox ended or did not answer; the program has no verdict.
         """
+        if not limits.within(self._most):
+            raise ConfigError(
+                f"{program.key}: wants {limits.memory_mb} MiB and {limits.processes} processes; allowed: "
+                f"{self._most.memory_mb} MiB and {self._most.processes}"
+            )
         request = {
             "key": program.key,
             "source": program.source,
@@ -85,7 +98,10 @@ class Slot:
             raise self._death("answered about another program")
         for stream in ("stdout", "stderr"):
             answer[stream] = base64.b64decode(answer[stream]).decode("utf-8", "replace")
-        return Verdict(**answer, runtime=self.runtime, image=self.image)
+        verdict = Verdict(**answer, runtime=self.runtime, image=self.image)
+        if verdict.error == "SIGKILL" and self._was_out_of_memory():
+            return replace(verdict, status="memory", error=None)
+        return verdict
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
@@ -109,6 +125,11 @@ class Slot:
                 for child in children.read_text().split():
                     os.kill(int(child), signal.SIGKILL)
         self._process.kill()
+
+    def _was_out_of_memory(self) -> bool:
+        """Tell whether the kernel has killed in the slot's groups since this was last asked."""
+        before, self._kills = self._kills, out_of_memory_kills(self._launch.groups)
+        return self._kills > before
 
     def _answer(self, deadline: float) -> dict[str, Any]:
         assert self._process.stdout is not None

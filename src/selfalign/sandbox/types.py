@@ -40,6 +40,10 @@ class Limits:
     file_mb: int = 16
     output_kb: int = 256
 
+    def within(self, most: Limits) -> bool:
+        """Tell whether a slot made for programs of at most `most` has room for one with these limits."""
+        return self.memory_mb <= most.memory_mb and self.processes <= most.processes
+
 
 DEFAULT_LIMITS = Limits()
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from selfalign.evaluate.harness import common
 from selfalign.evaluate.harness.common import MARK
+from selfalign.sandbox import Limits
 
 # Puts the shared module where import statements and pickles find it: our package is not in the sandbox.
 _BEGINNING = """\
@@ -27,6 +28,8 @@ exec({source!r}, vars(sys.modules[name]))
 """
 # What harnesses import, for the sandbox to import once.
 WARM = ("evalplus.eval", "evalplus.gen.util")
+# What no program of any benchmark, and no reference solution, exceeds.
+MOST = Limits(memory_mb=8192)
 
 
 def harness_source(module: ModuleType) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from selfalign.benchmarks import Task
+from selfalign.evaluate.harness import MOST
 from selfalign.evaluate.scorers.base import limits
 from selfalign.sandbox import Program
 
 # The benchmark's limit for a task, which counts wall time; here it is CPU time.
 SECONDS = 120.0
-MEMORY_MB = 8192
 
 
 class DataScience:
@@ -22,7 +22,7 @@ class DataScience:
         if "test_string(" in task.tests:
             calls.append("test_string(code)")
         source = "\n".join([task.tests, f"code = {solution!r}", *calls, ""])
-        return Program(key, source, limits=limits(SECONDS, MEMORY_MB))
+        return Program(key, source, limits=limits(SECONDS, MOST.memory_mb))
 
     def cost(self, task: Task, part: str) -> float:
         """Return 0: it is not known beforehand."""
