@@ -45,6 +45,7 @@ FINGERPRINTS.save()
 # Instead of Snakemake's lock, which a killed run leaves behind (profiles/default: nolock): this one dies with us.
 onstart:
     try:
+        check_push(workflow.dag_settings.targets)
         hold_lock(".snakemake/selfalign/lock")
     except SelfalignError as error:
         raise WorkflowError(str(error)) from None

@@ -22,6 +22,14 @@ TEST_FILES = (
 )
 
 
+def check_push(targets):
+    """Refuse to build for an upload if it is not said where to."""
+    if "push_dataset" in targets and not config["curation"]["handover"]["hub"]:
+        raise ConfigError(
+            "configuration: 'curation.handover.hub' is null; allowed: the data set on the hub (owner/name) to push to"
+        )
+
+
 def card_settings():
     """Return what the card says beside the run's numbers."""
     return {key: config["curation"]["handover"][key] for key in ("title", "license")}

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
+from selfalign.core.jsonl import read_jsonl, write_jsonl
 
 STAGES = (
     "seeds extract",
@@ -60,3 +61,15 @@ def test_trouble_with_the_data_has_status_1_and_one_line(tmp_path):
     assert done.returncode == 1
     assert "none.jsonl" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_check_drops_nothing_that_the_filters_keep(tmp_path):
+    write_jsonl(tmp_path / "rows", [{"seed": 'def f(x):\n    """One."""\n    return x'}])
+    for command in ("filter", "check"):
+        words = ["seeds", command, str(tmp_path / "rows"), str(tmp_path / command), "--workers", "1"]
+        done = CliRunner().invoke(build_app(), words if command == "check" else words[:-2])
+        assert done.exit_code == 0, done.output
+    assert [row["seed"] for row in read_jsonl(tmp_path / "filter")] == [
+        row["seed"] for row in read_jsonl(tmp_path / "check")
+    ]
+    assert len(list(read_jsonl(tmp_path / "check"))) == 1

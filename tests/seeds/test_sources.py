@@ -108,8 +108,8 @@ def test_parts_of_a_directory_do_not_depend_on_each_other(tmp_path):
     ]
 
 
-def stack(tmp_path, **more: object) -> SourcesConfig:
-    rows = [("owner/kept", FUNCTION), ("owner/gone", FUNCTION), ("Left/any", FUNCTION), ("o/broken", "def (")]
+def stack(tmp_path, repository: str | None = "owner/kept", **more: object) -> SourcesConfig:
+    rows = [(repository, FUNCTION), ("owner/gone", FUNCTION), ("Left/any", FUNCTION), ("o/broken", "def (")]
     table = {
         "content": [content for _, content in rows],
         "max_stars_repo_name": [name for name, _ in rows],
@@ -148,9 +148,12 @@ def test_the_stack_keeps_attribution_and_leaves_out_who_opted_out(tmp_path):
     assert files[3].origin["license"] == "BSD-2-Clause, MIT"
 
 
-def test_a_data_set_without_the_columns_is_refused(tmp_path):
-    sources = stack(tmp_path, column="text")
-    with pytest.raises(DataError, match="record 1, field 'text': expected a column of The Stack"):
+@pytest.mark.parametrize(
+    ("changed", "column"), [({"column": "text"}, "text"), ({"repository": None}, "max_stars_repo_name")]
+)
+def test_a_data_set_without_the_columns_or_their_values_is_refused(tmp_path, changed, column):
+    sources = stack(tmp_path, **changed)
+    with pytest.raises(DataError, match=f"record 1, field '{column}': expected a column of The Stack"):
         list(open_files(sources, list_units(sources)[0]))
 
 
@@ -202,6 +205,12 @@ def test_a_file_of_seeds_is_a_source(tmp_path):
     [row] = open_seeds(sources, "rows")
     assert row["mine"] == 1
     assert row["lineage"] == {"seed": {"file": "seeds.jsonl", "record": 1}}
+
+
+def test_a_history_that_is_none_is_refused(tmp_path):
+    write_jsonl(tmp_path / "seeds.jsonl", [{"seed": FUNCTION, "lineage": "by hand"}])
+    with pytest.raises(DataError, match=r"seeds\.jsonl, record 1, field 'lineage': expected"):
+        list(open_seeds(SourcesConfig(kind="jsonl", path=str(tmp_path / "seeds.jsonl")), "rows"))
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ FUNCTION = '''def scale_{name}(values, factor):
         result.append(value if number < {number} else value * factor)
     return result
 '''
-# Two files to two units: an exact duplicate across them, near-duplicates within and across, and one alone.
 OTHER = '''def join_words(words, separator):
     """Return the words as one text with the separator between every two of them."""
     return separator.join(word for word in words if word)
 '''
+# Four files in two units: exact duplicates across them, near-duplicates within and across.
 FILES = {
     "one.py": FUNCTION.format(name="alpha", number=1) + OTHER,
     "two.py": FUNCTION.format(name="beta", number=2),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -40,6 +41,15 @@ def test_a_wrong_configuration_is_one_line_before_anything_runs(finished, config
     assert line in done.stdout
     assert "Job stats" not in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_an_upload_to_nowhere_is_refused_before_anything_is_built(build):
+    shutil.rmtree(build.directory / "results")
+    done = build.snakemake("push_dataset")
+    assert done.returncode == 1
+    assert "configuration: 'curation.handover.hub' is null; allowed: the data set on the hub" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "Finished jobid" not in done.stdout
 
 
 def test_values_of_the_command_line_have_their_types(finished):

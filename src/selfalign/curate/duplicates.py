@@ -65,13 +65,14 @@ def near_filter(part: Part, settings: DuplicatesConfig) -> Filter:
         nonlocal place
         place += 1
         text = text_of(record, part)
-        key = text_sha256("".join(text.split()))
-        if several and key in kept_texts:
+        key = text_sha256("".join(text.split())) if several else ""
+        if key in kept_texts:
             return Keep(record)
         twin = index.add(text)
         if twin is not None:
             return Drop(f"near_duplicate_{part}", {"of": names[twin]})
-        kept_texts.add(key)
+        if several:
+            kept_texts.add(key)
         names.append(row_id(record) or f"row {place} of those that came here")
         return Keep(record)
 

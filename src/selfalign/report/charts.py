@@ -70,7 +70,7 @@ def share_chart(rows: Sequence[dict[str, Any]]) -> str:
     return _svg(chart)
 
 
-def histogram(histogram: dict[str, list[float]], title: str, counted: str = "functions") -> str:
+def histogram(histogram: dict[str, list[float]], title: str, counted: str) -> str:
     """Return a histogram from its ``edges`` (one more than) and ``heights``, which count what `counted` says."""
     import altair as alt
 

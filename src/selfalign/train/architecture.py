@@ -49,12 +49,12 @@ def read_model_config(base: str | Path) -> dict[str, Any]:
     return AutoConfig.from_pretrained(base).to_dict()
 
 
-def check_weights(base: str | Path, words: int, vocabulary: int | None) -> None:
+def check_weights(base: str | Path, tokenizer_size: int, vocab_size: int | None) -> None:
     """Check, from the headers of its files alone, that a checkpoint has weights, whole and with room for its tokens.
 
     Args:
-        words: tokens of its tokenizer.
-        vocabulary: tokens of its model; None if its configuration does not say.
+        tokenizer_size: number of tokens of its tokenizer.
+        vocab_size: that of its model; None if its configuration does not say.
 
     Raises:
         DataError: there are none, a file of them is torn or missing, or the tokenizer has more tokens than the model.
@@ -77,9 +77,9 @@ def check_weights(base: str | Path, words: int, vocabulary: int | None) -> None:
                 pass
         except SafetensorError as error:
             raise DataError(f"expected whole weights ({error})", file=file) from error
-    if vocabulary is not None and words > vocabulary:
+    if vocab_size is not None and tokenizer_size > vocab_size:
         raise DataError(
-            f"expected a model with room for the {words} tokens of its tokenizer, found {vocabulary}",
+            f"expected a model with room for the {tokenizer_size} tokens of its tokenizer, found {vocab_size}",
             file=base / "config.json",
             field="vocab_size",
         )
