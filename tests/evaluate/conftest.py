@@ -10,15 +10,15 @@ import pytest
 from selfalign.benchmarks import Benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
 from selfalign.core.jsonl import write_jsonl
-from selfalign.evaluate.harness import MOST, WARM
+from selfalign.evaluate.pool import open_scoring_pool
 from selfalign.evaluate.scoring import score
-from selfalign.sandbox import Pool, open_pool
+from selfalign.sandbox import Pool
 
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Pool]:
     """The sandbox."""
-    with open_pool(most=MOST, warm=WARM) as opened:
+    with open_scoring_pool() as opened:
         yield opened
 
 

@@ -100,6 +100,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.harness": ("benchmark_score",),
     "selfalign.evaluate.job": ("benchmark_score",),
     "selfalign.evaluate.model_card": ("model_card",),
+    "selfalign.evaluate.pool": ("benchmark_score",),
     "selfalign.evaluate.published": ("benchmark_score",),
     "selfalign.evaluate.reference": ("benchmark_score",),
     "selfalign.evaluate.reproduction": (),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,12 @@ from selfalign.benchmarks import Benchmark, load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.jsonl import write_json
 from selfalign.evaluate.ground_truth import compute_ground_truth, is_current
-from selfalign.evaluate.harness import MOST, WARM
+from selfalign.evaluate.pool import open_scoring_pool
 from selfalign.evaluate.published import compare, read_published
 from selfalign.evaluate.samples import read_samples
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
 from selfalign.evaluate.scoring import write_verdicts
-from selfalign.sandbox import open_pool
 
 OUTPUTS = ("verdicts.jsonl", "timings.jsonl", "score.json", "comparison.json")
 # Differing verdicts shown on the terminal.
@@ -52,28 +51,23 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
         InfrastructureError: the sandbox failed; no score is written.
     """
     out = Path(out)
-    benchmark = load_benchmark(options.benchmark, options.version, options.data, window=options.window)
-    read = read_samples(samples, benchmark)
-    published = read_published(options.published, benchmark) if options.published else None
-    settings = EvaluationConfig()
-    # What an earlier run left must not pass for the score of one that fails.
-    for name in OUTPUTS:
-        (out / name).unlink(missing_ok=True)
-    truth = None
-    if needs_ground_truth(benchmark):
-        truth = Path(options.ground_truth or default_truth_path(benchmark))
-    ready = truth is None or is_current(truth, benchmark, settings)
-    # The sandbox tests itself while the ground truth is read.
-    with ThreadPoolExecutor(1) as reader:
-        build = partial(build_scorer, benchmark, truth, exact_floats=options.exact_floats)
-        soon = reader.submit(build) if ready else None
-        with open_pool(options.runtime, workers=options.workers, most=MOST, warm=WARM) as pool:
-            if truth is not None and not ready:
-                compute_ground_truth(benchmark, pool, truth, settings)
-            scorer = soon.result() if soon else build()
-            verdicts = write_verdicts(
-                benchmark, read, scorer, pool, out=out / "verdicts.jsonl", timings=out / "timings.jsonl"
-            )
+    with ExitStack() as stack, ThreadPoolExecutor(1) as other:
+        # The sandbox tests itself while the files are read.
+        opening = other.submit(stack.enter_context, open_scoring_pool(options.runtime, options.workers))
+        benchmark = load_benchmark(options.benchmark, options.version, options.data, window=options.window)
+        read = read_samples(samples, benchmark)
+        published = read_published(options.published, benchmark) if options.published else None
+        # What an earlier run left must not pass for the score of one that fails.
+        for name in OUTPUTS:
+            (out / name).unlink(missing_ok=True)
+        settings, truth = EvaluationConfig(), None
+        if needs_ground_truth(benchmark):
+            truth = Path(options.ground_truth or default_truth_path(benchmark))
+            if not is_current(truth, benchmark, settings):
+                compute_ground_truth(benchmark, opening.result(), truth, settings)
+        scorer = build_scorer(benchmark, truth, exact_floats=options.exact_floats)
+        files = {"out": out / "verdicts.jsonl", "timings": out / "timings.jsonl"}
+        verdicts = write_verdicts(benchmark, read, scorer, opening.result(), **files)
     score = build_score(benchmark, verdicts, options.pass_at)
     write_json(out / "score.json", score)
     yield from _lines(score)

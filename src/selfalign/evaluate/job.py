@@ -9,13 +9,12 @@ from selfalign.core.config import Config
 from selfalign.core.jsonl import write_json
 from selfalign.evaluate.choices import find_choice, open_benchmark
 from selfalign.evaluate.ground_truth import compute_ground_truth
-from selfalign.evaluate.harness import MOST, WARM
+from selfalign.evaluate.pool import open_scoring_pool
 from selfalign.evaluate.published import compare, read_published
 from selfalign.evaluate.samples import read_samples
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import build_scorer
 from selfalign.evaluate.scoring import write_verdicts
-from selfalign.sandbox import open_pool
 
 
 def score_job(
@@ -34,7 +33,7 @@ def score_job(
     benchmark = open_benchmark(config, find_choice(config, key), data)
     read = read_samples(samples, benchmark)
     scorer = build_scorer(benchmark, ground_truth)
-    with open_pool(config.execution.runtime, workers=workers, most=MOST, warm=WARM) as pool:
+    with open_scoring_pool(config.execution.runtime, workers) as pool:
         found = write_verdicts(benchmark, read, scorer, pool, out=verdicts, timings=timings)
     write_json(score, build_score(benchmark, found, config.evaluation.pass_at))
 
@@ -59,7 +58,7 @@ def published_job(
     read = read_samples(entry.samples.format(shared=shared), benchmark)
     published = read_published(entry.verdicts.format(shared=shared), benchmark) if entry.verdicts else None
     scorer = build_scorer(benchmark, ground_truth, exact_floats=entry.exact_floats)
-    with open_pool(config.execution.runtime, workers=workers, most=MOST, warm=WARM) as pool:
+    with open_scoring_pool(config.execution.runtime, workers) as pool:
         found = write_verdicts(benchmark, read, scorer, pool, out=verdicts, timings=timings)
     write_json(score, build_score(benchmark, found, config.evaluation.pass_at))
     write_json(comparison, compare(found, published, benchmark) if published else None)
@@ -76,5 +75,5 @@ def ground_truth_job(
 ) -> None:
     """Compute the ground truth of one version of a benchmark."""
     benchmark = load_benchmark(name, version, data, checksums=config.evaluation.checksums)
-    with open_pool(config.execution.runtime, workers=workers, most=MOST, warm=WARM) as pool:
+    with open_scoring_pool(config.execution.runtime, workers) as pool:
         compute_ground_truth(benchmark, pool, out, config.evaluation)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from math import prod
+from math import prod, sqrt
+from statistics import NormalDist
 from typing import Any
 
 CONFIDENCE = 0.95
@@ -46,10 +47,11 @@ def interval(counts: Sequence[tuple[int, int]], k: int) -> tuple[float, float]:
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
     """Return Wilson's 95 % score interval of a proportion."""
-    from scipy.stats import binomtest
-
-    found = binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
-    return float(found.low), float(found.high)
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share, scale = successes / trials, 1 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / scale
+    half = z * sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / scale
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> dict[str, Any]:

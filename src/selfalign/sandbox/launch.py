@@ -66,7 +66,7 @@ class Runtime(Protocol):
 
         Args:
             most: limits of the largest program that it will run: the slot as a whole is limited to fit it.
-            warm: modules imported before the first program, besides the usual ones.
+            warm: pieces of Python run before the first program, besides the usual imports.
 
         Raises:
             InfrastructureError: the runtime is not here.
@@ -80,7 +80,7 @@ def zygote_settings(*, uid: int | None, writable: Sequence[str], warm: Sequence[
         "uid": uid,
         "filter": seccomp_filter().hex(),
         "writable": list(writable),
-        "warm": [*WARM, *warm],
+        "warm": [*(f"import {name}" for name in WARM), *warm],
     }
     return json.dumps(settings, separators=(",", ":"))
 

@@ -120,7 +120,8 @@ def open_pool(
         workers: slots, or connections to another host; None: one for every processor this process may use.
         limits: of programs that bring none.
         most: limits that no program exceeds in memory and processes; None: `limits`.
-        warm: modules that programs will import, imported once before the first of them; missing ones are passed over.
+        warm: pieces of Python, such as imports, that programs begin with: run once before the first of them, to find
+            their modules loaded; those that fail are passed over, and a sandbox on another host runs none.
         image: of a container engine: reference, or a ``.sif`` file; empty: the default.
 
     Raises:

@@ -36,7 +36,7 @@ class Slot:
     Args:
         runtime: what isolates it.
         most: limits of the largest program that it is to run.
-        warm: modules imported before the first program, besides the usual ones.
+        warm: pieces of Python run before the first program, besides the usual imports.
 
     Attributes:
         facts: what the zygote says about its privileges.

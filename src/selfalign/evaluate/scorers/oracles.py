@@ -14,6 +14,8 @@ from selfalign.sandbox import Program
 MEMORY_MB = 4096
 TOTAL_S = 60.0
 SLACK_S = 1.0
+# Characters of packed cases that pass through the sandbox in a second.
+CASES_PER_S = 2.5e7
 
 # The name under which EvalPlus knows the special-case tasks; EvoEval has none of them.
 _DATASETS = {"evalplus_humaneval": "humaneval", "evalplus_mbpp": "mbpp", "evoeval": "evoeval"}
@@ -52,6 +54,7 @@ class Oracles:
         return harness_program(key, evalplus_check, job, limits(total, MEMORY_MB))
 
     def cost(self, task: Task, part: str) -> float:
-        """Return the time limits of the inputs, as far as they exceed the least one: those follow the reference."""
-        found = self._truth[task.id][part]["limits"]
-        return sum(found) - len(found) * min(found, default=0.0)
+        """Return the time limits of the inputs, as far as they exceed the least one, and the time to read them."""
+        truth = self._truth[task.id][part]
+        found = truth["limits"]
+        return sum(found) - len(found) * min(found, default=0.0) + len(truth["cases"]) / CASES_PER_S

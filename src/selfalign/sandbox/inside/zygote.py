@@ -3,7 +3,7 @@
 It reads jobs from standard input and writes verdicts to standard output, each a line of JSON. It is started
 inside the sandbox with this directory as the first entry of the module path, which it then removes. Its one
 argument is a JSON object: ``uid`` to become as root, ``filter`` (system calls; hexadecimal), ``writable``
-directories, the first of which is the working directory, and ``warm``: modules to import beforehand.
+directories, the first of which is the working directory, and ``warm``: pieces of Python to run beforehand.
 """
 
 # ruff: noqa: PTH100, PTH112, PTH120, PTH123, PTH208
@@ -149,11 +149,11 @@ def send(descriptor, message):
     write_all(descriptor, json.dumps(message).encode() + b"\n")
 
 
-def warm(names):
-    """Import what programs commonly do, and exercise the compiler."""
-    for name in names:
+def warm(pieces):
+    """Run what programs commonly need, such as imports, and exercise the compiler."""
+    for piece in pieces:
         with contextlib.suppress(Exception):
-            __import__(name)
+            exec(piece, {"__name__": "warm"})
     compile(
         "class A:\n  def f(self, *a, **k):\n    return [x for x in a if x]\nassert A().f(1)", FILE, "exec"
     )
