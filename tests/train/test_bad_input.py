@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from tiny import write_tiny_checkpoint
 
 from selfalign.core.config.training import TrainingConfig
@@ -126,6 +127,59 @@ def test_a_model_with_fewer_tokens_than_its_tokenizer_is_refused(tmp_path):
     (base / "config.json").write_text(json.dumps({**config, "vocab_size": 100}))
     with pytest.raises(DataError, match=r"vocab_size.*tokens of its tokenizer, found 100"):
         checked(tmp_path, base, [GOOD])
+
+
+def test_the_configuration_of_a_model_of_another_size_is_refused(tmp_path):
+    base = write_tiny_checkpoint(tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(
+        json.dumps({**config, "intermediate_size": 2 * config["intermediate_size"]})
+    )
+    with pytest.raises(
+        DataError, match=r"model\.safetensors: expected .* where model\.layers\.0\.mlp.*found \["
+    ):
+        checked(tmp_path, base, [GOOD])
+
+
+@pytest.mark.parametrize(
+    ("kept", "missing"),
+    [
+        (lambda name: "layers.1." not in name, r"model\.layers\.1\..*is missing"),
+        (lambda name: "layers.1.mlp.down_proj" not in name, r"model\.layers\.1\.mlp\.down_proj.*is missing"),
+        (lambda name: False, "is missing"),
+    ],
+)
+def test_weights_that_lack_some_of_the_model_are_refused(tmp_path, kept, missing):
+    from safetensors.torch import load_file, save_file
+
+    base = write_tiny_checkpoint(tmp_path / "base")
+    weights = base / "model.safetensors"
+    left = {name: tensor for name, tensor in load_file(weights).items() if kept(name)}
+    save_file(left or {"another": torch.zeros(2)}, weights, metadata={"format": "pt"})
+    with pytest.raises(DataError, match=missing):
+        checked(tmp_path, base, [GOOD])
+
+
+@pytest.mark.parametrize("model", ["GPT2", "Starcoder2", "Qwen2"])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("head", [True, False])
+def test_what_transformers_has_saved_passes(tmp_path, model, tied, head):
+    import transformers
+
+    base = write_tiny_checkpoint(tmp_path / "base")
+    sizes = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 2}
+    vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
+    config = getattr(transformers, f"{model}Config")(**sizes, vocab_size=vocabulary, tie_word_embeddings=tied)
+    whole = transformers.AutoModelForCausalLM.from_config(config)
+    (whole if head else whole.base_model).save_pretrained(base)
+    known = json.loads((base / "config.json").read_text())
+    changed = {"architectures": [type(whole).__name__], "summary_first_dropout": 0}
+    (base / "config.json").write_text(json.dumps({**known, **changed}))
+    if head or tied:
+        checked(tmp_path, base, [GOOD])
+    else:
+        with pytest.raises(DataError, match=r"lm_head\.weight is missing"):
+            checked(tmp_path, base, [GOOD])
 
 
 @pytest.mark.parametrize(

@@ -50,17 +50,16 @@ def read_model_config(base: str | Path) -> dict[str, Any]:
 
 
 def check_weights(base: str | Path, tokenizer_size: int, vocab_size: int | None) -> None:
-    """Check, from the headers of its files alone, that a checkpoint has weights, whole and with room for its tokens.
+    """Check, from the headers of its files alone, that a checkpoint has the weights of its model, with room for its tokens.
 
     Args:
         tokenizer_size: number of tokens of its tokenizer.
         vocab_size: that of its model; None if its configuration does not say.
 
     Raises:
-        DataError: there are none, a file of them is torn or missing, or the tokenizer has more tokens than the model.
+        DataError: there are none, a file of them is torn or missing, the tokenizer has more tokens than the model, or
+            the weights are those of another model than the configuration describes.
     """
-    from safetensors import SafetensorError, safe_open
-
     base = Path(base)
     index = base / "model.safetensors.index.json"
     if index.exists():
@@ -69,19 +68,60 @@ def check_weights(base: str | Path, tokenizer_size: int, vocab_size: int | None)
         files = [base / "model.safetensors"]
         if not files[0].exists() and any(base.glob("pytorch_model*.bin")):
             files = []  # the older format has no header to look at
+    shapes: dict[str, list[int]] = {}
     for file in files:
-        if not file.exists():
-            raise DataError("expected a checkpoint with weights; there is no such file", file=file)
-        try:
-            with safe_open(file, framework="pt"):
-                pass
-        except SafetensorError as error:
-            raise DataError(f"expected whole weights ({error})", file=file) from error
+        shapes |= _read_shapes(file)
     if vocab_size is not None and tokenizer_size > vocab_size:
         raise DataError(
             f"expected a model with room for the {tokenizer_size} tokens of its tokenizer, found {vocab_size}",
             file=base / "config.json",
             field="vocab_size",
+        )
+    if files:
+        _check_shapes(base, index if index.exists() else files[0], shapes)
+
+
+def _read_shapes(file: Path) -> dict[str, list[int]]:
+    """Return the shape of every tensor in a file, by name, from its header."""
+    from safetensors import SafetensorError, safe_open
+
+    if not file.exists():
+        raise DataError("expected a checkpoint with weights; there is no such file", file=file)
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            return {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise DataError(f"expected whole weights ({error})", file=file) from error
+
+
+def _check_shapes(base: Path, file: Path, found: dict[str, list[int]]) -> None:
+    """Check the shapes in a checkpoint against those of the model that its configuration describes.
+
+    Where the checkpoint lacks some names and has others instead, transformers may know them by their older names: then
+    it is enough that the two have some in common.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base))
+    prefix = f"{model.base_model_prefix}."
+    tied = set(model.all_tied_weights_keys)
+    wanted = {name: list(tensor.shape) for name, tensor in model.state_dict().items() if name not in tied}
+    # A checkpoint of the model without its head has the names without the prefix.
+    names = {name: name if name in found else name.removeprefix(prefix) for name in wanted}
+    known = {name for name in wanted if names[name] in found}
+    for name in sorted(known):
+        if found[names[name]] != wanted[name]:
+            raise DataError(
+                f"expected the weights of the model in config.json, where {name} is {wanted[name]}; "
+                f"found {found[names[name]]}",
+                file=file,
+            )
+    missing = sorted(wanted.keys() - known)
+    if missing and (not known or not found.keys() - {names[name] for name in known}):
+        raise DataError(
+            f"expected the weights of the model in config.json; {missing[0]} is missing", file=file
         )
 
 
