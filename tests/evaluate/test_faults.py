@@ -117,7 +117,7 @@ def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(
     out = tmp_path / "out"
     out.mkdir()
     (out / "score.json").write_text("{}")
-    monkeypatch.setattr(command, "open_pool", lambda *_, **__: _FailingPool(80))
+    monkeypatch.setattr(command, "open_scoring_pool", lambda *_, **__: _FailingPool(80))
     with pytest.raises(InfrastructureError, match=r"HumanEval/78#0:base: .* no score: the disk is full"):
         list(score_samples(tmp_path / "samples.jsonl", out, ScoreOptions("humaneval")))
     assert list(out.iterdir()) == []
