@@ -2,7 +2,10 @@
 
 HumanEval+ v0.1.10: the 164 published answers of StarCoder2-15B-Instruct. MBPP+ v0.2.0: its reference solutions, every
 third one spoilt, since no answers to it are published. Each command runs twice: first on empty answers, which is when it
-computes the ground truth, then on these. Each as it comes: EvalPlus takes half the cores, ours all. Needs the
+computes the ground truth, then on these. Each as it comes: EvalPlus takes half the cores, ours all. `verdicts_equal`
+compares what the two commands said. Where they differ, EvalPlus' own check judges that answer once more, alone in a
+process (`baseline_alone`): its limits are of wall time, and the command's processes, which inherit the memory of a large
+parent, can be slow enough to break them. `differing_explained` says whether it then agrees with ours. Needs the
 published data (configuration key `paths.shared`).
 
     python benchmarks/scoring.py --json [--quick] [--shared DIR]
@@ -26,6 +29,28 @@ from selfalign.core.jsonl import read_jsonl, write_jsonl
 ROOT = Path(__file__).resolve().parent.parent
 MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 SPOILT = "\n\ndef {entry_point}(*args, **kwargs):\n    return 'wrong'\n"
+ALONE = """
+import gzip, json, sys
+from evalplus.data.mbpp import mbpp_deserialize_inputs
+from evalplus.eval import MBPP_OUTPUT_NOT_NONE_TASKS, untrusted_check
+from evalplus.gen.util import trusted_exec
+
+job = json.load(sys.stdin)
+answer = job["answer"]
+with gzip.open(job["file"], "rt") as lines:
+    (task,) = [row for row in map(json.loads, lines) if row["task_id"] == answer["task_id"]]
+inputs, entry_point = task[job["part"] + "_input"], task["entry_point"]
+if job["dataset"] == "mbpp":
+    inputs = mbpp_deserialize_inputs(task["task_id"], inputs)
+reference = task["prompt"] + task["canonical_solution"]
+not_none = entry_point in MBPP_OUTPUT_NOT_NONE_TASKS
+expected, times = trusted_exec(reference, inputs, entry_point, record_time=True, output_not_none=not_none)
+code = answer["solution"] if "solution" in answer else task["prompt"] + answer["completion"]
+status, _ = untrusted_check(
+    job["dataset"], code, inputs, entry_point, expected, task["atol"], times, fast_check=True
+)
+print(status)
+"""
 CASES = {
     "humaneval_plus": ("v0.1.10", "humaneval", "HUMANEVAL_OVERRIDE_PATH", "HumanEvalPlus-v0.1.10.jsonl.gz"),
     "mbpp_plus": ("v0.2.0", "mbpp", "MBPP_OVERRIDE_PATH", "MbppPlus-v0.2.0.jsonl.gz"),
@@ -89,13 +114,17 @@ def compare(name: str, data: Path, scratch: Path) -> dict[str, Any]:
         our_walls.append(wall([*ours, str(each), str(scratch / "ours")], dict(os.environ)))
 
     published = json.loads((scratch / "samples_eval_results.json").read_text())["eval"]
-    differing = [
-        f"{verdict['task_id']}:{part}"
-        for verdict in read_jsonl(scratch / "ours" / "verdicts.jsonl")
-        for part in ("base", "plus")
-        if (verdict[part]["status"] == "pass")
-        != (published[verdict["task_id"]][0][f"{part}_status"] == "pass")
-    ]
+    answers = {row["task_id"]: row for row in read_jsonl(samples)}
+    differing = []
+    for verdict in read_jsonl(scratch / "ours" / "verdicts.jsonl"):
+        task = verdict["task_id"]
+        for part in ("base", "plus"):
+            mine, other = verdict[part]["status"], published[task][0][f"{part}_status"]
+            if (mine == "pass") != (other == "pass"):
+                alone = check_alone(dataset, data / "evalplus" / file, answers[task], part)
+                differing.append(
+                    {"task_id": task, "part": part, "ours": mine, "baseline": other, "baseline_alone": alone}
+                )
     return {
         "version": version,
         "samples": len(published),
@@ -107,8 +136,20 @@ def compare(name: str, data: Path, scratch: Path) -> dict[str, Any]:
             "baseline_wall_s": round(their_walls[0], 2),
         },
         "verdicts_equal": not differing,
+        "differing_explained": all(
+            (each["ours"] == "pass") == (each["baseline_alone"] == "pass") for each in differing
+        ),
         "verdicts_differing": differing,
     }
+
+
+def check_alone(dataset: str, file: Path, answer: dict[str, Any], part: str) -> str:
+    """Return the status that EvalPlus' own check gives an answer to a task, in a process of its own."""
+    job = json.dumps({"dataset": dataset, "file": str(file), "answer": answer, "part": part})
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], input=job, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()[-1]
 
 
 def write_samples(name: str, version: str, data: Path, out: Path) -> None:
