@@ -117,6 +117,20 @@ REACHING = {
         {"passed", "exception"},
         "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(0.1)",
     ),
+    "limits_its_parent": (
+        {"exception"},
+        "import resource\nfor limit in (resource.RLIMIT_NOFILE, resource.RLIMIT_AS, resource.RLIMIT_CPU):\n"
+        "    resource.prlimit(1, limit, (4, 4))",
+    ),
+    "slows_its_parent": (
+        {"passed"},
+        "import ctypes, os\nparent, idle = os.getppid(), os.sched_param(0)\n"
+        "for call in (lambda: os.setpriority(os.PRIO_PROCESS, parent, 19), lambda: os.setpriority(os.PRIO_USER, 0, 19),\n"
+        "             lambda: os.setpriority(os.PRIO_PGRP, parent, 19), lambda: os.sched_setaffinity(parent, {0}),\n"
+        "             lambda: os.sched_setscheduler(parent, os.SCHED_IDLE, idle), lambda: os.sched_setparam(parent, idle)):\n"
+        "    try:\n        call()\n    except PermissionError:\n        continue\n    raise AssertionError\n"
+        "assert ctypes.CDLL(None).syscall(251, 1, parent, 3 << 13) == -1",
+    ),
     "traces_its_parent": (
         {"forbidden"},
         "import ctypes, os\nctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0)",
@@ -207,6 +221,11 @@ FILLING = {
     ),
     "descriptors": ({"exception"}, "f = []\nwhile True:\n    f.append(open('/dev/null'))"),
     "output": ({"output"}, "while True:\n    print('x' * 1000)"),
+    "takes_back_its_output": (
+        {"passed"},
+        "import os\nback = os.open('/proc/self/fd/1', os.O_RDONLY | os.O_NONBLOCK)\nfor _ in range(2000):\n"
+        "    os.write(1, b'x')\n    try:\n        os.read(back, 1)\n    except BlockingIOError:\n        pass",
+    ),
     "output_to_stderr": ({"output"}, "import sys\nwhile True:\n    sys.stderr.write('x' * 1000)"),
     "recursion": ({"exception"}, "def f():\n    f()\nf()"),
     "recursion_without_limit": (
@@ -218,6 +237,10 @@ FILLING = {
         "import pickle\nx = []\nfor _ in range(100000):\n    x = [x]\npickle.dumps(x)",
     ),
     "deep_source": ({"syntax", "memory", "early_exit"}, "x = " + "(" * 5000 + ")" * 5000),
+    "source_that_becomes_gigabytes": (
+        {"syntax", "memory", "timeout"},
+        "".join(f"{' ' * n}try:\n{' ' * n} a\n{' ' * n}finally:\n" for n in range(19)) + " " * 19 + "a\n",
+    ),
     "null_in_source": ({"syntax"}, "x = 1\0"),
     "large_integer": ({"timeout", "memory", "exception"}, "x = 9 ** 9 ** 9"),
     "shared_memory": (

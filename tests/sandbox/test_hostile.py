@@ -14,6 +14,9 @@ NEXT = (
     "assert os.listdir('/tmp') == [] and os.listdir('/dev/shm') == []\n"
     "assert sorted(int(n) for n in os.listdir('/proc') if n.isdigit()) == [1, os.getpid()]\n"
     "open('/tmp/x', 'w').write('x')\n"
+    f"assert os.sched_getaffinity(0) == {os.sched_getaffinity(0)}\n"
+    f"assert os.getpriority(os.PRIO_PROCESS, 0) == {os.getpriority(os.PRIO_PROCESS, 0)}\n"
+    f"assert os.sched_getscheduler(0) == {os.sched_getscheduler(0)}\n"
     "assert sys.stdin.read() == 'hello'"
 )
 

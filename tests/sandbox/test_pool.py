@@ -152,7 +152,7 @@ def test_twenty_thousand_programs():
 
 
 def test_an_image_with_another_inside_is_refused(monkeypatch):
-    monkeypatch.setattr("selfalign.sandbox.slot.inside_digest", lambda: "another")
+    monkeypatch.setattr("selfalign.sandbox.slot.inside", lambda: {"zygote.py": "another"})
     with pytest.raises(InfrastructureError, match="another version of the sandbox inside"):
         open_pool("bubblewrap", workers=1).__enter__()
 

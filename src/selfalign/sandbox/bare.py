@@ -45,4 +45,4 @@ class Bare:
             "TMPDIR": str(directory),
         }
         settings = zygote_settings(uid=None, writable=[str(directory)], warm=warm)
-        return Launch([sys.executable, "-s", str(INSIDE / "zygote.py"), settings], environment, directory)
+        return Launch([sys.executable, "-sS", str(INSIDE / "zygote.py"), settings], environment, directory)

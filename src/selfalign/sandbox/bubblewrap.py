@@ -69,7 +69,7 @@ class Bubblewrap:
         for name, value in environment().items():
             command += ["--setenv", name, value]
         settings = zygote_settings(uid=fresh_uid(), writable=["/tmp", "/dev/shm"], warm=warm)
-        command += [f"{PYTHON}/bin/{version}", "-s", f"{SLOT}/zygote.py", settings]
+        command += [f"{PYTHON}/bin/{version}", "-sS", f"{SLOT}/zygote.py", settings]
         groups = make_groups(slot_memory_mb(most), slot_processes(most))
         return Launch(join_groups(groups, command), groups=groups)
 

@@ -190,7 +190,7 @@ class Apptainer:
         for variable, value in ENVIRONMENT.items():
             command += ["--env", f"{variable}={value}"]
         settings = zygote_settings(uid=None, writable=["/tmp", "/dev/shm"], warm=warm)
-        inside = ["python3", "-s", "/opt/slot/zygote.py", settings]
+        inside = ["python3", "-sS", "/opt/slot/zygote.py", settings]
         return Launch([*command, str(self._image), *inside], client_environment())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -11,12 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from selfalign.sandbox import inside
+from selfalign.core.hashing import json_sha256
+from selfalign.sandbox import inside as inside_package
 from selfalign.sandbox.seccomp import seccomp_filter
 from selfalign.sandbox.types import Limits
 
 # Imported as a package, so that a change of what runs inside makes its users stale (core.fingerprint).
-INSIDE = Path(inside.__path__[0])
+INSIDE = Path(inside_package.__path__[0])
 # A range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share one:
 # the kernel counts processes by user.
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000
@@ -27,8 +27,7 @@ SPARE_PROCESSES = 224
 # Imported before the first program: what most generated programs use. Not more: every MiB of the zygote makes each
 # fork dearer (63 modules: 30 MiB and half as much CPU time again a program), and a rare import costs its program only.
 WARM = """
-abc bisect collections.abc copy dataclasses datetime decimal enum fractions functools heapq io itertools json math
-operator random re statistics string textwrap time typing
+abc bisect collections.abc copy enum functools io itertools json math operator random re string time typing
 """.split()  # noqa: SIM905
 
 
@@ -96,12 +95,15 @@ def slot_processes(most: Limits) -> int:
 
 
 @cache
+def inside() -> dict[str, str]:
+    """Return the texts of what runs and judges programs inside a slot, by file name."""
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(INSIDE.glob("*.py"))}
+
+
+@cache
 def inside_digest() -> str:
     """Return a digest of the code that runs and judges programs inside a slot."""
-    digest = hashlib.sha256()
-    for path in sorted(INSIDE.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return json_sha256(inside())
 
 
 def fresh_uid() -> int:

@@ -2,7 +2,8 @@
 
 What nobody needs to run Python tests is refused: calls that reach other processes, name spaces, the kernel's own
 tables or IPC objects that outlive a process. Those that only an attack makes end the program (``forbidden``);
-those that libraries try on the way fail with an error. Sockets exist for the local families only.
+those that libraries try on the way fail with an error. Sockets exist for the local families only. Limits and scheduling
+can be set for the calling process alone: those of the zygote, which is the same user, are every later program's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from selfalign.core.errors import InfrastructureError
 
 KILL, ALLOW, ERROR = 0x80000000, 0x7FFF0000, 0x00050000
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCH, FIRST_ARGUMENT = 0, 4, 16
+NUMBER, ARCH, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24
 X32 = 0x40000000
 NEW_NAMESPACES = 0x7E020080  # CLONE_NEW{USER,PID,NET,IPC,UTS,CGROUP,NS,TIME}
 FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6: inside a network of its own
@@ -85,6 +86,16 @@ FAILS = {
     "memfd_secret": (447, 447),
     "landlock_create_ruleset": (444, 444),
     "personality": (135, 92),
+    "ioprio_set": (251, 30),
+}
+# Only for the caller: the first so many arguments are 0.
+OWN = {
+    "prlimit64": (302, 261, 1),
+    "sched_setaffinity": (203, 122, 1),
+    "sched_setparam": (142, 118, 1),
+    "sched_setscheduler": (144, 119, 1),
+    "sched_setattr": (314, 274, 1),
+    "setpriority": (141, 140, 2),
 }
 CLONE, CLONE3, SOCKET = (56, 220), (435, 435), (41, 198)
 MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
@@ -109,6 +120,13 @@ def seccomp_filter(machine: str | None = None) -> bytes:
         for numbers in table.values():
             if numbers[column] is not None:
                 code += [_step(EQUAL, numbers[column], 0, 1), _step(RETURN, action)]
+    for *numbers, zeros in OWN.values():
+        looks = [
+            step
+            for argument in (FIRST_ARGUMENT, SECOND_ARGUMENT)[:zeros]
+            for step in (_step(LOAD, argument), _step(EQUAL, 0, 1, 0), _step(RETURN, ERROR | errno.EPERM))
+        ]
+        code += [_step(EQUAL, numbers[column], 0, len(looks) + 1), *looks, _step(RETURN, ALLOW)]
     # glibc falls back from clone3, whose flags a filter cannot see, to clone.
     code += [_step(EQUAL, CLONE3[column], 0, 1), _step(RETURN, ERROR | errno.ENOSYS)]
     code += [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import os
@@ -18,7 +17,7 @@ from typing import Any
 
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.sandbox.cgroups import out_of_memory_kills, remove_groups
-from selfalign.sandbox.launch import Runtime, inside_digest
+from selfalign.sandbox.launch import Runtime, inside
 from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
 
 START_S = 60.0
@@ -66,7 +65,7 @@ class Slot:
             raise InfrastructureError(f"runtime '{runtime.name}' cannot be started: {error}") from None
         self._buffer = bytearray()
         self.facts = self._answer(time.monotonic() + START_S)
-        if self.facts["inside"] != inside_digest():
+        if self.facts.pop("inside") != inside():
             raise self._death("has another version of the sandbox inside; build its image again")
 
     def run(self, program: Program, limits: Limits) -> Verdict:
@@ -86,6 +85,7 @@ class Slot:
             "source": program.source,
             "stdin": program.stdin,
             "limits": asdict(limits),
+            "apart": False,
         }
         assert self._process.stdin is not None
         try:
@@ -97,7 +97,7 @@ class Slot:
         if answer.get("key") != program.key:
             raise self._death("answered about another program")
         for stream in ("stdout", "stderr"):
-            answer[stream] = base64.b64decode(answer[stream]).decode("utf-8", "replace")
+            answer[stream] = answer[stream].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         verdict = Verdict(**answer, runtime=self.runtime, image=self.image)
         if verdict.error == "SIGKILL" and self._was_out_of_memory():
             return replace(verdict, status="memory", error=None)

@@ -7,8 +7,19 @@ import struct
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER = 22, 36
 SECCOMP_MODE_FILTER = 2
+# The same on x86-64 and aarch64; the module resource would be one more library to copy at every fork.
+RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_CORE, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_AS = 0, 1, 4, 6, 7, 9
 
 libc = ctypes.CDLL(None, use_errno=True)
+RLimit = ctypes.c_ulong * 2
+
+# For what is called for every program: no swapping of errno, no giving up the interpreter's lock, so that fewer pages are
+# touched. After a fork, every page that is touched for the first time costs microseconds.
+_quick = ctypes.PyDLL(None)
+# os.fork runs the hooks of threading, random and others, which are for processes with several threads (the zygote has one)
+# and cost as much as a fork.
+fork = _quick.fork
+_setrlimit, _prctl = _quick.setrlimit, _quick.prctl
 
 
 def prctl(option, value, pointer=0):
@@ -18,32 +29,34 @@ def prctl(option, value, pointer=0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), f"prctl {option}")
 
 
-# Made beforehand: after a fork, every page that is touched for the first time costs microseconds.
 _DUMPABLE = (ctypes.c_int(PR_SET_DUMPABLE), ctypes.c_ulong(1), *(ctypes.c_ulong(0),) * 3)
 
 
 def become_dumpable():
     """Let processes of the same user look at this one again."""
-    if libc.prctl(*_DUMPABLE):
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), "prctl PR_SET_DUMPABLE")
+    if _prctl(*_DUMPABLE):
+        raise OSError("prctl PR_SET_DUMPABLE failed")
 
 
-def write_to(path, data):
-    """Write bytes to a file of /proc, touching as little of the interpreter as can be."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, data)
-    finally:
-        os.close(descriptor)
+def limits_to_set(wanted):
+    """Return what `set_limits` takes, for triples of a limit's number, its soft and its hard value.
+
+    A limit that is lower already stays; None is as high as may be.
+    """
+    found = []
+    for which, *values in wanted:
+        now = RLimit()
+        libc.getrlimit(which, now)
+        most = now[1]
+        found.append((which, RLimit(*(most if value is None else min(value, most) for value in values))))
+    return tuple(found)
 
 
-def read_from(path):
-    """Return the first bytes, up to 4096, of a file of /proc."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, 4096)
-    finally:
-        os.close(descriptor)
+def set_limits(limits):
+    """Set resource limits of this process."""
+    for which, pair in limits:
+        if _setrlimit(which, pair):
+            raise OSError(f"setrlimit {which} failed")
 
 
 def become_user(uid):
@@ -61,10 +74,14 @@ def install_filter(program):
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(holder))
 
 
-def place_of(pid):
-    """Return system call number, stack pointer and program counter of a waiting process; None while it runs."""
+def place_in(descriptor):
+    """Return system call number, stack pointer and program counter of a waiting process; None while it runs.
+
+    Args:
+        descriptor: of its ``/proc/<pid>/syscall``.
+    """
     try:
-        words = read_from(f"/proc/{pid}/syscall").decode().split()
+        words = os.pread(descriptor, 4096, 0).split()
     except OSError:
         return None
     return (words[0], words[-2], words[-1]) if len(words) == 9 else None

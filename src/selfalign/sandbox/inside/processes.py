@@ -69,6 +69,12 @@ def anonymous_kb(pid):
     return 0
 
 
+def address_space(pid):
+    """Return the size of a process's address space, in bytes."""
+    with open(f"/proc/{pid}/statm") as handle:
+        return int(handle.read().split()[0]) * PAGE
+
+
 def proportional_kb_of(pid):
     """Return a process's share of memory that belongs to no file, in KiB."""
     try:
@@ -83,16 +89,28 @@ def proportional_kb_of(pid):
     return anonymous_kb(pid)
 
 
-def wipe(place):
-    """Remove everything in the directory `place`, whatever its permissions and depth; return whether there was anything.
+def shield_from(pid):
+    """Let the kernel end the program's processes before the zygote where the slot is out of memory."""
+    for one in processes_of(pid):
+        with contextlib.suppress(OSError), open(f"/proc/{one}/oom_score_adj", "w") as handle:
+            handle.write("1000")
 
-    Directories are moved up before they are emptied, so that none is ever deep.
-    """
-    with contextlib.suppress(OSError):
+
+def wipe(place):
+    """Remove everything in the directory `place`, whatever its permissions and depth; return whether there was anything."""
+    with contextlib.suppress(OSError):  # not ours, and so not the program's to change
         os.chmod(place, stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
-    found = bool(os.listdir(place))
+    names = os.listdir(place)
+    if not names:
+        return False
+    remove(place, names)
+    return True
+
+
+def remove(place, names):
+    """Remove `names` from `place`. Directories are moved up before they are emptied, so that none is ever deep."""
     mark, number = os.urandom(8).hex(), 0
-    while names := os.listdir(place):
+    while names:
         for name in names:
             path = f"{place}/{name}"
             if not is_directory(path):
@@ -108,7 +126,7 @@ def wipe(place):
                 else:
                     os.unlink(inner_path)
             os.rmdir(path)
-    return found
+        names = os.listdir(place)
 
 
 def is_directory(path):

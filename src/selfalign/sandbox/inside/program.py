@@ -13,45 +13,55 @@ How the end of a program is proved
     likes, just as it could remove the tests. It still cannot reach anything outside its own process.
 """
 
+# Written to touch little of the interpreter after the fork: every page that is touched is copied.
+# ruff: noqa: SIM105
+
+import _thread
 import atexit
-import contextlib
 import json
-import linecache
 import os
-import random
-import resource
 import signal
 import sys
 import threading
 import traceback
 import types
+from os import closerange, dup2, setsid
 
-from kernel import become_dumpable, write_to  # pyright: ignore[reportMissingImports]
+from kernel import become_dumpable, set_limits  # pyright: ignore[reportMissingImports]
+from source import CompileError, compiled  # pyright: ignore[reportMissingImports]
 
-FILE = "<program>"
 
-
-def attend(run):
+def attend(run, pause=signal.pause):
     """Run the program; wait, at a place on the stack that is only reached after its end."""
     run()
     while True:
-        signal.pause()
+        pause()
 
 
-def execute(job, code_of, control):
+def execute(code, source, main, control):
     """Run the program to its end. Never returns otherwise: every failure raises."""
     try:
-        exec(code_of(job), main_module().__dict__)
+        exec(code or compiled(source), main)
     except BaseException as error:
         report(error, control)
         raise
-    threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+    finish()
+    try:
+        os.write(control, b"{}\n")
+    except OSError:
+        pass
+
+
+def finish():
+    """Do what the interpreter does at its end: wait for threads, run exit functions, write out what is buffered."""
+    if _thread._count() or threading._threading_atexits:  # pyright: ignore[reportAttributeAccessIssue]
+        threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+        try:
             stream.flush()
-    with contextlib.suppress(OSError):
-        os.write(control, b"{}\n")
+        except Exception:
+            pass
 
 
 def without_lines(function):
@@ -60,30 +70,15 @@ def without_lines(function):
     return function
 
 
-attend, execute = without_lines(attend), without_lines(execute)
-
-
-class CompileError(Exception):
-    """The program is no Python."""
-
-
-def compiled(job):
-    """Return the program's code."""
-    source = job["source"]
-    lines = source.splitlines(keepends=True)
-    linecache.cache[FILE] = (len(source), None, lines, FILE)
-    try:
-        return compile(source, FILE, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
-        raise CompileError from error
+attend, execute, finish = map(without_lines, (attend, execute, finish))
 
 
 def main_module():
-    """Return a new, empty ``__main__``."""
-    module = types.ModuleType("__main__")
-    vars(module)["__builtins__"] = __builtins__
-    sys.modules["__main__"] = module
-    return module
+    """Put a new, empty ``__main__`` into its place; return its name space."""
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    space = vars(module)
+    space["__builtins__"] = __builtins__
+    return space
 
 
 def report(error, control):
@@ -118,32 +113,11 @@ def report(error, control):
         os._exit(status & 0xFF)
 
 
-def become_program(job, files, close):
+def become_program(files, close, limits):
     """Turn the forked process into the program's: descriptors, limits, standing with the kernel."""
     for target, source in enumerate(files):
-        os.dup2(source, target)
-    os.closerange(len(files), close)
-    os.setsid()
+        dup2(source, target)
+    closerange(len(files), close)
+    setsid()
     become_dumpable()
-    with contextlib.suppress(OSError):
-        write_to("/proc/self/oom_score_adj", b"1000")
-    limits = job["limits"]
-    mebi = 1 << 20
-    lower(resource.RLIMIT_AS, limits["memory_mb"] * mebi)
-    lower(resource.RLIMIT_NPROC, limits["processes"] + 1)  # the zygote counts
-    lower(resource.RLIMIT_FSIZE, limits["file_mb"] * mebi)
-    lower(resource.RLIMIT_NOFILE, limits["open_files"])
-    lower(resource.RLIMIT_CORE, 0)
-    whole = max(1, int(-(-limits["cpu_s"] // 1)))
-    lower(resource.RLIMIT_CPU, whole, whole + 1)
-    random.seed(0)
-    sys.argv = ["program.py"]
-
-
-def lower(which, soft, hard=None):
-    """Set a limit, or leave the one there is if that is lower."""
-    _, most = resource.getrlimit(which)
-    hard = soft if hard is None else hard
-    if most != resource.RLIM_INFINITY:
-        soft, hard = min(soft, most), min(hard, most)
-    resource.setrlimit(which, (soft, hard))
+    set_limits(limits)

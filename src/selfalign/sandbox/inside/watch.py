@@ -4,18 +4,23 @@ import os
 import select
 import time
 
-from kernel import place_of  # pyright: ignore[reportMissingImports]
-from processes import proportional_kb, resident_kb  # pyright: ignore[reportMissingImports]
+from kernel import place_in  # pyright: ignore[reportMissingImports]
+from processes import proportional_kb, resident_kb, shield_from  # pyright: ignore[reportMissingImports]
 
 FIRST_LOOK_S = 0.02  # most programs have ended before their memory is looked at for the first time
 LOOK_S = 0.05
 ANNOUNCED_LOOK_S = 0.002
-BRIEFLY = 20
-PAUSES = ("34", "271", "73")  # pause and ppoll on x86-64, ppoll on aarch64 (what glibc makes of pause there)
+# From the announcement of its end to the place where it waits, a process takes some tens of microseconds.
+BRIEFLY, BRIEF_S = 20, 0.00003
+# pause and ppoll on x86-64, ppoll on aarch64 (what glibc makes of pause there)
+PAUSES = (b"34", b"271", b"73")
 
 
 class Watch:
-    """Follows one program until its end is proved, it is gone, or a limit is passed."""
+    """Follows one program until its end is proved, it is gone, or a limit is passed.
+
+    All that most programs need is one message on `control` and a look at where the process is.
+    """
 
     def __init__(self, pid, limits, started, *, ends, inherited, descriptors, supervisor):
         self.pid = pid
@@ -23,41 +28,35 @@ class Watch:
         self.ends = ends  # None: wherever it announces itself
         self.deadline = started + limits["wall_s"]
         self.look = started + FIRST_LOOK_S
+        self.looked = False
         self.peak_kb = 0
         self.inherited = inherited  # KiB a process has from the zygote
         self.place = None
         self.handle = os.pidfd_open(pid)
         self.out, self.err, self.control = descriptors
-        self.read = {descriptor: bytearray() for descriptor in descriptors}
+        self.read = {self.out: bytearray(), self.err: bytearray(), self.control: bytearray()}
         self.most = limits["output_kb"] * 1024
         self.poll = select.poll()
-        for descriptor in descriptors:
-            os.set_blocking(descriptor, False)
+        for descriptor in self.read:
+            os.set_blocking(descriptor, False)  # a program can read from its own pipes too
             self.poll.register(descriptor, select.POLLIN)
         self.poll.register(self.handle, select.POLLIN)
         self.supervisor = supervisor
         self.poll.register(supervisor, 0)  # only that it hangs up
 
     def follow(self):
-        """Return how the program ended, with what it wrote."""
+        """Return how the program ended."""
         end = None
         while end is None:
             now = time.monotonic()
             if now >= self.deadline:
-                end = "wall"
-                break
-            wait = min(self.deadline, self.look) - now
-            for descriptor, event in self.poll.poll(max(0, wait * 1000)):
-                end = self.attend_to(descriptor, event) or end
-            if end is None and time.monotonic() >= self.look:
+                return "wall"
+            if now >= self.look:
                 end = self.check()
-        self.drain()
-        return {
-            "end": end,
-            "stdout": bytes(self.read[self.out][: self.most]),
-            "stderr": bytes(self.read[self.err][: self.most]),
-            "report": bytes(self.read[self.control]).split(b"\n")[0].decode("utf-8", "replace"),
-        }
+                continue
+            for descriptor, event in self.poll.poll((min(self.deadline, self.look) - now) * 1000):
+                end = self.attend_to(descriptor, event) or end
+        return end
 
     def attend_to(self, descriptor, event):
         """Deal with what happened on a descriptor; return how the program ended if it did."""
@@ -69,16 +68,23 @@ class Watch:
             self.poll.unregister(descriptor)
         if descriptor == self.control:
             self.look = 0.0
-            return self.ended()
+            return self.ended(BRIEFLY)
         return "output" if len(self.read[descriptor]) > self.most else None
 
-    def ended(self):
-        """Return "proved" if the program waits where only an ended one does."""
-        for _ in range(BRIEFLY):
-            self.place = place_of(self.pid)
-            if self.place is not None and self.place[0] in PAUSES and self.is_end(self.place):
-                return "proved"
-            os.sched_yield()
+    def ended(self, looks=1):
+        """Return "proved" if the program waits, or comes to wait, where only an ended one does."""
+        try:
+            place = os.open(f"/proc/{self.pid}/syscall", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            for _ in range(looks):
+                time.sleep(BRIEF_S)
+                self.place = place_in(place)
+                if self.place is not None and self.place[0] in PAUSES and self.is_end(self.place):
+                    return "proved"
+        finally:
+            os.close(place)
         return None
 
     def is_end(self, place):
@@ -87,8 +93,10 @@ class Watch:
 
     def check(self):
         """Look at the memory of all processes, and whether the end went unannounced."""
-        announced = bool(self.read[self.control])
-        self.look = time.monotonic() + (ANNOUNCED_LOOK_S if announced else LOOK_S)
+        if not self.looked:
+            self.looked = True
+            shield_from(self.pid)
+        self.look = time.monotonic() + (ANNOUNCED_LOOK_S if self.read[self.control] else LOOK_S)
         most = self.limits["memory_mb"] * 1024
         total = resident_kb(self.pid, self.inherited)
         if total > most:
@@ -106,19 +114,28 @@ class Watch:
             return True
         except OSError:
             return False
-        room = self.most + 1 - len(self.read[descriptor])
-        self.read[descriptor] += piece[: max(0, room)]
+        read = self.read[descriptor]
+        read += piece[: max(0, self.most + 1 - len(read))]
         return bool(piece)
 
     def drain(self):
-        """Read what is still in the pipes, without waiting."""
-        for descriptor in (self.out, self.err, self.control):
-            before = -1
-            while len(self.read[descriptor]) > before and len(self.read[descriptor]) <= self.most:
-                before = len(self.read[descriptor])
-                self.take(descriptor)
+        """Read what is still in the pipes, without waiting, up to the limit of output."""
+        going_on = True
+        while going_on:
+            going_on = False
+            for descriptor, event in self.poll.poll(0):
+                if event & select.POLLIN and descriptor in self.read:
+                    before = len(self.read[descriptor])
+                    self.take(descriptor)
+                    going_on = going_on or len(self.read[descriptor]) > before
+
+    def text(self, descriptor):
+        """Return what was read from a descriptor, up to the limit; what is not UTF-8 as lone surrogates."""
+        return self.read[descriptor][: self.most].decode("utf-8", "surrogateescape")
 
     def close(self):
         """Close the descriptors."""
-        for descriptor in (self.handle, self.out, self.err, self.control):
-            os.close(descriptor)
+        os.close(self.handle)
+        os.close(self.out)
+        os.close(self.err)
+        os.close(self.control)

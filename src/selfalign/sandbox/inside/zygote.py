@@ -11,10 +11,11 @@ directories, the first of which is the working directory, and ``warm``: pieces o
 import contextlib
 import functools
 import gc
-import hashlib
 import json
 import os
+import random
 import signal
+import site
 import sys
 import time
 
@@ -23,15 +24,26 @@ from kernel import (  # pyright: ignore[reportMissingImports]
     PR_SET_CHILD_SUBREAPER,
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
+    RLIMIT_AS,
+    RLIMIT_CORE,
+    RLIMIT_CPU,
+    RLIMIT_FSIZE,
+    RLIMIT_NOFILE,
+    RLIMIT_NPROC,
     become_user,
+    fork,
     install_filter,
+    limits_to_set,
     prctl,
 )
-from processes import anonymous_kb, kill_descendants, wipe  # pyright: ignore[reportMissingImports]
-from program import FILE, attend, become_program, compiled, execute  # pyright: ignore[reportMissingImports]
+from processes import address_space, anonymous_kb, kill_descendants, wipe  # pyright: ignore[reportMissingImports]
+from program import attend, become_program, execute, main_module  # pyright: ignore[reportMissingImports]
+from source import compiled_ahead, remember  # pyright: ignore[reportMissingImports]
 from watch import Watch  # pyright: ignore[reportMissingImports]
 
-OURS = ("judge", "kernel", "processes", "program", "watch")
+OURS = ("judge", "kernel", "processes", "program", "source", "watch")
+MEBI = 1 << 20
+COMPILER_BYTES = 64 * MEBI
 
 
 class Slot:
@@ -40,7 +52,11 @@ class Slot:
     def __init__(self, writable, incoming):
         self.incoming = incoming
         self.ends = None
+        self.limits = None
+        self.kernel_limits = ()
         self.inherited = anonymous_kb(os.getpid())
+        room = address_space(os.getpid()) + COMPILER_BYTES
+        self.compiling = (limits_to_set([(RLIMIT_AS, room, None)]), limits_to_set([(RLIMIT_AS, None, None)]))
         self.writable = writable
         self.first = os.getpid() == 1
         if not self.first:
@@ -48,22 +64,28 @@ class Slot:
 
     def run(self, job):
         """Run one program; return what was seen of it."""
-        stdin = os.memfd_create("stdin")
-        write_all(stdin, job["stdin"].encode("utf-8", "surrogatepass"))
-        os.lseek(stdin, 0, os.SEEK_SET)
-        pipes = [os.pipe() for _ in range(3)]
-        (out, out_w), (err, err_w), (control, control_w) = pipes
-        highest = max(stdin, *(end for pipe in pipes for end in pipe))
+        source = job["source"]
+        remember(source)
+        code = None if job["apart"] else compiled_ahead(source, *self.compiling)
+        run = functools.partial(execute, code, source, main_module(), 3)
+        if job["limits"] != self.limits:
+            self.limits = job["limits"]
+            self.kernel_limits = kernel_limits(self.limits)
+        stdin = given(job["stdin"])
+        (out, out_w), (err, err_w), (control, control_w) = os.pipe(), os.pipe(), os.pipe()
+        highest = max(stdin, out, out_w, err, err_w, control, control_w)
         started = time.monotonic()
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
-            become_program(job, (stdin, out_w, err_w, control_w), highest + 1)
-            attend(functools.partial(execute, job, compiled, 3))
+            become_program((stdin, out_w, err_w, control_w), highest + 1, self.kernel_limits)
+            attend(run)
+        if pid < 0:
+            raise OSError("fork failed")
         for descriptor in (stdin, out_w, err_w, control_w):
             os.close(descriptor)
         watch = Watch(
             pid,
-            job["limits"],
+            self.limits,
             started,
             ends=self.ends,
             inherited=self.inherited,
@@ -71,23 +93,29 @@ class Slot:
             supervisor=self.incoming,
         )
         try:
-            seen = watch.follow()
+            end = watch.follow()
+            watch.drain()
         finally:
             watch.close()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             _, status, usage = os.wait4(pid, 0)
             self.reap()
-        if seen["end"] == "abandoned":
+        if end == "abandoned":
             os._exit(0)
-        seen["place"] = watch.place
-        seen["signal"] = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-        seen["status"] = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
-        seen["wall_s"] = time.monotonic() - started
-        seen["cpu_s"] = usage.ru_utime + usage.ru_stime
-        seen["peak_kb"] = max(usage.ru_maxrss, watch.peak_kb)
-        seen["left_behind"] = self.wipe()
-        return seen
+        return {
+            "end": end,
+            "stdout": watch.text(out),
+            "stderr": watch.text(err),
+            "report": watch.text(control),
+            "place": watch.place,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "wall_s": time.monotonic() - started,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "peak_kb": max(usage.ru_maxrss, watch.peak_kb),
+            "left_behind": self.wipe(),
+        }
 
     def calibrate(self, job):
         """Learn, from harmless programs, where a program that has ended waits.
@@ -124,6 +152,29 @@ class Slot:
         return sum([wipe(place) for place in self.writable])
 
 
+def kernel_limits(limits):
+    """Return the limits that the kernel keeps for a program's processes, each by itself."""
+    cpu_s = max(1, int(-(-limits["cpu_s"] // 1)))
+    wanted = [
+        (RLIMIT_AS, limits["memory_mb"] * MEBI),
+        (RLIMIT_NPROC, limits["processes"] + 1),  # the zygote counts
+        (RLIMIT_FSIZE, limits["file_mb"] * MEBI),
+        (RLIMIT_NOFILE, limits["open_files"]),
+        (RLIMIT_CORE, 0),
+    ]
+    return limits_to_set([(RLIMIT_CPU, cpu_s, cpu_s + 1), *((which, most, most) for which, most in wanted)])
+
+
+def given(text):
+    """Return a descriptor that reads `text`."""
+    if not text:
+        return os.open("/dev/null", os.O_RDONLY)
+    stdin = os.memfd_create("stdin")
+    write_all(stdin, text.encode("utf-8", "surrogatepass"))
+    os.lseek(stdin, 0, os.SEEK_SET)
+    return stdin
+
+
 def messages(descriptor):
     """Yield the supervisor's messages, a line of JSON each, until it goes away."""
     buffer = bytearray()
@@ -139,14 +190,26 @@ def messages(descriptor):
 
 def write_all(descriptor, data):
     """Write all of `data`."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])
 
 
 def send(descriptor, message):
     """Send a message."""
     write_all(descriptor, json.dumps(message).encode() + b"\n")
+
+
+def as_if_with_site():
+    """Add what a start with `site` would have added: built-in functions, and the packages where none are named.
+
+    It would also have run what packages ask for at every start: libraries and memory that every fork would copy.
+    """
+    if "PYTHONPATH" not in os.environ:
+        sys.path += site.getsitepackages()
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
 
 
 def warm(pieces):
@@ -155,19 +218,19 @@ def warm(pieces):
         with contextlib.suppress(Exception):
             exec(piece, {"__name__": "warm"})
     compile(
-        "class A:\n  def f(self, *a, **k):\n    return [x for x in a if x]\nassert A().f(1)", FILE, "exec"
+        "class A:\n  def f(self, *a, **k):\n    return [x for x in a if x]\nassert A().f(1)", "warm", "exec"
     )
 
 
-def inside_digest():
-    """Return a digest of the files of this directory: the supervisor's are to be the same."""
-    digest = hashlib.sha256()
+def inside():
+    """Return the texts of this directory by name: the supervisor's are to be the same."""
     home = os.path.dirname(os.path.abspath(__file__))
+    texts = {}
     for name in sorted(os.listdir(home)):
         if name.endswith(".py"):
-            with open(f"{home}/{name}", "rb") as handle:
-                digest.update(handle.read())
-    return digest.hexdigest()
+            with open(f"{home}/{name}", encoding="utf-8") as handle:
+                texts[name] = handle.read()
+    return texts
 
 
 def facts():
@@ -193,6 +256,7 @@ TRIALS = (
     "import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n",
 )
 TRIAL = {
+    "apart": False,
     "limits": {
         "wall_s": 20.0,
         "cpu_s": 10.0,
@@ -201,7 +265,7 @@ TRIAL = {
         "open_files": 64,
         "file_mb": 1,
         "output_kb": 64,
-    }
+    },
 }
 
 
@@ -213,7 +277,7 @@ def main():
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.umask(0o022)
-    inside = inside_digest()
+    texts = inside()
     sys.path.pop(0)
     for name in OURS:
         sys.modules.pop(name)
@@ -222,15 +286,19 @@ def main():
     os.chdir(settings["writable"][0])
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     prctl(PR_SET_DUMPABLE, 0)
+    as_if_with_site()
     warm(settings["warm"])
     if settings["filter"]:
         install_filter(bytes.fromhex(settings["filter"]))
     slot = Slot([place for place in settings["writable"] if os.path.isdir(place)], incoming)
     slot.wipe()
+    # The forked processes have all of this.
+    random.seed(0)
+    sys.argv = ["program.py"]
     gc.collect()
     gc.freeze()
     slot.calibrate(TRIAL)
-    send(outgoing, {"ready": True, "inside": inside, **facts()})
+    send(outgoing, {"ready": True, "inside": texts, **facts()})
     for job in messages(incoming):
         send(outgoing, answer(job, slot.run(job)))
     kill_descendants()
