@@ -1,6 +1,7 @@
 """Order, retries, limits and the end of the pool; hostile programs are in test_hostile."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.sandbox import Limits, Program, open_pool
+from selfalign.sandbox import Limits, Pool, Program, Verdict, open_pool
 from selfalign.sandbox.seccomp import seccomp_filter
+from selfalign.sandbox.slot import SlotDied
 
 SHORT = Limits(wall_s=5.0, cpu_s=1.0, memory_mb=512)
 STATUSES = {
@@ -76,12 +78,87 @@ def test_a_slot_has_room_for_its_largest_program(runtime):
 def test_a_slot_that_dies_is_replaced_and_its_program_run_elsewhere():
     with open_pool("bubblewrap", workers=1, limits=SHORT) as pool:
         assert next(pool.run([Program("a", "")])).status == "passed"
-        slot = pool._free.get()
-        slot.kill()
-        slot._process.wait()
-        pool._free.put(slot)
+        for pid in descendants(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
         assert next(pool.run([Program("b", "")])).status == "passed"
         assert pool.restarts == 1
+
+
+class Mortal:
+    """A slot that dies of some programs: of ``bomb`` unless it is compiled apart, of ``poison`` in any case."""
+
+    runtime, image = "mortal", "sha256:0"
+
+    def __init__(self):
+        self.alive = True
+
+    def run_many(self, programs, *, apart=False):
+        for program, _ in programs:
+            assert self.alive
+            if program.key == "poison" or (program.key == "bomb" and not apart):
+                self.alive = False
+                raise SlotDied("it died")
+            yield Verdict(program.key, "passed", None, "", "", 0.0, 0.0, 0.0, self.runtime, self.image)
+
+    def close(self):
+        self.alive = False
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_a_slot_dies_of_is_tried_apart_and_harms_no_other(workers):
+    keys = ["bomb" if n == 21 else "poison" if n in (22, 40) else str(n) for n in range(60)]
+    pool = Pool(Mortal, workers, SHORT, SHORT)
+    verdicts = list(pool.run(Program(key, "") for key in keys))
+    pool.close()
+    assert [verdict.key for verdict in verdicts] == keys
+    for verdict in verdicts:
+        assert verdict.status == ("infrastructure" if verdict.key == "poison" else "passed")
+    assert pool.restarts >= 1 + 2 * 2
+
+
+def test_a_pool_closed_early_runs_no_more():
+    pool = Pool(Mortal, 1, SHORT, SHORT)
+    verdicts = pool.run(Program(str(n), "") for n in range(1000))
+    assert next(verdicts).key == "0"
+    verdicts.close()
+    pool.close()
+    with pytest.raises(RuntimeError):
+        pool._threads.submit(int)
+
+
+def test_large_programs_and_answers_do_not_wait_for_each_other():
+    limits = replace(SHORT, output_kb=1024)
+    text = "é" * 20_000
+    programs = [
+        Program(str(n), f"x = '{text}'\nprint(x[:{n}] * 20)" if n % 3 else "print('y' * 300_000)")
+        for n in range(48)
+    ]
+    with open_pool("bubblewrap", workers=2, limits=limits) as pool:
+        for n, verdict in enumerate(pool.run(programs)):
+            assert verdict.status == "passed"
+            assert verdict.stdout == ("é" * n * 20 if n % 3 else "y" * 300_000) + "\n"
+
+
+def test_a_program_is_compiled_with_its_own_warnings_and_lines():
+    source = "import inspect\ndef f():\n    return 1 is 1\nassert inspect.getsource(f).endswith('1 is 1\\n')\nassert not f()"
+    with open_pool("bubblewrap", workers=1, limits=SHORT) as pool:
+        (verdict,) = pool.run([Program("x", source)])
+    assert verdict.status == "assertion"
+    assert verdict.stderr.startswith("<program>:3: SyntaxWarning")
+    assert "    assert not f()\n" in verdict.stderr
+
+
+def test_what_is_not_text_is_replaced_in_output():
+    with open_pool("bubblewrap", workers=1, limits=SHORT) as pool:
+        (verdict,) = pool.run([Program("x", "import os\nos.write(1, b'a\\xff\\xed\\xb3\\xbfb')")])
+    assert verdict.stdout == b"a\xff\xed\xb3\xbfb".decode("utf-8", "replace")
+
+
+def test_the_same_numbers_at_random_in_every_program():
+    source = "import random\nprint(random.random())"
+    with open_pool("bubblewrap", workers=2, limits=SHORT) as pool:
+        found = {verdict.stdout for verdict in pool.run([Program(str(n), source) for n in range(20)])}
+    assert found == {f"{random.Random(0).random()}\n"}
 
 
 def test_a_killed_supervisor_leaves_nothing(tmp_path):

@@ -9,8 +9,10 @@ import queue
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 
+from selfalign.core.errors import ConfigError
 from selfalign.sandbox.remote import RemoteSlot
 from selfalign.sandbox.runtimes import find_runtime
 from selfalign.sandbox.slot import Slot, SlotDied
@@ -20,8 +22,18 @@ logger = logging.getLogger(__name__)
 
 # Programs taken ahead of the oldest unfinished one, per slot: enough that a slow one holds up nobody.
 LOOK_AHEAD = 64
+# Programs a slot is given at once where there are plenty: it goes on to the next without waiting for us.
+BATCH = 8
 
-StartSlot = Callable[[], Slot | RemoteSlot]
+AnySlot = Slot | RemoteSlot
+StartSlot = Callable[[], AnySlot]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    program: Program
+    limits: Limits
+    verdict: Future[Verdict] = field(default_factory=Future)
 
 
 class Pool:
@@ -33,15 +45,18 @@ class Pool:
         image: digest of what programs see as their system.
     """
 
-    def __init__(self, start: StartSlot, size: int, limits: Limits) -> None:
+    def __init__(self, start: StartSlot, size: int, limits: Limits, most: Limits) -> None:
         self._start = start
-        self._free: queue.SimpleQueue[Slot | RemoteSlot] = queue.SimpleQueue()
         self._size = size
+        self._limits = limits
+        self._most = most
+        self._waiting: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         # For the pool's life: a sandbox ends with the thread that has started it.
         self._threads = ThreadPoolExecutor(size)
-        self._limits = limits
         self.restarts = 0
-        starting = [self._threads.submit(self._add_slot) for _ in range(size)]
+        starting = [Future[AnySlot]() for _ in range(size)]
+        for future in starting:
+            self._threads.submit(self._serve, future)
         try:
             slot, *_ = [future.result() for future in starting]
         except BaseException:
@@ -54,52 +69,116 @@ class Pool:
         """Yield the verdict of every program, in the order of `programs`, which is read as needed.
 
         Raises:
+            ConfigError: a program may use more than the slots have room for.
             InfrastructureError: sandboxes cannot be started any more.
         """
-        waiting: deque[Future[Verdict]] = deque()
+        unfinished: deque[Future[Verdict]] = deque()
         try:
             for program in programs:
-                waiting.append(self._threads.submit(self._run_one, program))
-                if len(waiting) >= LOOK_AHEAD * self._size:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                task = _Task(program, self._allowed(program))
+                self._waiting.put(task)
+                unfinished.append(task.verdict)
+                if len(unfinished) >= LOOK_AHEAD * self._size:
+                    yield unfinished.popleft().result()
+            while unfinished:
+                yield unfinished.popleft().result()
         finally:
-            for future in waiting:
-                future.cancel()
+            for verdict in unfinished:
+                verdict.cancel()
 
     def close(self) -> None:
         """End all slots; wait for the programs that are running."""
-        self._threads.shutdown(cancel_futures=True)
         with contextlib.suppress(queue.Empty):
             while True:
-                self._free.get_nowait().close()
+                if (task := self._waiting.get_nowait()) is not None:
+                    task.verdict.cancel()
+        for _ in range(self._size):
+            self._waiting.put(None)
+        self._threads.shutdown()
 
-    def _add_slot(self) -> Slot | RemoteSlot:
-        slot = self._start()
-        self._free.put(slot)
+    def _allowed(self, program: Program) -> Limits:
+        limits = program.limits or self._limits
+        if not limits.within(self._most):
+            raise ConfigError(
+                f"{program.key}: wants {limits.memory_mb} MiB and {limits.processes} processes; allowed: "
+                f"{self._most.memory_mb} MiB and {self._most.processes}"
+            )
+        return limits
+
+    def _serve(self, started: Future[AnySlot]) -> None:
+        """Run what is waiting in one slot, until the pool closes."""
+        try:
+            slot = self._start()
+        except BaseException as error:
+            started.set_exception(error)
+            return
+        started.set_result(slot)
+        while tasks := self._take():
+            try:
+                slot = self._run_all(slot, tasks)
+            except BaseException as error:
+                for task in tasks:
+                    if not task.verdict.done():
+                        task.verdict.set_exception(error)
+        slot.close()
+
+    def _take(self) -> list[_Task]:
+        """Wait for programs; return those that a slot is to run next, none when the pool closes.
+
+        Never more than the slot's share of what waits, so that in the end no slot has a queue while another is idle.
+        """
+        most = max(1, min(BATCH, self._waiting.qsize() // self._size))
+        taken: list[_Task] = []
+        while len(taken) < most and (not taken or not self._waiting.empty()):
+            task = self._waiting.get()
+            if task is None:
+                if taken:
+                    self._waiting.put(None)
+                break
+            if task.verdict.set_running_or_notify_cancel():
+                taken.append(task)
+        return taken
+
+    def _run_all(self, slot: AnySlot, tasks: Sequence[_Task]) -> AnySlot:
+        """Run programs; return the slot that is left."""
+        unfinished = deque(tasks)
+        at_once = len(tasks)
+        while unfinished:
+            batch = list(unfinished)[:at_once]
+            try:
+                for verdict in slot.run_many([(task.program, task.limits) for task in batch]):
+                    unfinished.popleft().verdict.set_result(verdict)
+            except SlotDied as death:
+                at_once = 1  # so that it is certain whose fault it is, should it die again
+                slot = self._replaced(death, unfinished[0])
+                slot = self._run_again(slot, unfinished.popleft())
         return slot
 
-    def _run_one(self, program: Program) -> Verdict:
-        """Run a program; if its slot dies, once more in a new one; then say so instead of judging it."""
-        limits = program.limits or self._limits
-        problem = ""
-        for _ in range(2):
-            slot = self._free.get()
-            try:
-                verdict = slot.run(program, limits)
-            except SlotDied as death:
-                logger.warning("%s: %s", program.key, death)
-                problem = str(death)
-                self.restarts += 1
-                slot = self._start()
-                continue
-            finally:
-                self._free.put(slot)
-            return verdict
-        return Verdict(
-            program.key, "infrastructure", None, "", problem, 0.0, 0.0, 0.0, self.runtime, self.image
-        )
+    def _run_again(self, slot: AnySlot, task: _Task) -> AnySlot:
+        """Run a program that a slot may have died of in another; if that dies too, say so instead of judging it."""
+        try:
+            (verdict,) = slot.run_many([(task.program, task.limits)], apart=True)
+        except SlotDied as death:
+            verdict = Verdict(
+                task.program.key,
+                "infrastructure",
+                None,
+                "",
+                str(death),
+                0.0,
+                0.0,
+                0.0,
+                self.runtime,
+                self.image,
+            )
+            slot = self._replaced(death, task)
+        task.verdict.set_result(verdict)
+        return slot
+
+    def _replaced(self, death: SlotDied, task: _Task) -> AnySlot:
+        logger.warning("%s: %s", task.program.key, death)
+        self.restarts += 1
+        return self._start()
 
 
 @contextlib.contextmanager
@@ -132,7 +211,7 @@ def open_pool(
         start: StartSlot = partial(RemoteSlot, runtime, most or limits)
     else:
         start = partial(Slot, find_runtime(runtime, image), most or limits, warm)
-    pool = Pool(start, workers or len(os.sched_getaffinity(0)), limits)
+    pool = Pool(start, workers or len(os.sched_getaffinity(0)), limits, most or limits)
     try:
         yield pool
     finally:

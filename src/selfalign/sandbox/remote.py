@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
 import httpx
@@ -52,12 +53,22 @@ class RemoteSlot:
         self.runtime: str = facts["runtime"]
         self.image: str = facts["image"]
 
-    def run(self, program: Program, limits: Limits) -> Verdict:
-        """Run one program; wait while the server's queue is full.
+    def run_many(
+        self, programs: Sequence[tuple[Program, Limits]], *, apart: bool = False
+    ) -> Iterator[Verdict]:
+        """Run programs one after the other; wait while the server's queue is full.
+
+        Args:
+            programs: each with its limits.
+            apart: without meaning here: the server tries again by itself.
 
         Raises:
             SlotDied: the server is gone, or has no verdict.
         """
+        for program, limits in programs:
+            yield self._run(program, limits)
+
+    def _run(self, program: Program, limits: Limits) -> Verdict:
         request = {**asdict(program), "limits": asdict(limits)}
         until = time.monotonic() + PATIENCE_S
         while True:

@@ -10,12 +10,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.cgroups import out_of_memory_kills, remove_groups
 from selfalign.sandbox.launch import Runtime, inside
 from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
@@ -23,6 +25,10 @@ from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
 START_S = 60.0
 # The zygote keeps the deadline; only if it fails itself does the slot's end come, this much later.
 GRACE_S = 20.0
+
+
+# Bytes that are sent ahead of the answers: less than a pipe holds, so that we never wait to write while the sandbox does.
+SHORT = 1 << 15
 
 
 class SlotDied(InfrastructureError):
@@ -69,39 +75,44 @@ class Slot:
             raise self._death("has another version of the sandbox inside; build its image again")
 
     def run(self, program: Program, limits: Limits) -> Verdict:
-        """Run one program.
+        """Run one program; see :meth:`run_many`."""
+        (verdict,) = self.run_many([(program, limits)])
+        return verdict
+
+    def run_many(
+        self, programs: Sequence[tuple[Program, Limits]], *, apart: bool = False
+    ) -> Iterator[Verdict]:
+        """Run programs one after the other; yield their verdicts, some of them together.
+
+        Args:
+            programs: each with its limits.
+            apart: compile them in processes of their own, should that be what ends the sandbox.
 
         Raises:
-            ConfigError: the slot has no room for a program with these limits.
-            SlotDied: the sandbox ended or did not answer; the program has no verdict.
+            SlotDied: the sandbox ended or did not answer; this program and those after it have no verdict.
         """
-        if not limits.within(self._most):
-            raise ConfigError(
-                f"{program.key}: wants {limits.memory_mb} MiB and {limits.processes} processes; allowed: "
-                f"{self._most.memory_mb} MiB and {self._most.processes}"
-            )
-        request = {
-            "key": program.key,
-            "source": program.source,
-            "stdin": program.stdin,
-            "limits": asdict(limits),
-            "apart": False,
-        }
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            raise self._death("ended") from None
-        answer = self._answer(time.monotonic() + limits.wall_s + GRACE_S)
-        if answer.get("key") != program.key:
-            raise self._death("answered about another program")
-        for stream in ("stdout", "stderr"):
-            answer[stream] = answer[stream].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        verdict = Verdict(**answer, runtime=self.runtime, image=self.image)
-        if verdict.error == "SIGKILL" and self._was_out_of_memory():
-            return replace(verdict, status="memory", error=None)
-        return verdict
+        unsent = iter(_request(program, limits, apart) for program, limits in programs)
+        request = next(unsent, None)
+        sent: deque[int] = deque()
+        for program, limits in programs:
+            together = b""
+            while request is not None and (not sent or sum(sent) + len(request) <= SHORT):
+                together += request
+                sent.append(len(request))
+                request = next(unsent, None)
+            self._send(together)
+            answer = self._answer(time.monotonic() + limits.wall_s + GRACE_S)
+            if answer.get("key") != program.key:
+                raise self._death("answered about another program")
+            for stream in ("stdout", "stderr"):
+                if answer[stream]:
+                    answer[stream] = (
+                        answer[stream].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+                    )
+            if answer["error"] == "SIGKILL" and self._was_out_of_memory():
+                answer.update(status="memory", error=None)
+            sent.popleft()
+            yield Verdict(**answer, runtime=self.runtime, image=self.image)
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
@@ -125,6 +136,14 @@ class Slot:
                 for child in children.read_text().split():
                     os.kill(int(child), signal.SIGKILL)
         self._process.kill()
+
+    def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        except OSError:
+            raise self._death("ended") from None
 
     def _was_out_of_memory(self) -> bool:
         """Tell whether the kernel has killed in the slot's groups since this was last asked."""
@@ -154,3 +173,19 @@ class Slot:
         last = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()[-1:]
         self.close()
         return SlotDied(f"the sandbox ({self.runtime}) {how}" + (f": {last[0]}" if last else ""))
+
+
+@cache
+def _fields(limits: Limits) -> dict[str, float]:
+    return asdict(limits)
+
+
+def _request(program: Program, limits: Limits, apart: bool) -> bytes:
+    message = {
+        "key": program.key,
+        "source": program.source,
+        "stdin": program.stdin,
+        "limits": _fields(limits),
+        "apart": apart,
+    }
+    return json.dumps(message).encode() + b"\n"

@@ -22,13 +22,13 @@ class Watch:
     All that most programs need is one message on `control` and a look at where the process is.
     """
 
-    def __init__(self, pid, limits, started, *, ends, inherited, descriptors, supervisor):
+    def __init__(self, pid, limits, started, *, ends, inherited, descriptors, supervisor, when_slow):
         self.pid = pid
         self.limits = limits
         self.ends = ends  # None: wherever it announces itself
         self.deadline = started + limits["wall_s"]
         self.look = started + FIRST_LOOK_S
-        self.looked = False
+        self.when_slow = when_slow  # called once the program has taken longer than most
         self.peak_kb = 0
         self.inherited = inherited  # KiB a process has from the zygote
         self.place = None
@@ -93,8 +93,9 @@ class Watch:
 
     def check(self):
         """Look at the memory of all processes, and whether the end went unannounced."""
-        if not self.looked:
-            self.looked = True
+        if self.when_slow is not None:
+            self.when_slow()
+            self.when_slow = None
             shield_from(self.pid)
         self.look = time.monotonic() + (ANNOUNCED_LOOK_S if self.read[self.control] else LOOK_S)
         most = self.limits["memory_mb"] * 1024

@@ -44,13 +44,15 @@ from watch import Watch  # pyright: ignore[reportMissingImports]
 OURS = ("judge", "kernel", "processes", "program", "source", "watch")
 MEBI = 1 << 20
 COMPILER_BYTES = 64 * MEBI
+MOST_WAITING = 1 << 15
 
 
 class Slot:
     """Runs one program after the other."""
 
-    def __init__(self, writable, incoming):
+    def __init__(self, writable, incoming, when_slow):
         self.incoming = incoming
+        self.when_slow = when_slow
         self.ends = None
         self.limits = None
         self.kernel_limits = ()
@@ -91,6 +93,7 @@ class Slot:
             inherited=self.inherited,
             descriptors=(out, err, control),
             supervisor=self.incoming,
+            when_slow=self.when_slow,
         )
         try:
             end = watch.follow()
@@ -176,16 +179,38 @@ def given(text):
 
 
 def messages(descriptor):
-    """Yield the supervisor's messages, a line of JSON each, until it goes away."""
+    """Yield the supervisor's messages, a line of JSON each, until it goes away; with each, whether another is there."""
     buffer = bytearray()
+    end = -1
     while piece := os.read(descriptor, 1 << 20):
         searched = len(buffer)  # a message can be of a hundred megabytes: no byte is looked at twice
         buffer += piece
-        while (end := buffer.find(b"\n", searched)) >= 0:
+        end = buffer.find(b"\n", searched)
+        while end >= 0:
             line = bytes(buffer[:end])
             del buffer[: end + 1]
-            searched = 0
-            yield json.loads(line)
+            end = buffer.find(b"\n")
+            yield json.loads(line), end >= 0
+
+
+class Answers:
+    """What the supervisor is told: several verdicts at once if they come fast, so that it is woken less often."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.waiting = bytearray()
+
+    def add(self, message, more):
+        """Send a message, or keep it while `more` are to come soon."""
+        self.waiting += json.dumps(message).encode() + b"\n"
+        if not more or len(self.waiting) > MOST_WAITING:
+            self.send()
+
+    def send(self):
+        """Send what waits."""
+        if self.waiting:
+            write_all(self.descriptor, self.waiting)
+            self.waiting = bytearray()
 
 
 def write_all(descriptor, data):
@@ -193,11 +218,6 @@ def write_all(descriptor, data):
     written = os.write(descriptor, data)
     while written < len(data):
         written += os.write(descriptor, memoryview(data)[written:])
-
-
-def send(descriptor, message):
-    """Send a message."""
-    write_all(descriptor, json.dumps(message).encode() + b"\n")
 
 
 def as_if_with_site():
@@ -290,7 +310,8 @@ def main():
     warm(settings["warm"])
     if settings["filter"]:
         install_filter(bytes.fromhex(settings["filter"]))
-    slot = Slot([place for place in settings["writable"] if os.path.isdir(place)], incoming)
+    answers = Answers(outgoing)
+    slot = Slot([place for place in settings["writable"] if os.path.isdir(place)], incoming, answers.send)
     slot.wipe()
     # The forked processes have all of this.
     random.seed(0)
@@ -298,9 +319,11 @@ def main():
     gc.collect()
     gc.freeze()
     slot.calibrate(TRIAL)
-    send(outgoing, {"ready": True, "inside": texts, **facts()})
-    for job in messages(incoming):
-        send(outgoing, answer(job, slot.run(job)))
+    answers.add({"ready": True, "inside": texts, **facts()}, more=False)
+    for job, more in messages(incoming):
+        verdict = answer(job, slot.run(job))
+        # The supervisor looks at once whether the kernel was out of memory.
+        answers.add(verdict, more and verdict["error"] != "SIGKILL")
     kill_descendants()
 
 
