@@ -16,13 +16,11 @@ How the end of a program is proved
 # Written to touch little of the interpreter after the fork: every page that is touched is copied.
 # ruff: noqa: SIM105
 
-import _thread
 import atexit
 import json
 import os
 import signal
 import sys
-import threading
 import traceback
 import types
 from os import closerange, dup2, setsid
@@ -54,8 +52,7 @@ def execute(code, source, main, control):
 
 def finish():
     """Do what the interpreter does at its end: wait for threads, run exit functions, write out what is buffered."""
-    if _thread._count() or threading._threading_atexits:  # pyright: ignore[reportAttributeAccessIssue]
-        threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+    join_threads()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -64,13 +61,20 @@ def finish():
             pass
 
 
+def join_threads():
+    """Wait for the threads of `threading`, if the program has imported it."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+
+
 def without_lines(function):
     """Return `function` with code that has no line numbers: nothing for a trace function to jump to."""
     function.__code__ = function.__code__.replace(co_linetable=b"")
     return function
 
 
-attend, execute, finish = map(without_lines, (attend, execute, finish))
+attend, execute, finish, join_threads = map(without_lines, (attend, execute, finish, join_threads))
 
 
 def main_module():
@@ -105,7 +109,7 @@ def report(error, control):
         else:
             inner = error.__traceback__.tb_next if error.__traceback__ else None
             traceback.print_exception(error.with_traceback(inner))
-        threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
+        join_threads()
         atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -35,6 +35,7 @@ from kernel import (  # pyright: ignore[reportMissingImports]
     install_filter,
     limits_to_set,
     prctl,
+    wait_for,
 )
 from processes import address_space, anonymous_kb, kill_descendants, wipe  # pyright: ignore[reportMissingImports]
 from program import attend, become_program, execute, main_module  # pyright: ignore[reportMissingImports]
@@ -102,7 +103,7 @@ class Slot:
             watch.close()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            _, status, usage = os.wait4(pid, 0)
+            status, cpu_s, peak_kb = wait_for(pid)
             self.reap()
         if end == "abandoned":
             os._exit(0)
@@ -115,8 +116,8 @@ class Slot:
             "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
             "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
             "wall_s": time.monotonic() - started,
-            "cpu_s": usage.ru_utime + usage.ru_stime,
-            "peak_kb": max(usage.ru_maxrss, watch.peak_kb),
+            "cpu_s": cpu_s,
+            "peak_kb": max(peak_kb, watch.peak_kb),
             "left_behind": self.wipe(),
         }
 
