@@ -7,6 +7,7 @@ import json
 import pytest
 from own_records import EVALPLUS
 
+from selfalign.benchmarks import load_benchmark
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
 from selfalign.evaluate.published import compare, known_differences, read_published
@@ -61,7 +62,7 @@ def _published(path, *pairs):
 
 def test_every_difference_is_listed(tmp_path, benchmark):
     published = read_published(_published(tmp_path / "p.json", (True, False), (True, True)), benchmark)
-    found = compare(_verdicts((True, True), (True, True)), published, benchmark)
+    found = compare(_verdicts((True, True), (True, True)), published)
     assert (found["tasks"], found["agreeing"]) == (2, 1)
     assert found["published_correct"] == {"base": 2, "plus": 1}
     (difference,) = found["differing"]
@@ -146,8 +147,21 @@ def test_the_three_forms_hold_the_same_rows(tmp_path, benchmark):
     assert "300" in html
 
 
-def test_the_known_difference_is_of_this_benchmark_only(benchmark):
-    assert known_differences(benchmark) == {}
+def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, shared):
+    other = read_published(_published(tmp_path / "p.json", (True, True), (True, True)), benchmark)
+    assert known_differences(other) == {}
+    data = shared / "data"
+    results = data / "published" / "evalplus-starcoder2-15b-instruct-v0.1-humaneval_eval_results.json"
+    for version in ("v0.1.9", "v0.1.10"):
+        known = read_published(results, load_benchmark("humaneval_plus", version, data / "evalplus"))
+        assert list(known_differences(known)) == ["HumanEval/21:plus"]
+
+
+def test_verdicts_on_another_number_of_samples_are_not_compared(tmp_path, benchmark):
+    published = read_published(_published(tmp_path / "p.json", (True, True), (True, True)), benchmark)
+    twice = [{**each, "sample": n} for n in (0, 1) for each in _verdicts((True, True), (True, True))]
+    with pytest.raises(DataError, match=r"p.json: expected verdicts on 2 sample.*'HumanEval/900', found 1"):
+        compare(twice, published)
 
 
 def test_different_data_are_not_compared(tmp_path, benchmark):

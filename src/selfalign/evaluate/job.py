@@ -60,8 +60,9 @@ def published_job(
     scorer = build_scorer(benchmark, ground_truth, exact_floats=entry.exact_floats)
     with open_scoring_pool(config.execution.runtime, workers) as pool:
         found = write_verdicts(benchmark, read, scorer, pool, out=verdicts, timings=timings)
+    compared = compare(found, published) if published else None
     write_json(score, build_score(benchmark, found, config.evaluation.pass_at))
-    write_json(comparison, compare(found, published, benchmark) if published else None)
+    write_json(comparison, compared)
 
 
 def ground_truth_job(
