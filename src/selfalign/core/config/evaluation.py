@@ -104,10 +104,10 @@ class EvaluationConfig(Section):
     seed: int = Field(
         default=3407, ge=0, description="Task i's request is seeded with seed + i, where it is sampled."
     )
-    pass_at: list[int] = Field(
+    pass_at: list[Annotated[int, Field(ge=1)]] = Field(
         default=[1],
         min_length=1,
-        description="pass@k for these k; those above the number of samples are left out.",
+        description="pass@k for these k, and for 1; those above the number of samples are left out.",
     )
     min_time_limit_s: float = Field(
         default=1.0, gt=0, description="Least time limit for one input of a task, in seconds of CPU time."
