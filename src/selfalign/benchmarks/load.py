@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -135,7 +136,7 @@ def check_content(path: Path, expected: str | None, what: str) -> str:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{what}: cannot be read ({error})", file=path) from None
     found = digest.hexdigest()
     if expected is not None and found != expected:
