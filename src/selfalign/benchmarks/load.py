@@ -41,6 +41,11 @@ class Benchmark:
         """Its name in the configuration."""
         return self.definition.name
 
+    @property
+    def title(self) -> str:
+        """Its name in messages, with the version of its data."""
+        return f"{self.definition.title} {self.version}"
+
     def by_id(self) -> dict[str, Task]:
         """Return the tasks by id."""
         return {task.id: task for task in self.tasks}

@@ -59,7 +59,11 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
         opening = other.submit(stack.enter_context, open_scoring_pool(options.runtime, options.workers))
         benchmark = load_benchmark(options.benchmark, options.version, options.data, window=options.window)
         read = read_samples(samples, benchmark)
-        published = read_published(options.published, benchmark) if options.published else None
+        published = (
+            read_published(options.published, benchmark.by_id(), benchmark.title)
+            if options.published
+            else None
+        )
         settings, truth = EvaluationConfig(), None
         if needs_ground_truth(benchmark):
             truth = Path(options.ground_truth or default_truth_path(benchmark))

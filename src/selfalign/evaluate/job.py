@@ -56,7 +56,11 @@ def published_job(
     checksums = config.evaluation.checksums
     benchmark = load_benchmark(entry.benchmark, entry.version, data, checksums=checksums)
     read = read_samples(entry.samples.format(shared=shared), benchmark)
-    published = read_published(entry.verdicts.format(shared=shared), benchmark) if entry.verdicts else None
+    published = (
+        read_published(entry.verdicts.format(shared=shared), benchmark.by_id(), benchmark.title)
+        if entry.verdicts
+        else None
+    )
     scorer = build_scorer(benchmark, ground_truth, exact_floats=entry.exact_floats)
     with open_scoring_pool(config.execution.runtime, workers) as pool:
         found = write_verdicts(benchmark, read, scorer, pool, out=verdicts, timings=timings)

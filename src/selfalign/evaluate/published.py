@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any
 
 import yaml
 
-from selfalign.benchmarks import Benchmark
 from selfalign.core.errors import DataError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record, read_json
@@ -33,8 +32,8 @@ class Published:
     sha256: str
 
 
-def read_published(path: str | Path, benchmark: Benchmark) -> Published:
-    """Return the verdicts in EvalPlus' results file.
+def read_published(path: str | Path, tasks: Collection[str], title: str) -> Published:
+    """Return the verdicts in EvalPlus' results file, which must be on `tasks`, those of the benchmark called `title`.
 
     Raises:
         DataError: it is something else, or of other tasks.
@@ -54,11 +53,10 @@ def read_published(path: str | Path, benchmark: Benchmark) -> Published:
             file=path,
             field="eval",
         ) from None
-    strangers = sorted(set(found) ^ set(benchmark.by_id()))
+    strangers = sorted(set(found) ^ set(tasks))
     if strangers:
         raise DataError(
-            f"expected verdicts on the tasks of {benchmark.definition.title} {benchmark.version}: "
-            f"{len(strangers)} differ, such as {strangers[0]}",
+            f"expected verdicts on the tasks of {title}: {len(strangers)} differ, such as {strangers[0]}",
             file=path,
         )
     return Published(path, found, file_sha256(path))

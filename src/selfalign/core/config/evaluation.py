@@ -75,7 +75,8 @@ class PublishedSamples(Section):
     @property
     def key(self) -> str:
         """Name in paths."""
-        return f"{self.benchmark}-{self.version}" + ("-exact" if self.exact_floats else "")
+        exact = "-exact" if self.exact_floats else ""
+        return f"{self.model.replace('/', '--')}-{self.benchmark}-{self.version}{exact}"
 
 
 PUBLISHED = "{shared}/data/published/evalplus-starcoder2-15b-instruct-v0.1-humaneval"
@@ -142,4 +143,8 @@ class EvaluationConfig(Section):
         for key in keys:
             if keys.count(key) > 1:
                 raise ValueError(f"benchmark '{key}' is listed twice; name different versions")
+        published = [samples.key for samples in self.published_samples]
+        for key in published:
+            if published.count(key) > 1:
+                raise ValueError(f"published samples '{key}' are listed twice")
         return self
