@@ -74,6 +74,10 @@ def load_benchmark(
     """
     definition = load_definition(name)
     version, entry = definition.version_named(version)
+    if data is not None and len(entry.files) > 1 and Path(data).is_file():
+        raise DataError(
+            f"{definition.title} {version}: expected a directory with its {len(entry.files)} files", file=data
+        )
     tasks: list[Task] = []
     hashes: list[str] = []
     pinned = True
