@@ -90,6 +90,24 @@ def test_wrong_answers_fail_for_their_reason(scored, answer, status, reason):
     assert reason in (verdict["reason"], "early_exit"), verdict
 
 
+@pytest.mark.parametrize(
+    ("name", "records"),
+    [
+        ("humaneval", HUMANEVAL),
+        ("humaneval_plus", EVALPLUS[1:]),
+        ("mbpp_plus", MBPP),
+        ("evoeval", EVOEVAL),
+        ("livecodebench", CONTEST[:1]),
+        ("ds1000", DATA_SCIENCE),
+    ],
+)
+def test_no_answer_runs_on_the_host(scored, tmp_path, name, records):
+    mark = tmp_path / "ran"
+    (verdict,) = scored(name, records, f"open({str(mark)!r}, 'w').close()\n")
+    assert not verdict["passed"]
+    assert not mark.exists()
+
+
 UNUSUAL = {
     "as a script it would read": (f"{ADD}return a + b\nif __name__ == '__main__':\n    input()\n", True),
     "line ends of Windows": (f"{ADD}return a + b\n".replace("\n", "\r\n"), True),
