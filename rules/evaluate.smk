@@ -224,8 +224,10 @@ rule published_score:
 
 rule reproduce:
     input:
-        scores=[score for _, _, score, _ in obtained_scores()],
-        comparisons=[comparison for *_, comparison in obtained_scores() if comparison],
+        scores=[each[2] for each in obtained_scores()],
+        comparisons=[each[3] for each in obtained_scores() if each[3]],
+        published=[each[4] for each in obtained_scores() if each[4]],
+        verdicts=[str(Path(each[2]).with_name("verdicts.jsonl")) for each in obtained_scores() if each[4]],
         summary=result("scores/summary.json") if config["evaluation"]["generate_published"] else [],
     output:
         markdown=result("reproduce/table.md"),

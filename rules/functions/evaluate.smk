@@ -126,13 +126,14 @@ def published_files(wildcards):
 
 
 def obtained_scores():
-    """Return a row each for the reproduction table: model, origin of the answers, score file, comparison file."""
+    """Return a row each for the reproduction table, as the arguments of `reproduction.Obtained`."""
     again = [
         (
             each.model,
             "published answers, scored again" + (", floats compared exactly" if each.exact_floats else ""),
             result(f"reproduce/{key}/score.json"),
             result(f"reproduce/{key}/comparison.json"),
+            None,
         )
         for key, each in PUBLISHED.items()
     ]
@@ -144,10 +145,20 @@ def obtained_scores():
             "answers generated anew",
             result(f"scores/{model}/{key}/score.json"),
             None,
+            published_verdicts(model, CHOICES[key]),
         )
         for model, key in SCORED
     ]
     return again + anew
+
+
+def published_verdicts(model, choice):
+    """Return the published verdicts on answers of the model that is scored on `choice`, if there are."""
+    wanted = (model_title(), choice.name, load_definition(choice.name).version_named(choice.version)[0])
+    for each in PUBLISHED.values():
+        if model == "base" and each.verdicts and (each.model, each.benchmark, each.version) == wanted:
+            return each.verdicts.format(shared=config["paths"]["shared"])
+    return None
 
 
 def benchmark_settings(wildcards):

@@ -124,3 +124,31 @@ def test_a_configured_checksum_pins_what_the_definition_does_not(tmp_path):
     assert load_benchmark("ds1000", None, path, checksums=checksums).pinned
     with pytest.raises(DataError, match="these are other data"):
         load_benchmark("ds1000", None, path, checksums=dict.fromkeys(checksums, "0" * 64))
+
+
+def test_a_version_of_several_files_comes_from_a_directory(tmp_path):
+    write_jsonl(tmp_path / "test.jsonl", [_question()])
+    with pytest.raises(DataError, match=r"test\.jsonl: .*release_v2: expected a directory with its 2 files"):
+        load_benchmark("livecodebench", "release_v2", tmp_path / "test.jsonl")
+    with pytest.raises(DataError, match=r"expected test2\.jsonl in it"):
+        load_benchmark("livecodebench", "release_v2", tmp_path)
+
+
+def test_a_window_takes_the_tasks_of_its_days(tmp_path):
+    days = {"q1": "2023-08-31T23:59:59", "q2": "2023-09-01T00:00:00", "q3": "2024-03-31T12:00:00"}
+    days |= {f"early {number}": "2022-01-01T00:00:00" for number in range(397)}  # 400 make the release
+    write_jsonl(
+        tmp_path / "test.jsonl", (_question(question_id=name, contest_date=day) for name, day in days.items())
+    )
+
+    def ids(first, last):
+        found = load_benchmark("livecodebench", "release_v1", tmp_path, window=(first, last))
+        assert found.window == (first, last)
+        return [task.id for task in found.tasks]
+
+    assert ids("2023-09-01", "2024-03-31") == ["q2", "q3"]
+    assert ids("2023-08-31", "2023-08-31") == ["q1"]
+    with pytest.raises(DataError, match="no task between 2025-01-01 and 2025-02-01"):
+        ids("2025-01-01", "2025-02-01")
+    with pytest.raises(DataError, match="its tasks carry no date"):
+        load_benchmark("humaneval", window=("2023-01-01", "2024-01-01"))

@@ -24,6 +24,7 @@ EVALPLUS = [
         "atol": 0,
     },
 ]
+HUMANEVAL = [{**EVALPLUS[1], "test": "def check(candidate):\n    assert candidate(1, 2) == 3\n"}]
 FIND_ZERO = {
     "task_id": "HumanEval/32",
     "prompt": "def find_zero(xs):\n",

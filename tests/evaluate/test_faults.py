@@ -66,13 +66,15 @@ FAULTS = {
 def test_a_bad_sample_file_is_one_line_and_no_score(fault, rows, tmp_path):
     change, message = FAULTS[fault]
     write_jsonl(tmp_path / "samples.jsonl", change(rows))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "score.json").write_text("that of an earlier run")
     done = _score(tmp_path / "samples.jsonl", tmp_path / "out")
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("selfalign: error: ")
     assert message in line
     assert done.stdout == ""
-    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_other_data_are_one_line_and_no_score(rows, tmp_path):
@@ -85,6 +87,21 @@ def test_other_data_are_one_line_and_no_score(rows, tmp_path):
     assert "expected SHA-256 1d49078b" in line
     assert "these are other data" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_damaged_files_are_one_line(rows, tmp_path):
+    damaged = tmp_path / "damaged.jsonl.gz"
+    damaged.write_bytes(gzip.compress(b"")[:10] + b"\xff" * 40)
+    write_jsonl(tmp_path / "samples.jsonl", rows)
+    for arguments in (
+        (tmp_path / "samples.jsonl", tmp_path / "out", "--data", str(damaged)),
+        (damaged, tmp_path / "out"),
+    ):
+        done = _score(*arguments)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert "damaged.jsonl.gz: " in line
+        assert "invalid block type" in line
 
 
 class _FailingPool:

@@ -118,3 +118,4 @@ def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge
         "pass@4": pytest.approx(1.0),
     }
     assert all("correct" not in metric for metric in score["metrics"].values())
+    assert list(build_score(small, verdicts, [2])["metrics"]) == ["pass@1", "pass@2"]

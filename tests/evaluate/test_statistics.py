@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 from evalplus.eval import estimate_pass_at_k
 from hypothesis import given
@@ -16,6 +18,16 @@ from selfalign.evaluate.statistics import interval, mcnemar, mean_pass_at_k, pas
 def test_pass_at_k_is_the_unbiased_estimator(case):
     samples, correct, k = case
     assert pass_at_k(samples, correct, k) == pytest.approx(estimate_pass_at_k(samples, [correct], k)[0])
+
+
+def test_pass_at_k_is_the_share_of_draws_that_hold_a_right_sample():
+    """By counting every draw of k of up to 8 samples."""
+    for samples in range(1, 9):
+        for correct in range(samples + 1):
+            for k in range(1, samples + 1):
+                draws = list(combinations(range(samples), k))
+                holding = sum(any(each < correct for each in draw) for draw in draws)
+                assert pass_at_k(samples, correct, k) == pytest.approx(holding / len(draws), abs=1e-12)
 
 
 def test_pass_at_k_is_exact_by_counting():
@@ -33,6 +45,11 @@ def test_wilson(successes, trials):
     )
 
 
+def test_wilson_by_a_published_example():
+    # Newcombe 1998 (Statistics in Medicine 17, 857-872), table I: 81 of 263.
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+
+
 def test_interval_of_several_samples_a_task_is_a_bootstrap_over_tasks():
     counts = [(10, 10)] * 30 + [(10, 0)] * 70
     low, high = interval(counts, 1)
@@ -47,4 +64,6 @@ def test_mcnemar():
     found = mcnemar(first, second)
     assert (found["both"], found["only_first"], found["only_second"], found["neither"]) == (40, 3, 12, 45)
     assert found["p_value"] == pytest.approx(reference_mcnemar([[40, 3], [12, 45]], exact=True).pvalue)
+    # By hand: twice the probability of at most 3 heads in 15 throws.
+    assert found["p_value"] == pytest.approx(2 * (1 + 15 + 105 + 455) / 2**15)
     assert mcnemar([True], [True])["p_value"] == 1.0

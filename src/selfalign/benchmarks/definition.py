@@ -63,7 +63,8 @@ class PlainLayout(Section):
     )
     solution: Literal["prompt+completion", "completion", "fenced"] = Field(
         "prompt+completion",
-        description="The solution in an answer: with the task's prompt before it, as it is, or the fenced block.",
+        description="The solution in an answer: with the beginning of the program before it that the task gives, as it "
+        "is, or the fenced block.",
     )
     stop: list[str] = Field(default=[], description="Texts at which an answer ends.")
     trim: bool = Field(

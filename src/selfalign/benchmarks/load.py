@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import logging
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -40,6 +41,11 @@ class Benchmark:
         """Its name in the configuration."""
         return self.definition.name
 
+    @property
+    def title(self) -> str:
+        """Its name in messages, with the version of its data."""
+        return f"{self.definition.title} {self.version}"
+
     def by_id(self) -> dict[str, Task]:
         """Return the tasks by id."""
         return {task.id: task for task in self.tasks}
@@ -68,6 +74,10 @@ def load_benchmark(
     """
     definition = load_definition(name)
     version, entry = definition.version_named(version)
+    if data is not None and len(entry.files) > 1 and Path(data).is_file():
+        raise DataError(
+            f"{definition.title} {version}: expected a directory with its {len(entry.files)} files", file=data
+        )
     tasks: list[Task] = []
     hashes: list[str] = []
     pinned = True
@@ -135,7 +145,7 @@ def check_content(path: Path, expected: str | None, what: str) -> str:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{what}: cannot be read ({error})", file=path) from None
     found = digest.hexdigest()
     if expected is not None and found != expected:

@@ -21,17 +21,21 @@ class Task:
     Attributes:
         id: unique in the benchmark.
         prompt: what the model is given: the beginning of the program, or the question.
-        canonical_solution: the reference solution, as it follows the prompt; empty where none is published.
+        canonical_solution: the reference solution, as it follows `beginning`; empty where none is published.
+        beginning: the beginning of the program, which a completion follows; empty where an answer stands alone.
         tests: the tests as text, where they are code.
         entry_point: name of the function under test, where there is one.
+        library: the library that the task is about, where the benchmark says so.
         record: the whole record as published.
     """
 
     id: str
     prompt: str
     canonical_solution: str
+    beginning: str = ""
     tests: str = ""
     entry_point: str | None = None
+    library: str = ""
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -66,9 +70,11 @@ def read_tasks(layout: str, path: Path) -> Iterator[Task]:
 
 
 def _humaneval(record: dict[str, Any], at: Source) -> Task:
+    prompt = at.text(record, "prompt")
     return Task(
         id=at.text(record, "task_id"),
-        prompt=at.text(record, "prompt"),
+        prompt=prompt,
+        beginning=prompt,
         canonical_solution=at.text(record, "canonical_solution"),
         tests=at.text(record, "test"),
         entry_point=at.text(record, "entry_point"),
@@ -81,9 +87,11 @@ def _evalplus(record: dict[str, Any], at: Source) -> Task:
         if record.get(name) == {}:  # MBPP+ v0.1.0 has tasks without added inputs, written so
             record[name] = []
         require(record, name, list, file=at.file, number=at.number)
+    prompt = at.text(record, "prompt")
     return Task(
         id=at.text(record, "task_id"),
-        prompt=at.text(record, "prompt"),
+        prompt=prompt,
+        beginning=prompt,
         canonical_solution=at.text(record, "canonical_solution"),
         tests=record.get("test") or record.get("assertion") or "",
         entry_point=at.text(record, "entry_point"),
@@ -98,9 +106,11 @@ def _mbpp(record: dict[str, Any], at: Source) -> Task:
     first = assertions[0] if assertions else ""
     called = [name for name in re.findall(r"^def (\w+)", code, re.MULTILINE) if f"{name}(" in first]
     body = "".join(f"    {line}\n" for line in assertions)
+    prompt = f'"""\n{at.text(record, "text")}\n{first}\n"""\n'
     return Task(
         id=f"MBPP/{number}",
-        prompt=f'"""\n{at.text(record, "text")}\n{first}\n"""\n',
+        prompt=prompt,
+        beginning=prompt,
         canonical_solution=code,
         tests=f"{record.get('test_setup_code') or ''}\ndef check(candidate):\n{body}",
         entry_point=called[-1] if called else None,
@@ -111,9 +121,11 @@ def _mbpp(record: dict[str, Any], at: Source) -> Task:
 def _evoeval(record: dict[str, Any], at: Source) -> Task:
     inputs = "base_input" if "base_input" in record else "inputs"
     require(record, inputs, list, file=at.file, number=at.number)
+    prompt = at.text(record, "prompt")
     return Task(
         id=at.text(record, "task_id"),
-        prompt=at.text(record, "prompt"),
+        prompt=prompt,
+        beginning=prompt,
         canonical_solution=at.text(record, "canonical_solution"),
         tests=record.get("test") or "",
         entry_point=at.text(record, "entry_point"),
@@ -140,6 +152,7 @@ def _livecodebench(record: dict[str, Any], at: Source) -> Task:
     return Task(
         id=at.text(record, "question_id"),
         prompt=at.text(record, "question_content"),
+        beginning=record.get("starter_code") or "",
         canonical_solution="",
         entry_point=function,
         record={**record, "cases": cases},
@@ -153,6 +166,7 @@ def _ds1000(record: dict[str, Any], at: Source) -> Task:
         prompt=at.text(record, "prompt"),
         canonical_solution=at.text(record, "reference_code"),
         tests=at.text(record, "code_context"),
+        library=str(metadata.get("library") or ""),
         record=record,
     )
 

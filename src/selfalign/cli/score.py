@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         window: Annotated[
             tuple[str, str] | None, typer.Option(help="First and last day of the tasks (ISO).")
         ] = None,
-        pass_at: Annotated[list[int] | None, typer.Option(min=1, help="k of pass@k. [default: 1]")] = None,
+        pass_at: Annotated[list[int] | None, typer.Option(min=1, help="k of pass@k, beside 1.")] = None,
         exact_floats: Annotated[
             bool,
             typer.Option(help="Floating-point outputs must be equal to the bit, as in the published run."),

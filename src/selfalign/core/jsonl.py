@@ -15,6 +15,7 @@ import io
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -84,7 +85,7 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
                 yield number, record
         except UnicodeDecodeError as error:
             raise DataError(f"expected UTF-8 text ({error.reason})", file=path) from None
-        except (gzip.BadGzipFile, EOFError) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(f"expected whole gzip data ({error})", file=path) from None
 
 

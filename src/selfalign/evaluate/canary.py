@@ -18,26 +18,37 @@ WRONG = "raise RuntimeError('a wrong answer')\n"
 
 
 def check_harness(benchmark: Benchmark, scorer: Scorer, pool: Pool) -> None:
-    """Score a known right and a known wrong answer: a sandbox that lacks a package must not look like a verdict.
+    """Score known right and wrong answers: a sandbox that lacks a package must not look like a verdict.
+
+    They are to the first task of each library that the benchmark is about.
 
     Raises:
-        InfrastructureError: either comes out otherwise.
+        InfrastructureError: one comes out otherwise.
     """
-    task = benchmark.tasks[0]
-    right = reference_solution(benchmark, task)
-    if not task.canonical_solution:
-        task, right = _ECHO, "print(input())\n"
+    tasks: dict[str, Task] = {}
+    for task in benchmark.tasks:
+        tasks.setdefault(task.library, task if task.canonical_solution else _ECHO)
     part = scorer.parts[0]
+    known = [
+        (task, answer, solution)
+        for task in tasks.values()
+        for answer, solution in (("right", _right(benchmark, task)), ("wrong", WRONG))
+    ]
     programs = [
         scorer.program(f"{task.id}: {answer} answer", task, solution, part)
-        for answer, solution in (("right", right), ("wrong", WRONG))
+        for task, answer, solution in known
     ]
-    good, bad = pool.run(programs)
-    if good.status != "passed":
-        last = good.stderr.strip().splitlines()[-1:]
-        raise InfrastructureError(
-            f"the sandbox ({pool.runtime}) fails the reference solution of {task.id}, so its verdicts would mean "
-            f"nothing: {good.status} {''.join(last)}"
-        )
-    if bad.status == "passed":
-        raise InfrastructureError(f"the sandbox ({pool.runtime}) passes a wrong answer to {task.id}")
+    for (task, answer, _), verdict in zip(known, pool.run(programs), strict=True):
+        passed = verdict.status == "passed"
+        if answer == "right" and not passed:
+            last = verdict.stderr.strip().splitlines()[-1:]
+            raise InfrastructureError(
+                f"the sandbox ({pool.runtime}) fails the reference solution of {task.id}, so its verdicts would mean "
+                f"nothing: {verdict.status} {''.join(last)}"
+            )
+        if answer == "wrong" and passed:
+            raise InfrastructureError(f"the sandbox ({pool.runtime}) passes a wrong answer to {task.id}")
+
+
+def _right(benchmark: Benchmark, task: Task) -> str:
+    return "print(input())\n" if task is _ECHO else reference_solution(benchmark, task)

@@ -47,19 +47,23 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
     """Score `samples`, write verdicts, timings and ``score.json`` into `out`; yield lines that tell the outcome.
 
     Raises:
-        DataError: samples or data are not whole; nothing is written.
+        DataError: samples, data or published verdicts are not whole; no score is written.
         InfrastructureError: the sandbox failed; no score is written.
     """
     out = Path(out)
+    # What an earlier run left must not pass for the score of one that fails.
+    for name in OUTPUTS:
+        (out / name).unlink(missing_ok=True)
     with ExitStack() as stack, ThreadPoolExecutor(1) as other:
         # The sandbox tests itself while the files are read.
         opening = other.submit(stack.enter_context, open_scoring_pool(options.runtime, options.workers))
         benchmark = load_benchmark(options.benchmark, options.version, options.data, window=options.window)
         read = read_samples(samples, benchmark)
-        published = read_published(options.published, benchmark) if options.published else None
-        # What an earlier run left must not pass for the score of one that fails.
-        for name in OUTPUTS:
-            (out / name).unlink(missing_ok=True)
+        published = (
+            read_published(options.published, benchmark.by_id(), benchmark.title)
+            if options.published
+            else None
+        )
         settings, truth = EvaluationConfig(), None
         if needs_ground_truth(benchmark):
             truth = Path(options.ground_truth or default_truth_path(benchmark))
@@ -68,11 +72,11 @@ def score_samples(samples: str | Path, out: str | Path, options: ScoreOptions) -
         scorer = build_scorer(benchmark, truth, exact_floats=options.exact_floats)
         files = {"out": out / "verdicts.jsonl", "timings": out / "timings.jsonl"}
         verdicts = write_verdicts(benchmark, read, scorer, opening.result(), **files)
+    comparison = compare(verdicts, published) if published is not None else None
     score = build_score(benchmark, verdicts, options.pass_at)
     write_json(out / "score.json", score)
     yield from _lines(score)
-    if published is not None:
-        comparison = compare(verdicts, published, benchmark)
+    if comparison is not None:
         write_json(out / "comparison.json", comparison)
         yield f"against the published verdicts: {comparison['agreeing']} of {comparison['tasks']} tasks agree"
         differing = comparison["differing"]

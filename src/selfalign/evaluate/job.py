@@ -56,12 +56,17 @@ def published_job(
     checksums = config.evaluation.checksums
     benchmark = load_benchmark(entry.benchmark, entry.version, data, checksums=checksums)
     read = read_samples(entry.samples.format(shared=shared), benchmark)
-    published = read_published(entry.verdicts.format(shared=shared), benchmark) if entry.verdicts else None
+    published = (
+        read_published(entry.verdicts.format(shared=shared), benchmark.by_id(), benchmark.title)
+        if entry.verdicts
+        else None
+    )
     scorer = build_scorer(benchmark, ground_truth, exact_floats=entry.exact_floats)
     with open_scoring_pool(config.execution.runtime, workers) as pool:
         found = write_verdicts(benchmark, read, scorer, pool, out=verdicts, timings=timings)
+    compared = compare(found, published) if published else None
     write_json(score, build_score(benchmark, found, config.evaluation.pass_at))
-    write_json(comparison, compare(found, published, benchmark) if published else None)
+    write_json(comparison, compared)
 
 
 def ground_truth_job(

@@ -44,7 +44,7 @@ def scores_table(summary: dict[str, Any]) -> str:
     ]
     tests = [
         f"\n{each['title']}, {name}: the tuned model differs by {100 * metric['difference']:+.1f} points from the base "
-        f"model (exact McNemar test, p = {metric['mcnemar']['p_value']:.2g})."
+        f"model (exact McNemar test of first answers, p = {metric['mcnemar']['p_value']:.2g})."
         for each in summary["comparisons"]
         for name, metric in each["metrics"].items()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from selfalign.evaluate.harness import MOST, contest, evalplus_check, oracle, warm_up
+from selfalign.evaluate.harness import MOST, contest, evalplus_check, oracle, script, warm_up
 from selfalign.sandbox import Pool, open_pool
 
 
@@ -13,4 +13,6 @@ def open_scoring_pool(runtime: str = "auto", workers: int | None = None) -> Abst
 
     See :func:`~selfalign.sandbox.open_pool` for the arguments and what is raised.
     """
-    return open_pool(runtime, workers=workers, most=MOST, warm=warm_up(evalplus_check, oracle, contest))
+    return open_pool(
+        runtime, workers=workers, most=MOST, warm=warm_up(evalplus_check, oracle, contest, script)
+    )

@@ -45,7 +45,7 @@ class Asker:
         if self.layout.solution == "fenced":
             return last_fenced(completion)
         code = completion.partition(FENCE)[0] if isinstance(self.layout, ChatLayout) else completion
-        return task.prompt + code if self.layout.solution == "prompt+completion" else code
+        return task.beginning + code if self.layout.solution == "prompt+completion" else code
 
 
 def asker(benchmark: Benchmark, layout: str, render: Render = inference_prompt) -> Asker:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from selfalign.benchmarks import Benchmark
 from selfalign.core.errors import DataError
+from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record, read_json
 from selfalign.evaluate.scoring import PASS
 
-Published = Mapping[str, Sequence[Mapping[str, str | None]]]
+
+@dataclass(frozen=True)
+class Published:
+    """Published verdicts.
+
+    Attributes:
+        path: the file they are in.
+        statuses: by task, base and plus status of each sample.
+        sha256: of that file.
+    """
+
+    path: str | Path
+    statuses: Mapping[str, Sequence[Mapping[str, str | None]]]
+    sha256: str
 
 
-def read_published(path: str | Path, benchmark: Benchmark) -> Published:
-    """Return EvalPlus' results file as, by task, a list with base and plus status of each sample.
+def read_published(path: str | Path, tasks: Collection[str], title: str) -> Published:
+    """Return the verdicts in EvalPlus' results file, which must be on `tasks`, those of the benchmark called `title`.
 
     Raises:
         DataError: it is something else, or of other tasks.
@@ -38,29 +53,34 @@ def read_published(path: str | Path, benchmark: Benchmark) -> Published:
             file=path,
             field="eval",
         ) from None
-    strangers = sorted(set(found) ^ set(benchmark.by_id()))
+    strangers = sorted(set(found) ^ set(tasks))
     if strangers:
         raise DataError(
-            f"expected verdicts on the tasks of {benchmark.definition.title} {benchmark.version}: "
-            f"{len(strangers)} differ, such as {strangers[0]}",
+            f"expected verdicts on the tasks of {title}: {len(strangers)} differ, such as {strangers[0]}",
             file=path,
         )
-    return found
+    return Published(path, found, file_sha256(path))
 
 
-def compare(verdicts: Sequence[Record], published: Published, benchmark: Benchmark) -> dict[str, Any]:
+def compare(verdicts: Sequence[Record], published: Published) -> dict[str, Any]:
     """Compare our verdicts with published ones, part by part, as pass or not.
 
     Raises:
         DataError: the published verdicts are on another number of samples.
     """
-    known = known_differences(benchmark)
+    counts = Counter(verdict["task_id"] for verdict in verdicts)
+    for task_id, count in counts.items():
+        if count != len(published.statuses[task_id]):
+            raise DataError(
+                f"expected verdicts on {count} sample(s) of task '{task_id}', found "
+                f"{len(published.statuses[task_id])}",
+                file=published.path,
+            )
+    known = known_differences(published)
     differing = []
     for verdict in verdicts:
         task_id, number = verdict["task_id"], verdict["sample"]
-        if number >= len(published[task_id]):
-            raise DataError(f"the published verdicts have no sample {number} of task {task_id}")
-        theirs = published[task_id][number]
+        theirs = published.statuses[task_id][number]
         for part in ("base", "plus"):
             if part not in verdict or theirs[part] is None:
                 continue
@@ -89,14 +109,16 @@ def compare(verdicts: Sequence[Record], published: Published, benchmark: Benchma
     }
 
 
-def known_differences(benchmark: Benchmark) -> dict[str, str]:
-    """Return explanations of differences from published verdicts, by ``task:part``, as data with the project."""
+def known_differences(published: Published) -> dict[str, str]:
+    """Return what explains differences from just these published verdicts, by ``task:part``, as data with the project."""
     text = (files("selfalign.evaluate") / "known_differences.yaml").read_text(encoding="utf-8")
-    found = yaml.safe_load(text).get(benchmark.name, {}).get(benchmark.version, {})
+    found = yaml.safe_load(text).get(published.sha256, {})
     return {key: " ".join(value.split()) for key, value in found.items()}
 
 
 def _correct(published: Published, *parts: str) -> int:
     return sum(
-        all(sample[part] == PASS for part in parts) for samples in published.values() for sample in samples
+        all(sample[part] == PASS for part in parts)
+        for samples in published.statuses.values()
+        for sample in samples
     )

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from selfalign.benchmarks import load_definition
-from selfalign.core.jsonl import atomic_path, read_json, write_json
+from selfalign.core.jsonl import atomic_path, read_json, read_jsonl, write_json
+from selfalign.evaluate.published import compare, read_published
 
 COLUMNS = (
     "model",
@@ -28,6 +29,7 @@ COLUMNS = (
     "how",
 )
 NOT_RUN = "not run here: needs the model"
+ANEW = "The answer was generated anew."
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,15 @@ class Obtained:
         model: what was scored, by the name that the published figures use.
         how: where the answers come from, in a few words.
         score: path of ``score.json``.
-        comparison: path of ``comparison.json``; None: no published verdicts to compare with.
+        comparison: path of ``comparison.json``; None: these are not the published answers.
+        published: path of published verdicts on other answers of the same model to the same tasks, if there are.
     """
 
     model: str
     how: str
     score: str | Path
     comparison: str | Path | None = None
+    published: str | Path | None = None
 
 
 def published_figures() -> list[dict[str, Any]]:
@@ -68,7 +72,7 @@ def reproduction_rows(obtained: Sequence[Obtained]) -> list[dict[str, Any]]:
     rows = []
     for each in obtained:
         score = read_json(each.score)
-        comparison = read_json(each.comparison) if each.comparison else None
+        comparison = read_json(each.comparison) if each.comparison else _compared_anew(each, score)
         for metric, found in score["metrics"].items():
             published = None
             for index, figure in enumerate(figures):
@@ -163,6 +167,21 @@ def _same(figure: dict[str, Any], model: str, score: dict[str, Any], metric: str
         and figure["metric"] == metric
         and figure.get("version") in (None, score["dataset"]["version"])
     )
+
+
+def _compared_anew(obtained: Obtained, score: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how verdicts on new answers differ from published ones; None where these are of another number."""
+    if obtained.published is None:
+        return None
+    verdicts = list(read_jsonl(Path(obtained.score).with_name("verdicts.jsonl")))
+    tasks = {verdict["task_id"] for verdict in verdicts}
+    title = f"{score['title']} {score['dataset']['version']}"
+    published = read_published(obtained.published, tasks, title)
+    if any(len(each) != score["samples_per_task"] for each in published.statuses.values()):
+        return None
+    comparison = compare(verdicts, published)
+    differing = [{**each, "explanation": ANEW} for each in comparison["differing"]]
+    return {**comparison, "differing": differing}
 
 
 def _differing(comparison: dict[str, Any] | None, metric: str) -> list[dict[str, Any]] | None:

@@ -28,38 +28,48 @@ class Sample:
 def read_samples(path: str | Path, benchmark: Benchmark) -> list[Sample]:
     """Return the samples in `path`, in the order of the benchmark's tasks.
 
-    A ``completion`` follows the task's prompt; a ``solution`` stands alone.
+    A ``solution`` stands alone; a ``completion`` follows the beginning of the program that the task gives, if any.
 
     Raises:
         DataError: a task id is unknown, tasks have no sample, a sample occurs twice (same task and ``sample``
             number or, without numbers, same text), tasks have different numbers of samples, or a line is not whole.
     """
     tasks = benchmark.by_id()
-    found: dict[str, list[tuple[int, Sample]]] = {task_id: [] for task_id in tasks}
+    found: dict[str, list[tuple[int, str]]] = {task_id: [] for task_id in tasks}
     records: dict[tuple[str, object], int] = {}
     twin: DataError | None = None
+    numbered: bool | None = None
     for number, record in read_numbered(path):
         task = _task_of(record, tasks, benchmark, path, number)
         solution = _solution_of(record, task, path, number)
-        identity = (task.id, record.get("sample", solution))
+        place = _number_of(record, path, number)
+        if numbered not in (None, place is not None):
+            raise DataError(
+                "expected it in every record, or in none", file=path, record=number, field="sample"
+            )
+        numbered = place is not None
+        identity = (task.id, solution if place is None else place)
         if identity in records:
             twin = twin or DataError(
                 f"the same sample of task '{task.id}' is there twice; the first is record {records[identity]}",
                 file=path,
                 record=number,
             )
-            if "sample" in record:
+            if numbered:
                 raise twin
         records.setdefault(identity, number)
-        place = record.get("sample", len(found[task.id]))
-        found[task.id].append((place, Sample(task, place, solution)))
+        found[task.id].append((len(found[task.id]) if place is None else place, solution))
     counts = {task_id: len(samples) for task_id, samples in found.items()}
     # Equal answers are no mistake where every task was sampled several times, and differ somewhere.
     distinct = Counter(task_id for task_id, _ in records)
     if twin and (len(set(counts.values())) > 1 or all(distinct[task_id] <= 1 for task_id in counts)):
         raise twin
     _refuse_gaps(path, benchmark, counts)
-    return [sample for samples in found.values() for _, sample in sorted(samples, key=lambda item: item[0])]
+    return [
+        Sample(tasks[task_id], rank, solution)
+        for task_id, samples in found.items()
+        for rank, (_, solution) in enumerate(sorted(samples, key=lambda item: item[0]))
+    ]
 
 
 def _task_of(
@@ -76,11 +86,15 @@ def _task_of(
     return tasks[task_id]
 
 
+def _number_of(record: Record, path: str | Path, number: int) -> int | None:
+    return require(record, "sample", int, file=path, number=number) if "sample" in record else None
+
+
 def _solution_of(record: Record, task: Task, path: str | Path, number: int) -> str:
     if "solution" in record:
         return require(record, "solution", str, file=path, number=number)
     if "completion" in record:
-        return task.prompt + require(record, "completion", str, file=path, number=number)
+        return task.beginning + require(record, "completion", str, file=path, number=number)
     raise DataError("expected a field 'completion' or 'solution'", file=path, record=number)
 
 

@@ -18,15 +18,15 @@ from selfalign.evaluate.statistics import interval, mean_pass_at_k
 def build_score(benchmark: Benchmark, verdicts: Sequence[Record], pass_at: Sequence[int]) -> dict[str, Any]:
     """Return the score of one set of samples.
 
-    ``metrics`` maps ``pass@k`` to its ``value`` and ``interval`` (95 %), between 0 and 1; at k = 1 with one sample a
-    task also to the number of ``correct`` tasks. A benchmark with added tests has ``base pass@k``, by its original
-    tests, and ``plus pass@k``, by all.
+    ``metrics`` maps ``pass@k``, for k = 1 and those of `pass_at` that the samples allow, to its ``value`` and
+    ``interval`` (95 %), between 0 and 1; with one sample a task also to the number of ``correct`` tasks. A benchmark
+    with added tests has ``base pass@k``, by its original tests, and ``plus pass@k``, by all.
     """
     samples = len(verdicts) // len(benchmark.tasks)
     metrics: dict[str, dict[str, Any]] = {}
     for prefix, parts in metric_parts(benchmark.definition.has_plus).items():
         counts = _counts(verdicts, parts)
-        for k in pass_at:
+        for k in sorted({1, *pass_at}):
             if k > samples:
                 continue
             metric = {"value": mean_pass_at_k(counts, k), "interval": list(interval(counts, k))}

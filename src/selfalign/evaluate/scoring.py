@@ -58,21 +58,22 @@ def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tup
             key = f"{sample.task.id}#{sample.number}:{part}"
             yield scorer.program(key, sample.task, sample.solution, part)
 
-    found: dict[int, Verdict] = {}
+    # Verdicts hold what programs wrote, so only what is needed of them is kept.
+    found: dict[int, tuple[dict[str, Any], float]] = {}
     for number, verdict in zip(order, pool.run(programs()), strict=True):
         if verdict.status == "infrastructure":
             raise InfrastructureError(
                 f"{verdict.key}: the sandbox could not run it, so there is no score: "
                 f"{verdict.stderr or verdict.error}"
             )
-        found[number] = verdict
+        found[number] = part_verdict(verdict), round(verdict.cpu_s, 3)
     numbers = iter(range(len(jobs)))
     for sample in samples:
-        verdicts = {part: found[next(numbers)] for part in scorer.parts}
-        parts = {part: part_verdict(verdict) for part, verdict in verdicts.items()}
+        judged = {part: found[next(numbers)] for part in scorer.parts}
+        parts = {part: verdict for part, (verdict, _) in judged.items()}
         passed = all(each["status"] == PASS for each in parts.values())
         identity = {"task_id": sample.task.id, "sample": sample.number}
-        seconds = {part: round(verdict.cpu_s, 3) for part, verdict in verdicts.items()}
+        seconds = {part: spent for part, (_, spent) in judged.items()}
         yield {**identity, "passed": passed, **parts}, {**identity, **seconds}
 
 

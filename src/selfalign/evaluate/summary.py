@@ -16,6 +16,8 @@ from selfalign.evaluate.statistics import mcnemar
 def write_summary(scores: Mapping[tuple[str, str], str | Path], out: str | Path) -> None:
     """Write the summary.
 
+    A comparison has the difference of the two scores and the exact McNemar test of the first answers to each task.
+
     Args:
         scores: the directory with ``score.json`` and ``verdicts.jsonl`` of each (model, benchmark).
 

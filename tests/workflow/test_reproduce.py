@@ -1,0 +1,99 @@
+"""`snakemake reproduce` on published answers and benchmark data of our own: what runs, what is written, what is not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from own_records import EVOEVAL
+from tests.workflow.harness import Build, tiny_config, working_copy
+
+from selfalign.core.jsonl import read_json, write_json, write_jsonl
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(300)]
+
+ANSWER = "def spread(values):\n    return sorted(values)[-1] - sorted(values)[0]\n"
+RULES = ["ground_truth", "published_score", "reproduce"]
+
+
+def _published(model: str) -> dict:
+    return {
+        "model": model,
+        "benchmark": "evoeval",
+        "version": "creative-v0.1.0",
+        "data": "data.jsonl",
+        "samples": f"{model}.jsonl",
+        "verdicts": f"{model}.json",
+    }
+
+
+@pytest.fixture
+def build(tmp_path) -> Build:
+    """A working copy with one task, and two models' published answers to it."""
+    config = tiny_config()
+    config["evaluation"] = {"published_samples": [_published("first"), _published("second")]}
+    build = Build(working_copy(tmp_path), config)
+    write_jsonl(build.directory / "data.jsonl", EVOEVAL)
+    for model, solution in (("first", ANSWER), ("second", "def spread(values):\n    return 0\n")):
+        write_jsonl(build.directory / f"{model}.jsonl", [{"task_id": "EvoEval/0", "solution": solution}])
+        statuses = {"base_status": "pass", "plus_status": None}
+        write_json(build.directory / f"{model}.json", {"eval": {"EvoEval/0": [statuses]}})
+    return build
+
+
+def _planned(build: Build) -> dict[str, int]:
+    done = build.snakemake("reproduce", "--dry-run", "--quiet", "host")
+    assert done.returncode == 0, done.stdout[-3000:]
+    found = re.findall(r"^(\w+) +(\d+)$", done.stdout, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in found if rule != "total"}
+
+
+def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(build):
+    done = build.snakemake("reproduce")
+    assert done.returncode == 0, done.stdout[-3000:]
+    jobs = re.findall(r"^\[.*\]\nFinished jobid: \d+ \(Rule: (\w+)\)", done.stdout, flags=re.MULTILINE)
+    assert sorted(jobs) == ["ground_truth", "published_score", "published_score", "reproduce"]
+    rows = read_json(build.result("reproduce/table.json"))["rows"]
+    right, wrong = rows[:2]
+    assert (right["obtained"]["correct"], right["differing"]) == (1, [])
+    assert (wrong["obtained"]["correct"], [each["task_id"] for each in wrong["differing"]]) == (
+        0,
+        ["EvoEval/0"],
+    )
+    assert _planned(build) == {}
+
+    write_jsonl(
+        build.directory / "second.jsonl", [{"task_id": "EvoEval/0", "solution": f"# mended\n{ANSWER}"}]
+    )
+    assert _planned(build) == {"published_score": 1, "reproduce": 1}
+    write_jsonl(build.directory / "data.jsonl", [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
+    assert _planned(build) == {"ground_truth": 1, "published_score": 2, "reproduce": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("first.jsonl", [{"task_id": "EvoEval/7", "solution": ""}], "has no task 'EvoEval/7'"),
+        ("first.jsonl", [], "1 of 1 tasks of EvoEval creative-v0.1.0 have no sample"),
+        ("first.jsonl", [{"task_id": "EvoEval/0", "solution": ""}] * 2, "is there twice"),
+        ("data.jsonl", EVOEVAL * 2, "task EvoEval/0 occurs twice"),
+    ],
+)
+def test_bad_files_are_one_line_of_the_workflow_and_no_score(build, name, content, line):
+    write_jsonl(build.directory / name, content)
+    done = build.snakemake("reproduce")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout
+    assert f"selfalign: error: {name}" in done.stdout or "selfalign: error: EvoEval" in done.stdout
+    assert line in done.stdout
+    assert not build.result("reproduce/table.json").exists()
+    assert not list(build.result("reproduce").glob("first-*/*"))
+
+
+def test_data_with_another_hash_than_the_configured_are_no_score(build):
+    build.config["evaluation"]["checksums"] = {"evoeval/EvoEval_creative-v0.1.0.jsonl.gz": "0" * 64}
+    done = build.snakemake("reproduce")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout
+    assert "these are other data" in done.stdout
+    assert not build.result("reproduce").exists() or not list(build.result("reproduce").glob("*/score.json"))
