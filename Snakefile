@@ -7,6 +7,7 @@ from selfalign.core.config import load_config
 from selfalign.core.config.overrides import with_types
 from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.core.lock import hold_lock
+from selfalign.core.unmade import Unmade
 
 min_version("9.27")
 
@@ -41,12 +42,17 @@ if CACHING:
 
 FINGERPRINTS.save()
 
+UNMADE = Unmade(".snakemake/selfalign/unmade.json")
+if workflow.is_main_process:
+    mark_incomplete(UNMADE.overtaken())
+
 
 # Instead of Snakemake's lock, which a killed run leaves behind (profiles/default: nolock): this one dies with us.
 onstart:
     try:
         check_push(workflow.dag_settings.targets)
         hold_lock(".snakemake/selfalign/lock")
+        UNMADE.expect(lasting_outputs(workflow.dag.needrun_jobs()))
     except SelfalignError as error:
         raise WorkflowError(str(error)) from None
 
@@ -67,6 +73,7 @@ rule all:
 
 
 onsuccess:
+    UNMADE.settle()
     Path(UNFINISHED).unlink(missing_ok=True)
 
 

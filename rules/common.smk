@@ -41,6 +41,26 @@ def shards(stage, kind="shards", suffix=".jsonl"):
     return [f"{RUN}/{stage}/{kind}/{shard}{suffix}" for shard in SHARDS]
 
 
+def lasting_outputs(jobs):
+    """Return the output files of jobs that lie here and stay."""
+    return [
+        str(file)
+        for job in jobs
+        for file in job.output
+        if file not in job.temp_output and not file.is_storage
+    ]
+
+
+def mark_incomplete(paths):
+    """Make Snakemake take files for what killed jobs have left: they are made again (profiles/default: rerun-incomplete)."""
+    from snakemake.persistence.file import FilePersistence
+
+    if paths:
+        records = FilePersistence(nolock=True)
+        for path in paths:
+            records._mark_incomplete(path, None)
+
+
 def server_input(model):
     """Return what it takes to have `model` served: its checkpoint, or nothing if a server runs elsewhere."""
     return [] if config["server"]["kind"] == "external" else f"{RUN}/model/{model}"

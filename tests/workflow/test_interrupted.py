@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +104,40 @@ def test_interrupted_at_every_stage(finished, tmp_path):
     ours, theirs = hashes(build), hashes(finished)
     assert len(theirs) > 60
     assert ours == theirs
+    wait_for_processes(directory)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_nothing_made_of_an_earlier_configuration_passes_for_this_ones(finished, tmp_path, killed):
+    """A job in the middle that fails or is killed takes its old output with it; what was made of that is still there."""
+    directory = tmp_path / "copy"
+    shutil.copytree(finished.directory, directory, symlinks=True)
+    build, scores = Build(directory, tiny_config()), "results/tiny/scores/summary.json"
+    build.config["training"]["learning_rate"] = 1e-3
+    card = build.result("model/tuned/selfalign.json")
+    assert "0.001" not in card.read_text()
+    before = (build.directory / scores).stat().st_mtime_ns
+    if killed:
+        interrupt(build, "logs/train.log", signal.SIGKILL)
+        wait_for_processes(directory)
+        shutil.rmtree(card.parent, ignore_errors=True)  # it may just have been done
+    else:
+        build.config["training"]["min_rows"] = 1000
+        failed = build.snakemake(scores)
+        assert failed.returncode == 1
+        assert "expected at least 1000 rows" in failed.stdout
+        build.config["training"]["min_rows"] = 1
+    assert not card.exists()
+    assert (build.directory / scores).exists()
+    done = build.snakemake(scores)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "0.001" in card.read_text()
+    assert (build.directory / scores).stat().st_mtime_ns > before
+    assert "Nothing to be done" in build.snakemake(scores).stdout
+
+
+def wait_for_processes(directory) -> None:
+    """Wait until no process works in `directory`."""
     deadline = time.monotonic() + 30
     while processes_in(directory) and time.monotonic() < deadline:
         time.sleep(0.2)
