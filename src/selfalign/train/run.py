@@ -25,7 +25,7 @@ from selfalign.core.lifetime import die_with_parent
 from selfalign.core.logs import configure_logging
 from selfalign.train import checkpoints
 from selfalign.train.architecture import no_dropout, read_model_config
-from selfalign.train.attention import choose_attention
+from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import Plan
 from selfalign.train.data import Encoded, encode, load_tokenizer, read_pairs
 from selfalign.train.job import Job
@@ -98,15 +98,16 @@ def build_trainer(
     plan = Plan(lengths, config, arguments.world_size)
     arguments.max_steps = plan.steps
     known = read_model_config(base)
+    attention = choose_attention(config, known)
     model = AutoModelForCausalLM.from_pretrained(
         base,
         dtype=torch.bfloat16 if config.precision == "bfloat16" else torch.float32,
-        attn_implementation=choose_attention(config, known),
+        attn_implementation=attention,
         **no_dropout(known, base),
     )
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return StepTrainer(
-        Steps(encoded, plan, arguments.process_index, pad),
+        Steps(encoded, plan, arguments.process_index, pad, share_prefix=attention == ROW_BY_ROW),
         model=model,
         args=arguments,
         callbacks=[_Seal()],

@@ -44,7 +44,8 @@ class TrainingConfig(Section):
         default="packed",
         description="How a step's rows are cut into batches, which changes its speed and not its gradient. "
         "padded: batch_size rows padded to the longest (published); grouped: rows of similar length together; "
-        "packed: whole rows side by side without padding, none sees another.",
+        "packed: whole rows side by side without padding, none sees another; on a CPU with attention auto, what all "
+        "rows of a batch begin with is computed once.",
     )
     packed_tokens: int = Field(
         default=1024, ge=16, description="Tokens of a batch that is packed (at least the longest row's)."
