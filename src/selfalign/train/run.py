@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArgument
 from selfalign.core.chat import CHAT_TEMPLATE
 from selfalign.core.checkpoint import read_identity, write_card
 from selfalign.core.config.training import TrainingConfig
-from selfalign.core.errors import ConfigError, SelfalignError
+from selfalign.core.errors import ConfigError, SelfalignError, explain
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import write_jsonl
 from selfalign.core.lifetime import die_with_parent
@@ -171,13 +171,25 @@ class _Seal(TrainerCallback):
 
 
 def main() -> None:
-    """Train the job in the file that is the one argument; end with one line and status 1 for errors of ours."""
+    """Train the job in the file that is the one argument; when that fails, leave a line for the launcher and end with 1.
+
+    The line is all that there is to say about an error that a person can mend; a defect's traceback is logged.
+    """
     die_with_parent()
     configure_logging()
+    job = Job.read(Path(sys.argv[1]))
     try:
-        train(Job.read(Path(sys.argv[1])))
-    except SelfalignError as error:
-        sys.exit(f"selfalign: error: {error}")
+        train(job)
+    except Exception as error:
+        line = str(error) if isinstance(error, SelfalignError) else explain(error)
+        if line is None:
+            logger.exception("training failed")
+            line = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            logger.error("%s", line)
+        job.checkpoints.mkdir(parents=True, exist_ok=True)
+        job.failure.write_text(line, encoding="utf-8")
+        sys.exit(1)
 
 
 if __name__ == "__main__":
