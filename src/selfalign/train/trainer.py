@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -161,7 +161,9 @@ def peak_memory_mb() -> float:
     """Return the most memory this process has had, in MiB: on the GPU where there is one, else resident."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    # Not getrusage's maximum: that counts what the parent had when it started us.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
 
 
 def _only_item(items: list[Any]) -> Any:
