@@ -9,8 +9,9 @@ the instruction and the source as the response, cut at 1280 tokens.
 The same steps, so the same rows and the same gradients, are computed with each batching, each in a process of
 its own. Figures (the last line of the output is one JSON object):
 
-- ``tokens_per_s``: tokens of rows (padding does not count) per second of wall time, by batching; the first step,
-  which warms up, is left out. ``tokens_per_cpu_s``: the same per second of CPU time, steadier on a busy machine.
+- ``tokens_per_s``: tokens of rows per second of wall time, by batching; the first step, which warms up, is left out.
+  Padding does not count. What all rows begin with (the system sentence of the prompt) counts in every row, and is
+  computed once a batch when packed. ``tokens_per_cpu_s``: the same per second of CPU time, steadier on a busy machine.
 - ``packing_ratio``, ``grouping_ratio``: over ``one_by_one``, the published batching. ``padded_4`` is rows in their
   shuffled order padded to the longest of 4; ``grouped_4`` rows of similar length.
 - ``peak_memory_mb``: most resident memory of each process.

@@ -47,6 +47,8 @@ def _no_model_is_loaded(monkeypatch):
         ([GOOD, {"instruction": "Add."}], r"rows\.jsonl.*2.*response"),
         ([GOOD, {"instruction": 3, "response": "a"}], r"rows\.jsonl.*2.*instruction"),
         ([GOOD, {"instruction": "Add.", "response": None}], r"rows\.jsonl.*2.*response"),
+        ([GOOD, {"instruction": "Add.", "response": ""}], r"rows\.jsonl.*2.*response.*empty"),
+        ([GOOD, {"instruction": " \n", "response": "a"}], r"rows\.jsonl.*2.*instruction.*empty"),
         (
             [GOOD, {"instruction": "many words " * 300, "response": "a"}],
             r"rows\.jsonl.*2.*instruction.*max_length",

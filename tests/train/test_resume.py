@@ -82,6 +82,14 @@ def test_killed_again_and_again_it_ends_with_the_same_files(llama, dataset, tmp_
     assert files(job.out) == uninterrupted
 
 
+def test_launcher_and_launched_look_for_checkpoints_in_the_same_place(llama, dataset, tmp_path):
+    for config in (TrainingConfig(), TrainingConfig(epochs=2, learning_rate=1), RECIPE):
+        job = Job(**{**vars(job_in(tmp_path, llama, dataset)), "config": config})
+        job.write(tmp_path / "job.json")
+        assert Job.read(tmp_path / "job.json") == job
+        assert Job.read(tmp_path / "job.json").checkpoints == job.checkpoints
+
+
 def reached(path: Path) -> int:
     number = path.name.partition("-")[2]
     return int(number) if number.isdigit() else 0

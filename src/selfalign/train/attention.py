@@ -1,7 +1,8 @@
 """Which attention a training computes with, and one of ours for rows packed side by side.
 
 transformers gives SDPA a mask for packed rows, so that every row's scores over all the other rows are computed
-and thrown away. Where no flash-attention kernel takes the rows' bounds, SDPA row by row does without the mask.
+and thrown away. Where no flash-attention kernel takes the rows' bounds, SDPA row by row does without the mask; and
+it lets the rows share the tokens that all of them begin with, which are then computed once.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ def attend_row_by_row(
     position_ids: torch.Tensor,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return causal attention within each of the rows that `position_ids` number from 0.
+    """Return causal attention within each of the rows side by side, which are told by their positions.
+
+    A row begins where the positions do not go on. The first row is whole; the others may begin at a position
+    P > 0: then the first P tokens of the first row are theirs too, and they attend to these and to their own.
 
     Args:
         query: (1, heads, tokens, size of a head); `key` and `value` the same with the heads they have.
@@ -59,15 +63,30 @@ def attend_row_by_row(
     Returns:
         (1, tokens, heads, size of a head), and None in place of the weights.
     """
-    starts = (position_ids[0] == 0).nonzero()[:, 0].tolist()
-    bounds = zip(starts, [*starts[1:], query.shape[2]], strict=True)
-    rows = [
-        sdpa_attention_forward(
-            module, query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], attention_mask, **kwargs
-        )[0]
-        for a, b in bounds
-    ]
+    lengths, shared = rows_side_by_side(position_ids[0])
+    # Split, not sliced: the gradient of a slice is as large as the whole.
+    pieces = [shared, lengths[0] - shared, *lengths[1:]]
+    (shared_key, *keys), (shared_value, *values) = (each.split(pieces, dim=2) for each in (key, value))
+    rows = []
+    for queries, own_key, own_value in zip(query.split(lengths, dim=2), keys, values, strict=True):
+        mask = attention_mask
+        if shared and rows:
+            own = queries.shape[2]
+            mask = queries.new_ones((own, shared + own), dtype=torch.bool).tril(shared)
+        row_key, row_value = torch.cat([shared_key, own_key], 2), torch.cat([shared_value, own_value], 2)
+        rows.append(sdpa_attention_forward(module, queries, row_key, row_value, mask, **kwargs)[0])
     return torch.cat(rows, dim=1), None
+
+
+def rows_side_by_side(positions: torch.Tensor) -> tuple[list[int], int]:
+    """Return the number of tokens of every row, and that of the tokens they share with the first.
+
+    Args:
+        positions: int64, (tokens,); a row begins where they do not go on.
+    """
+    breaks = ((positions[1:] != positions[:-1] + 1).nonzero()[:, 0] + 1).tolist()
+    bounds = zip([0, *breaks], [*breaks, len(positions)], strict=True)
+    return [stop - start for start, stop in bounds], int(positions[breaks[0]]) if breaks else 0
 
 
 def _flash_attention_works(config: TrainingConfig, family: str) -> bool:

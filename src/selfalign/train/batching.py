@@ -126,24 +126,46 @@ def collate_padded(examples: Sequence[Example], weights: Sequence[float], pad: i
     }
 
 
-def collate_packed(examples: Sequence[Example], weights: Sequence[float]) -> dict[str, Any]:
+def collate_packed(
+    examples: Sequence[Example], weights: Sequence[float], *, shared: int = 0
+) -> dict[str, Any]:
     """Return rows as one sequence without padding, with positions that start anew at every row.
 
     transformers takes such positions without an attention mask for rows side by side, and lets none attend to
     another. The first label of each row carries no loss, for it would be predicted from the row before.
     Tensors of shape (1, tokens).
+
+    Args:
+        shared: tokens that all rows begin with (:func:`common_prefix`) and that only the first of them keeps; the
+            positions of the others start at this number. Only our own attention understands that.
     """
     import torch
 
     ids, labels, positions, spread = [], [], [], []
-    for each, weight in zip(examples, weights, strict=True):
-        ids += each["input_ids"]
-        labels += [IGNORED, *each["labels"][1:]]
-        positions += range(len(each["input_ids"]))
-        spread += [weight] * len(each["input_ids"])
+    for place, (each, weight) in enumerate(zip(examples, weights, strict=True)):
+        start, stop = shared if place else 0, len(each["input_ids"])
+        ids += each["input_ids"][start:]
+        labels += [IGNORED, *each["labels"][start + 1 :]]
+        positions += range(start, stop)
+        spread += [weight] * (stop - start)
     return {
         "input_ids": torch.tensor([ids]),
         "labels": torch.tensor([labels]),
         "position_ids": torch.tensor([positions]),
         "weights": torch.tensor([spread], dtype=torch.float32),
     }
+
+
+def common_prefix(examples: Sequence[Example]) -> int:
+    """Return how many tokens all rows begin with, as far as none of these predicts a label.
+
+    What these tokens become in the model is the same in every row, for none sees what follows it.
+    """
+    most = min(_first_label(each) for each in examples) - 1
+    columns = zip(*(each["input_ids"][:most] for each in examples), strict=True)
+    return next((place for place, ids in enumerate(columns) if len(set(ids)) > 1), most)
+
+
+def _first_label(example: Example) -> int:
+    labels = example["labels"]
+    return next((n for n, label in enumerate(labels) if n and label != IGNORED), len(labels))

@@ -38,12 +38,13 @@ def read_pairs(path: str | Path, least: int = 1) -> list[Record]:
     """Return the rows of a data set.
 
     Raises:
-        DataError: there are fewer than `least` rows, or one lacks a text field; names file and line.
+        DataError: there are fewer than `least` rows, or one lacks a text or has an empty one; names file and line.
     """
     rows = []
     for number, record in read_numbered(path):
         for name in ("instruction", "response"):
-            require(record, name, str, file=path, number=number)
+            if not require(record, name, str, file=path, number=number).strip():
+                raise DataError("expected a text, found an empty one", file=path, record=number, field=name)
         rows.append(record)
     if len(rows) < least:
         raise DataError(

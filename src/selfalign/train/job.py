@@ -44,6 +44,11 @@ class Job:
         """Directory of the checkpoints of exactly this training."""
         return self.work / self.key
 
+    @property
+    def failure(self) -> Path:
+        """File in which a process that fails leaves the line that says why."""
+        return self.checkpoints / "failure.txt"
+
     def write(self, path: Path) -> None:
         """Write the job for :meth:`read`."""
         write_json(path, {k: v if k == "config" else str(v) for k, v in self._fields().items()})

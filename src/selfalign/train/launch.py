@@ -28,7 +28,7 @@ def launch(job: Job, threads: int | None = None, log: str | Path | None = None) 
 
     Raises:
         DataError, ConfigError: data, model or recipe do not fit; nothing was started.
-        InfrastructureError: the training processes failed; says where their messages are.
+        InfrastructureError: the training processes failed; says why, if they said it, and where their messages are.
     """
     # Imported for its name, and so that the fingerprint of the rule's code reaches what is launched.
     from selfalign.train import run
@@ -40,6 +40,7 @@ def launch(job: Job, threads: int | None = None, log: str | Path | None = None) 
     job.checkpoints.mkdir(parents=True, exist_ok=True)
     description = job.checkpoints / "job.json"
     job.write(description)
+    job.failure.unlink(missing_ok=True)
     command = [
         *(sys.executable, "-m", "accelerate.commands.launch"),
         *accelerate_arguments(job.config.accelerate, threads or len(os.sched_getaffinity(0))),
@@ -50,8 +51,9 @@ def launch(job: Job, threads: int | None = None, log: str | Path | None = None) 
         output = handle if log else None
         done = subprocess.run(command, stdout=output, stderr=output, check=False, preexec_fn=die_with_parent)
     if done.returncode:
-        where = f"; its messages are in {log}" if log else ""
-        raise InfrastructureError(f"training ended with exit status {done.returncode}{where}")
+        told = job.failure.read_text(encoding="utf-8") if job.failure.exists() else None
+        why = f"training failed: {told}" if told else f"training ended with exit status {done.returncode}"
+        raise InfrastructureError(why + (f"; its messages are in {log}" if log else ""))
     shutil.rmtree(job.work)
 
 
@@ -89,7 +91,8 @@ def accelerate_arguments(name: str, threads: int) -> list[str]:
         raise ConfigError(
             f"configuration: 'training.accelerate' is {name!r}; expected auto, {known} or a file"
         )
-    arguments = ["--config_file", str(file), "--num_cpu_threads_per_process", str(threads)]
+    # Quiet: where a process fails, its own messages are enough, without the launcher's traceback.
+    arguments = ["--quiet", "--config_file", str(file), "--num_cpu_threads_per_process", str(threads)]
     if name in ("ddp", "fsdp", "zero3"):
         arguments += ["--num_processes", str(max(devices, 1))]
     return arguments

@@ -4,6 +4,9 @@ Weights, gradients and optimizer states are counted exactly, parameter by parame
 Activations follow the count of Korthikanti et al. (2022, arXiv:2205.05198) with an attention that stores no
 matrix of scores (SDPA, flash-attention). Time is arithmetic: 6 floating-point operations a parameter and
 token (8 where activations are computed again; Kaplan et al. 2020, arXiv:2001.08361) at an assumed share of the GPU's peak.
+
+The parts are added up though not all of them are there at once (the optimizer works when the activations are gone), so
+a run may need a third less. `tests/train/test_plan_measured.py` holds the sum against trainings on a CPU.
 """
 
 from __future__ import annotations

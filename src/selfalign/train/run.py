@@ -18,14 +18,14 @@ from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArgument
 from selfalign.core.chat import CHAT_TEMPLATE
 from selfalign.core.checkpoint import read_identity, write_card
 from selfalign.core.config.training import TrainingConfig
-from selfalign.core.errors import ConfigError, SelfalignError
+from selfalign.core.errors import ConfigError, SelfalignError, explain
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import write_jsonl
 from selfalign.core.lifetime import die_with_parent
 from selfalign.core.logs import configure_logging
 from selfalign.train import checkpoints
 from selfalign.train.architecture import no_dropout, read_model_config
-from selfalign.train.attention import choose_attention
+from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import Plan
 from selfalign.train.data import Encoded, encode, load_tokenizer, read_pairs
 from selfalign.train.job import Job
@@ -98,15 +98,16 @@ def build_trainer(
     plan = Plan(lengths, config, arguments.world_size)
     arguments.max_steps = plan.steps
     known = read_model_config(base)
+    attention = choose_attention(config, known)
     model = AutoModelForCausalLM.from_pretrained(
         base,
         dtype=torch.bfloat16 if config.precision == "bfloat16" else torch.float32,
-        attn_implementation=choose_attention(config, known),
+        attn_implementation=attention,
         **no_dropout(known, base),
     )
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return StepTrainer(
-        Steps(encoded, plan, arguments.process_index, pad),
+        Steps(encoded, plan, arguments.process_index, pad, share_prefix=attention == ROW_BY_ROW),
         model=model,
         args=arguments,
         callbacks=[_Seal()],
@@ -170,13 +171,25 @@ class _Seal(TrainerCallback):
 
 
 def main() -> None:
-    """Train the job in the file that is the one argument; end with one line and status 1 for errors of ours."""
+    """Train the job in the file that is the one argument; when that fails, leave a line for the launcher and end with 1.
+
+    The line is all that there is to say about an error that a person can mend; a defect's traceback is logged.
+    """
     die_with_parent()
     configure_logging()
+    job = Job.read(Path(sys.argv[1]))
     try:
-        train(Job.read(Path(sys.argv[1])))
-    except SelfalignError as error:
-        sys.exit(f"selfalign: error: {error}")
+        train(job)
+    except Exception as error:
+        line = str(error) if isinstance(error, SelfalignError) else explain(error)
+        if line is None:
+            logger.exception("training failed")
+            line = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            logger.error("%s", line)
+        job.checkpoints.mkdir(parents=True, exist_ok=True)
+        job.failure.write_text(line, encoding="utf-8")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,18 +18,28 @@ from accelerate.utils import DistributedType
 from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback
 
-from selfalign.train.batching import Plan, collate_packed, collate_padded, row_weights
+from selfalign.train.batching import Plan, collate_packed, collate_padded, common_prefix, row_weights
 from selfalign.train.data import IGNORED, Encoded
 
 
 class Steps(Dataset):
-    """The steps of a training; an item holds the batches of one step that one process computes."""
+    """The steps of a training; an item holds the batches of one step that one process computes.
 
-    def __init__(self, encoded: Encoded, plan: Plan, rank: int, pad: int) -> None:
+    Args:
+        rank: number of the process.
+        pad: id that rows of a padded batch are filled up with.
+        share_prefix: whether the tokens that all rows of a packed batch begin with are computed once, which the
+            model's attention must understand.
+    """
+
+    def __init__(
+        self, encoded: Encoded, plan: Plan, rank: int, pad: int, *, share_prefix: bool = False
+    ) -> None:
         self.encoded = encoded
         self.plan = plan
         self.rank = rank
         self.pad = pad
+        self.share_prefix = share_prefix
 
     def __len__(self) -> int:
         return self.plan.steps
@@ -42,10 +52,11 @@ class Steps(Dataset):
         for batch, counts in self.plan.share(step, self.rank):
             weights = [weight_of[row] if counts else 0.0 for row in batch]
             chosen = [self.encoded[row] for row in batch]
-            packed = self.plan.config.batching == "packed"
-            batches.append(
-                collate_packed(chosen, weights) if packed else collate_padded(chosen, weights, self.pad)
-            )
+            if self.plan.config.batching == "packed":
+                shared = common_prefix(chosen) if self.share_prefix else 0
+                batches.append(collate_packed(chosen, weights, shared=shared))
+            else:
+                batches.append(collate_padded(chosen, weights, self.pad))
         return {"batches": batches, "tokens": sum(self.plan.lengths[row] for row in rows)}
 
 
@@ -150,7 +161,9 @@ def peak_memory_mb() -> float:
     """Return the most memory this process has had, in MiB: on the GPU where there is one, else resident."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    # Not getrusage's maximum: that counts what the parent had when it started us.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
 
 
 def _only_item(items: list[Any]) -> Any:

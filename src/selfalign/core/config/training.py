@@ -27,7 +27,12 @@ class TrainingConfig(Section):
     warmup_share: float = Field(
         default=0.05, ge=0, lt=1, description="Share of the steps that warm up (published: 0.05)."
     )
-    epochs: float = Field(default=1, gt=0, description="Times every row is seen (published: 4).")
+    epochs: float = Field(
+        default=1,
+        gt=0,
+        validate_default=True,  # as read from a file it is 1.0, and the two would name different trainings
+        description="Times every row is seen (published: 4).",
+    )
     max_steps: int = Field(
         default=8, ge=-1, description="Optimizer steps at most; -1: as many as the epochs have."
     )
@@ -44,7 +49,8 @@ class TrainingConfig(Section):
         default="packed",
         description="How a step's rows are cut into batches, which changes its speed and not its gradient. "
         "padded: batch_size rows padded to the longest (published); grouped: rows of similar length together; "
-        "packed: whole rows side by side without padding, none sees another.",
+        "packed: whole rows side by side without padding, none sees another; on a CPU with attention auto, what all "
+        "rows of a batch begin with is computed once.",
     )
     packed_tokens: int = Field(
         default=1024, ge=16, description="Tokens of a batch that is packed (at least the longest row's)."

@@ -1,0 +1,48 @@
+"""What a person reads when the launched processes fail, and the configurations they are launched with."""
+
+import pytest
+from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import launch_command_parser
+
+from selfalign.core.config.training import TrainingConfig
+from selfalign.core.errors import InfrastructureError
+from selfalign.train.job import Job
+from selfalign.train.launch import CONFIGURATIONS, launch
+
+CONFIG = TrainingConfig(max_steps=1, accumulation=1, max_length=400)
+
+
+def test_a_failing_process_gives_one_line_and_no_traceback(tmp_path, llama, dataset, capfd):
+    # A place below a file: that shows only when the weights are to be written.
+    (tmp_path / "file").touch()
+    job = Job(CONFIG, llama, dataset, tmp_path / "file/tuned", tmp_path / "metrics", tmp_path / "work")
+    log = tmp_path / "log"
+    with pytest.raises(InfrastructureError) as caught:
+        launch(job, threads=1, log=log)
+    line = str(caught.value)
+    assert line.startswith("training failed: ")
+    assert line.endswith(f"; its messages are in {log}")
+    assert str(tmp_path / "file") in line
+    assert "\n" not in line
+    assert "Traceback" not in log.read_text() + capfd.readouterr().err
+
+
+def test_the_traceback_of_a_defect_is_in_the_log_without_the_launchers_own(
+    tmp_path, llama, dataset, monkeypatch
+):
+    monkeypatch.setattr(Job, "write", lambda job, path: path.write_text("{}"))
+    job = Job(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
+    log = tmp_path / "log"
+    with pytest.raises(InfrastructureError, match=r"^training ended with exit status 1; its messages are in"):
+        launch(job, threads=1, log=log)
+    assert "Traceback" in log.read_text()
+    assert "CalledProcessError" not in log.read_text()
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_configurations_are_known_to_the_installed_accelerate(file):
+    config = load_config_from_file(str(file))  # refuses what it does not know
+    options = set(vars(launch_command_parser().parse_args(["script"])))
+    assert set(config.fsdp_config) | set(config.deepspeed_config) <= options
+    assert bool(config.fsdp_config) == (file.stem == "fsdp")
+    assert bool(config.deepspeed_config) == (file.stem == "zero3")
