@@ -5,6 +5,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from selfalign.core.config.training import TrainingConfig
+from selfalign.core.errors import ConfigError
 from selfalign.train.architecture import read_model_config
 from selfalign.train.attention import ROW_BY_ROW, choose_attention, rows_side_by_side
 from selfalign.train.batching import collate_packed, collate_padded, common_prefix, row_weights
@@ -107,3 +108,11 @@ def test_rows_side_by_side_are_told_by_their_positions():
     assert rows_side_by_side(torch.arange(4)) == ([4], 0)
     assert rows_side_by_side(torch.tensor([0, 1, 2, 0, 1, 0])) == ([3, 2, 1], 0)
     assert rows_side_by_side(torch.tensor([0, 1, 2, 3, 2, 3, 4, 5, 2, 3])) == ([4, 4, 2], 2)
+
+
+def test_packing_is_refused_for_a_model_whose_attention_cannot_be_exchanged():
+    with pytest.raises(ConfigError, match=r"training\.batching.*'codegen'.*found packed"):
+        choose_attention(CONFIG, {"model_type": "codegen"})
+    padded = CONFIG.model_copy(update={"batching": "padded"})
+    assert choose_attention(padded, {"model_type": "codegen"}) == "eager"
+    assert choose_attention(padded, {"model_type": "llama"}) == "sdpa" or torch.cuda.is_available()

@@ -15,6 +15,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from selfalign.core.config.training import TrainingConfig
+from selfalign.core.errors import ConfigError
 
 ROW_BY_ROW = "sdpa_row_by_row"
 
@@ -22,16 +23,28 @@ ROW_BY_ROW = "sdpa_row_by_row"
 def choose_attention(config: TrainingConfig, model: dict[str, Any]) -> str:
     """Return the name of the attention to load a model with, registered with transformers.
 
-    ``auto`` is flash-attention 2 where it can be used, else SDPA: row by row for packed rows on a CPU (on a GPU
+    ``auto`` is flash-attention 2 where it can be used, else SDPA if the model has it: row by row for packed rows on a CPU (on a GPU
     the bounds would have to be fetched from it in every layer), if no row is longer than the model's window.
 
     Args:
         model: the configuration of the checkpoint.
+
+    Raises:
+        ConfigError: rows are to be packed, and the model computes attention by code of its own, which may not keep
+            them apart.
     """
+    family = model["model_type"]
+    if config.batching == "packed" and not _supports(family, "_supports_attention_backend"):
+        raise ConfigError(
+            f"training.batching: expected padded or grouped for a model of the type {family!r}, whose attention does "
+            "not go through transformers' interface; found packed"
+        )
     if config.attention != "auto":
         return config.attention
-    if _flash_attention_works(config, model["model_type"]):
+    if _flash_attention_works(config, family):
         return "flash_attention_2"
+    if not _supports(family, "_supports_sdpa"):
+        return "eager"
     window = model.get("sliding_window")
     fits = window is None or config.max_length <= window
     if config.batching == "packed" and fits and not torch.cuda.is_available():
@@ -90,9 +103,17 @@ def rows_side_by_side(positions: torch.Tensor) -> tuple[list[int], int]:
 
 
 def _flash_attention_works(config: TrainingConfig, family: str) -> bool:
+    usable = torch.cuda.is_available() and config.precision == "bfloat16"
+    return (
+        usable
+        and _supports(family, "_supports_flash_attn")
+        and importlib.util.find_spec("flash_attn") is not None
+    )
+
+
+def _supports(family: str, what: str) -> bool:
+    """Return what transformers says of a family's causal language model by the class attribute `what`."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-    supported = getattr(MODEL_FOR_CAUSAL_LM_MAPPING[CONFIG_MAPPING[family]], "_supports_flash_attn", False)
-    usable = torch.cuda.is_available() and config.precision == "bfloat16"
-    return supported and usable and importlib.util.find_spec("flash_attn") is not None
+    return getattr(MODEL_FOR_CAUSAL_LM_MAPPING[CONFIG_MAPPING[family]], what, False)

@@ -12,6 +12,7 @@ from pathlib import Path
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.lifetime import die_with_parent
 from selfalign.train.architecture import check_weights, no_dropout, read_model_config
+from selfalign.train.attention import choose_attention
 from selfalign.train.data import encode, load_tokenizer, read_pairs
 from selfalign.train.job import Job
 
@@ -66,6 +67,7 @@ def check(job: Job) -> None:
     rows = read_pairs(job.dataset, job.config.min_rows)
     known = read_model_config(job.base)
     no_dropout(known, job.base)
+    choose_attention(job.config, known)
     tokenizer = load_tokenizer(job.base)
     check_weights(job.base, len(tokenizer), known.get("vocab_size"))
     encoded = encode(rows, tokenizer, job.config.max_length, job.dataset)
