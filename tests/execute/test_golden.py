@@ -72,7 +72,7 @@ def test_a_second_run_executes_nothing_and_gives_the_same_bytes(tmp_path, monkey
     write_jsonl(tmp_path / "in.jsonl", [{"response": fenced(f"assert {n} % 3")} for n in range(6)])
     for name in ("first", "second"):
         if name == "second":
-            monkeypatch.setattr("selfalign.sandbox.pool.Pool._run_one", None)
+            monkeypatch.setattr("selfalign.sandbox.pool.Pool._run_all", None)
         out = [tmp_path / f"{name}.{kind}" for kind in ("rows", "verdicts")]
         counts = execute_file(
             tmp_path / "in.jsonl", out[0], verdicts=out[1], cache=tmp_path / "cache", runtime="bubblewrap"
