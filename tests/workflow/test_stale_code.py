@@ -35,6 +35,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.logs": ("train",),
     "selfalign.core.outcomes": ("collect_functions",),
     "selfalign.core.recipe": ("concepts",),
+    "selfalign.core.unmade": (),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
     "selfalign.benchmarks.fetch": (),
     "selfalign.contamination": ("collect_functions",),
