@@ -6,83 +6,46 @@ The last line of the output is one JSON object. For each runtime that works here
 
 - ``programs_per_s``, and ``cpu_ms``: milliseconds of the machine's CPU time per program, everything included:
   supervisor, engine, zygote, program, and whatever else runs, so let nothing else run;
-- ``baseline_ratio``: programs per second over the baseline's; ``ceiling_share``: over the ceiling's.
+- ``baseline_ratio``: programs per second over the baseline's; ``pool_ratio``: over those of ``pool``;
+  ``ceiling_share``: over the ceiling's.
 
-- baseline: a ``ProcessPoolExecutor`` whose workers start a ``multiprocessing.Process`` per program, in chunks of
-  the number of cores, each chunk waiting for its slowest; nothing is isolated. What the reference does.
+- baseline: what the reference does, not isolated: ``reference`` of benchmarks/sandbox_ways.py.
+- pool: the same pool of processes without the steps that the reference takes around a program.
+- ceiling: a bare fork: ``fork`` there.
 - docker_run: a fresh ``docker run`` of the same image per program, as many at once as there are cores.
-- ceiling: a warm interpreter that forks, compiles and executes the program and waits, one at a time on every
-  core; nothing is isolated, limited, captured or judged.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psutil
+from sandbox_ways import PROGRAM
 
 from selfalign.core.errors import SelfalignError
 from selfalign.sandbox import Program, open_pool
 from selfalign.sandbox.engines import Docker
 
-PROGRAM = """
-def merge(a, b):
-    out = []
-    while a and b:
-        out.append((a if a[0] <= b[0] else b).pop(0))
-    return out + a + b
-
-assert merge([1, 4], [2, 3]) == [1, 2, 3, 4]
-assert merge([], [1]) == [1]
-"""
+WAYS = Path(__file__).with_name("sandbox_ways.py")
 CORES = os.cpu_count() or 1
 MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 ENGINES = ("docker", "podman")
 RUNTIMES = (*ENGINES, "bubblewrap", "none")
 
 
-def execute(source: str) -> None:
-    exec(compile(source, "<program>", "exec"), {"__name__": "__main__"})
-
-
-def one_process(source: str) -> int | None:
-    process = multiprocessing.get_context("fork").Process(target=execute, args=(source,))
-    process.start()
-    process.join(10)
-    return process.exitcode
-
-
-def baseline(count: int) -> None:
-    done = 0
-    while done < count:
-        with ProcessPoolExecutor(CORES, mp_context=multiprocessing.get_context("fork")) as workers:
-            done += sum(code == 0 for code in workers.map(one_process, [PROGRAM] * CORES))
-
-
-def fork_many(count: int) -> None:
-    for _ in range(count):
-        pid = os.fork()
-        if pid == 0:
-            execute(PROGRAM)
-            os._exit(0)
-        os.waitpid(pid, 0)
-
-
-def ceiling(count: int) -> None:
-    context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=fork_many, args=(count // CORES,)) for _ in range(CORES)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+def way(name: str, count: int) -> None:
+    """Run programs in one of the ways that we are held against, its interpreter's start included."""
+    subprocess.run([sys.executable, WAYS, name, str(count)], check=True)
 
 
 def docker_run(image: str, count: int) -> None:
@@ -139,7 +102,11 @@ def main() -> None:
     count = 500 if given.quick else 4000
 
     load = os.getloadavg()[0]
-    figures: dict[str, Any] = {"baseline": timed(baseline, count // 4), "ceiling": timed(ceiling, count)}
+    figures: dict[str, Any] = {
+        "baseline": timed(partial(way, "reference"), count // 2),
+        "pool": timed(partial(way, "pool"), count // 2),
+        "ceiling": timed(partial(way, "fork"), count),
+    }
     try:
         image = Docker(given.image).image().rpartition("@")[0]
         figures["docker_run"] = timed(lambda number: docker_run(image, number), count // 50)
@@ -157,6 +124,7 @@ def main() -> None:
             runtimes[f"{name}, {workers} slots"] = {
                 **found,
                 "baseline_ratio": round(rate / figures["baseline"]["programs_per_s"], 2),
+                "pool_ratio": round(rate / figures["pool"]["programs_per_s"], 2),
                 "ceiling_share": round(rate / figures["ceiling"]["programs_per_s"], 2),
                 "hours_for_2.4_million": round(2.4e6 / rate / 3600, 2),
             }

@@ -13,8 +13,10 @@ import pytest
 
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.sandbox import Limits, Pool, Program, Verdict, open_pool
+from selfalign.sandbox.pool import processors_of
+from selfalign.sandbox.runtimes import find_runtime
 from selfalign.sandbox.seccomp import seccomp_filter
-from selfalign.sandbox.slot import SlotDied
+from selfalign.sandbox.slot import Slot, SlotDied
 
 SHORT = Limits(wall_s=5.0, cpu_s=1.0, memory_mb=512)
 STATUSES = {
@@ -76,9 +78,10 @@ def test_a_slot_has_room_for_its_largest_program(runtime):
 
 
 def test_a_slot_that_dies_is_replaced_and_its_program_run_elsewhere():
+    others = descendants(os.getpid())  # another test's browser
     with open_pool("bubblewrap", workers=1, limits=SHORT) as pool:
         assert next(pool.run([Program("a", "")])).status == "passed"
-        for pid in descendants(os.getpid()):
+        for pid in {*descendants(os.getpid())} - {*others}:
             os.kill(pid, signal.SIGKILL)
         assert next(pool.run([Program("b", "")])).status == "passed"
         assert pool.restarts == 1
@@ -89,7 +92,8 @@ class Mortal:
 
     runtime, image = "mortal", "sha256:0"
 
-    def __init__(self):
+    def __init__(self, processor):
+        self.processor = processor
         self.alive = True
 
     def run_many(self, programs, *, apart=False):
@@ -114,6 +118,24 @@ def test_what_a_slot_dies_of_is_tried_apart_and_harms_no_other(workers):
     for verdict in verdicts:
         assert verdict.status == ("infrastructure" if verdict.key == "poison" else "passed")
     assert pool.restarts >= 1 + 2 * 2
+
+
+def test_slots_stay_on_processors_of_their_own_where_they_are_enough(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
+    assert processors_of(1) == [None]
+    assert processors_of(2) == [3, 5]
+    assert processors_of(3) == [3, 5, 3]
+
+
+def test_programs_run_on_the_processor_of_their_slot():
+    ours = sorted(os.sched_getaffinity(0))
+    source = f"import os\nassert sorted(os.sched_getaffinity(0)) == {ours[-1:]}"
+    slot = Slot(find_runtime("bubblewrap"), SHORT, processor=ours[-1])
+    assert slot.run(Program("a", source), SHORT).status == "passed"
+    slot.close()
+    slot = Slot(find_runtime("bubblewrap"), SHORT)
+    assert slot.run(Program("a", source.replace(str(ours[-1:]), str(ours))), SHORT).status == "passed"
+    slot.close()
 
 
 def test_a_pool_closed_early_runs_no_more():

@@ -37,6 +37,7 @@ class Bare:
         environment = {
             "HOME": str(directory),
             "LANG": "C.UTF-8",
+            "LD_BIND_NOW": "1",  # see the zygote
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -79,6 +79,7 @@ def environment() -> dict[str, str]:
     return {
         "HOME": "/tmp",
         "LANG": "C.UTF-8",
+        "LD_BIND_NOW": "1",  # see the zygote
         "LD_LIBRARY_PATH": f"{PYTHON}/lib",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",

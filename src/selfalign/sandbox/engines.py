@@ -28,6 +28,7 @@ WRITABLE = [*SCRATCH, "/dev/mqueue"]
 ENVIRONMENT = {
     "HOME": "/tmp",
     "LANG": "C.UTF-8",
+    "LD_BIND_NOW": "1",  # see the zygote
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",

@@ -26,7 +26,8 @@ LOOK_AHEAD = 64
 BATCH = 8
 
 AnySlot = Slot | RemoteSlot
-StartSlot = Callable[[], AnySlot]
+# Given the processor that the slot is to stay on, or None.
+StartSlot = Callable[[int | None], AnySlot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Pool:
         self._threads = ThreadPoolExecutor(size)
         self.restarts = 0
         starting = [Future[AnySlot]() for _ in range(size)]
-        for future in starting:
-            self._threads.submit(self._serve, future)
+        for future, processor in zip(starting, processors_of(size), strict=True):
+            self._threads.submit(self._serve, future, processor)
         try:
             slot, *_ = [future.result() for future in starting]
         except BaseException:
@@ -105,10 +106,10 @@ class Pool:
             )
         return limits
 
-    def _serve(self, started: Future[AnySlot]) -> None:
+    def _serve(self, started: Future[AnySlot], processor: int | None) -> None:
         """Run what is waiting in one slot, until the pool closes."""
         try:
-            slot = self._start()
+            slot = self._start(processor)
         except BaseException as error:
             started.set_exception(error)
             return
@@ -150,7 +151,7 @@ class Pool:
                     unfinished.popleft().verdict.set_result(verdict)
             except SlotDied as death:
                 at_once = 1  # so that it is certain whose fault it is, should it die again
-                slot = self._replaced(death, unfinished[0])
+                slot = self._replaced(slot, death, unfinished[0])
                 slot = self._run_again(slot, unfinished.popleft())
         return slot
 
@@ -171,14 +172,25 @@ class Pool:
                 self.runtime,
                 self.image,
             )
-            slot = self._replaced(death, task)
+            slot = self._replaced(slot, death, task)
         task.verdict.set_result(verdict)
         return slot
 
-    def _replaced(self, death: SlotDied, task: _Task) -> AnySlot:
+    def _replaced(self, slot: AnySlot, death: SlotDied, task: _Task) -> AnySlot:
         logger.warning("%s: %s", task.program.key, death)
         self.restarts += 1
-        return self._start()
+        return self._start(slot.processor)
+
+
+def processors_of(slots: int) -> list[int | None]:
+    """Return the processor that each slot is to stay on, where there are enough slots to use all that are ours.
+
+    Fewer run wherever there is room: it is not known which processors others use.
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    if slots < len(processors):
+        return [None] * slots
+    return [processors[number % len(processors)] for number in range(slots)]
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ class RemoteSlot:
     Args:
         address: the server's.
         most: limits that no program exceeds in memory and processes.
+        processor: kept for what replaces this; the server's own slots share out the server's.
 
     Attributes:
         runtime: the server's.
@@ -36,7 +37,8 @@ class RemoteSlot:
         SlotDied: the server does not answer, or refuses.
     """
 
-    def __init__(self, address: str, most: Limits) -> None:
+    def __init__(self, address: str, most: Limits, processor: int | None = None) -> None:
+        self.processor = processor
         token = os.environ.get(TOKEN_VARIABLE)
         if not token:
             raise ConfigError(

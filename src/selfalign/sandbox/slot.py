@@ -42,19 +42,29 @@ class Slot:
         runtime: what isolates it.
         most: limits of the largest program that it is to run.
         warm: pieces of Python run before the first program, besides the usual imports.
+        processor: the only one that the sandbox is to use; None: any. A program and the zygote that waits for it share
+            a processor's caches; on two, every page that one of them writes interrupts the other.
 
     Attributes:
         facts: what the zygote says about its privileges.
+        processor: as given.
 
     Raises:
         InfrastructureError: the sandbox cannot be started.
     """
 
-    def __init__(self, runtime: Runtime, most: Limits = DEFAULT_LIMITS, warm: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        most: Limits = DEFAULT_LIMITS,
+        warm: Sequence[str] = (),
+        processor: int | None = None,
+    ) -> None:
         self.runtime = runtime.name
         self.image = runtime.image()
-        self._most = most
-        self._launch = runtime.launch(most, warm)
+        self.processor = processor
+        stay = [] if processor is None else [f"import os; os.sched_setaffinity(0, [{processor}])"]
+        self._launch = runtime.launch(most, [*stay, *warm])
         self._kills = 0
         pipe = subprocess.PIPE
         try:

@@ -19,7 +19,7 @@ _quick = ctypes.PyDLL(None)
 # os.fork runs the hooks of threading, random and others, which are for processes with several threads (the zygote has one)
 # and cost as much as a fork.
 fork = _quick.fork
-_setrlimit, _prctl, _wait4 = _quick.setrlimit, _quick.prctl, _quick.wait4
+_setrlimit, _prctl, _wait4, _waitpid = _quick.setrlimit, _quick.prctl, _quick.wait4, _quick.waitpid
 _status = ctypes.c_int()
 _usage = (ctypes.c_long * 18)()  # struct rusage: two struct timeval, the largest resident set, and more
 
@@ -70,6 +70,11 @@ def wait_for(pid):
         raise OSError("wait4 failed")
     user_s, user_us, system_s, system_us, peak_kb = _usage[:5]
     return _status.value, user_s + system_s + (user_us + system_us) / 1e6, peak_kb
+
+
+def wait_for_any(options):
+    """Collect any child that is gone; return its number, 0 if all live (`options`: WNOHANG), or -1 if there is none."""
+    return _waitpid(-1, None, options)
 
 
 def become_user(uid):

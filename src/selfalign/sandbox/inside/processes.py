@@ -1,7 +1,7 @@
 """The processes and files of a program: how many, how large, and how to be rid of them."""
 
 # Plain os functions, not pathlib: they are called for every program.
-# ruff: noqa: PTH101, PTH104, PTH106, PTH108, PTH123, PTH208
+# ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH123, PTH208, SIM105
 
 import contextlib
 import os
@@ -96,15 +96,43 @@ def shield_from(pid):
             handle.write("1000")
 
 
-def wipe(place):
-    """Remove everything in the directory `place`, whatever its permissions and depth; return whether there was anything."""
-    with contextlib.suppress(OSError):  # not ours, and so not the program's to change
-        os.chmod(place, stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
-    names = os.listdir(place)
-    if not names:
-        return False
-    remove(place, names)
-    return True
+class Place:
+    """A directory where programs can write, to be emptied after each.
+
+    Where its size tells whether it has entries, as on a tmpfs, one look can find that there is nothing to do.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.empty = None
+        self.wipe()
+        empty, trial = self.look(), f"{path}/trial"
+        try:
+            os.mkdir(trial)
+            telling = self.look() != empty
+            os.rmdir(trial)
+        except OSError:
+            return
+        if telling and self.look() == empty:
+            self.empty = empty
+
+    def look(self):
+        """Return the size and mode of the directory itself."""
+        seen = os.lstat(self.path)
+        return seen.st_size, seen.st_mode
+
+    def wipe(self):
+        """Remove everything in it, whatever its permissions and depth; return whether there was anything."""
+        if self.look() == self.empty:
+            return False
+        try:
+            os.chmod(self.path, stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+        except OSError:
+            pass  # not ours, and so not the program's to change
+        names = os.listdir(self.path)
+        if names:
+            remove(self.path, names)
+        return bool(names)
 
 
 def remove(place, names):
