@@ -82,18 +82,16 @@ def facts():
 
 
 def load_closely(codes):
-    """Execute our modules; return the last. `codes` are marshalled, by name.
+    """Execute our modules; return what serves. `codes` are marshalled, by name.
 
     What is used for every program then lies together in memory, in pages that the warm modules have filled up before:
     fewer pages to copy after a fork than where the compiler leaves its results among its own litter.
     """
-    module = None
     for name in OURS:
-        module = sys.modules[name] = types.ModuleType(name)
-        exec(marshal.loads(codes[name]), vars(module))
-    for name in OURS:
-        del sys.modules[name]
-    return module
+        sys.modules[name] = types.ModuleType(name)
+        exec(marshal.loads(codes[name]), vars(sys.modules[name]))
+    modules = [sys.modules.pop(name) for name in OURS]
+    return modules[-1].serve
 
 
 def main():
@@ -120,7 +118,7 @@ def main():
     if settings["filter"]:
         install_filter(bytes.fromhex(settings["filter"]))
     greeting = {"ready": True, "inside": texts, **facts()}
-    serve = load_closely(codes).serve
+    serve = load_closely(codes)
     # The forked processes have all of this.
     random.seed(0)
     sys.argv = ["program.py"]
