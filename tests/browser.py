@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,15 +11,16 @@ from typing import Any
 
 import pytest
 
+from tests.system import install
+
 
 def chromium() -> str:
     """Return the path of a Chromium, installed by apt where there is none and we may; else skip."""
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if (path := shutil.which(name))), None)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        packages = ["chromium", "fonts-dejavu-core"]
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
-            subprocess.run(["apt-get", *command], capture_output=True, check=False, timeout=500)
+        with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+            install(["chromium", "fonts-dejavu-core"])
         found = shutil.which("chromium")
     if found is None:
         pytest.skip("needs Chromium, which is not here and cannot be installed (apt, as root)")

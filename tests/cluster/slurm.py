@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.system import install
 
 PACKAGES = ("slurm-wlm", "slurmctld", "slurmd", "slurm-client", "munge")
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
@@ -80,19 +81,15 @@ def _install() -> None:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
     try:
-        run("apt-get", "update", "-qq")
-        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES)
-        run(*install, DEBIAN_FRONTEND="noninteractive")
+        install(PACKAGES)
     finally:
         if not keeps_quiet:
             policy.unlink()
 
 
-def run(*command: str, **environment: str) -> str:
+def run(*command: str) -> str:
     """Run a command and return its output; fail with what it said."""
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=300, env={**os.environ, **environment}
-    )
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-500:]}{done.stderr[-2000:]}"
     return done.stdout
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.system import install
 
 ROOT = Path(__file__).parents[2]
 CACHE = Path.home() / ".cache/selfalign/engine"
@@ -45,9 +46,7 @@ def need_engines() -> None:
     if os.getuid() != 0:
         pytest.skip("not run: docker, podman and gvisor (starting an engine needs root)")
     if missing or shutil.which("mmdebstrap") is None:
-        run("apt-get", "update", "-qq")
-        install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES)
-        run(*install, DEBIAN_FRONTEND="noninteractive")
+        install(PACKAGES)
 
 
 def base_tar() -> Path:
