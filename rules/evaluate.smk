@@ -23,7 +23,6 @@ rule fetch_benchmark:
         runtime=60,
     params:
         code=fingerprint("fetch_benchmark"),
-        checksum=benchmark_checksum,
     message:
         "Download {wildcards.file} of {wildcards.name}"
     script:

@@ -45,11 +45,6 @@ def data_files(name, version, configured):
     return [local(path) for path in files] if configured else files
 
 
-def benchmark_checksum(wildcards):
-    """Return the configured checksum of a data file that its definition does not pin, if any."""
-    return config["evaluation"]["checksums"].get(f"{wildcards.name}/{wildcards.file}")
-
-
 def benchmark_data(wildcards):
     """Return the data files of the benchmark that a job of this stage is about."""
     choice = CHOICES[wildcards.benchmark]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from own_records import EVOEVAL
 from tests.workflow.harness import Build, tiny_config, working_copy
 
+from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(300)]
@@ -20,11 +22,22 @@ def _published(model: str) -> dict:
     return {
         "model": model,
         "benchmark": "evoeval",
-        "version": "creative-v0.1.0",
+        "version": "creative-hub-18da99f1",
         "data": "data.jsonl",
         "samples": f"{model}.jsonl",
         "verdicts": f"{model}.json",
     }
+
+
+def _write_data(build: Build, records: list[dict]) -> None:
+    """Write records of ours, and put them into the working copy's definition in place of the published ones."""
+    write_jsonl(build.directory / "data.jsonl", records)
+    path = build.directory / "src/selfalign/benchmarks/definitions/evoeval.yaml"
+    definition = yaml.safe_load(path.read_text())
+    version = definition["versions"]["creative-hub-18da99f1"]
+    version["tasks"] = len(records)
+    version["files"][0]["sha256"] = file_sha256(build.directory / "data.jsonl")
+    path.write_text(yaml.safe_dump(definition))
 
 
 @pytest.fixture
@@ -33,7 +46,7 @@ def build(tmp_path) -> Build:
     config = tiny_config()
     config["evaluation"] = {"published_samples": [_published("first"), _published("second")]}
     build = Build(working_copy(tmp_path), config)
-    write_jsonl(build.directory / "data.jsonl", EVOEVAL)
+    _write_data(build, EVOEVAL)
     for model, solution in (("first", ANSWER), ("second", "def spread(values):\n    return 0\n")):
         write_jsonl(build.directory / f"{model}.jsonl", [{"task_id": "EvoEval/0", "solution": solution}])
         statuses = {"base_status": "pass", "plus_status": None}
@@ -66,7 +79,7 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
         build.directory / "second.jsonl", [{"task_id": "EvoEval/0", "solution": f"# mended\n{ANSWER}"}]
     )
     assert _planned(build) == {"published_score": 1, "reproduce": 1}
-    write_jsonl(build.directory / "data.jsonl", [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
+    _write_data(build, [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
     assert _planned(build) == {"ground_truth": 1, "published_score": 2, "reproduce": 1}
 
 
@@ -74,13 +87,16 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
     ("name", "content", "line"),
     [
         ("first.jsonl", [{"task_id": "EvoEval/7", "solution": ""}], "has no task 'EvoEval/7'"),
-        ("first.jsonl", [], "1 of 1 tasks of EvoEval creative-v0.1.0 have no sample"),
+        ("first.jsonl", [], "1 of 1 tasks of EvoEval creative-hub-18da99f1 have no sample"),
         ("first.jsonl", [{"task_id": "EvoEval/0", "solution": ""}] * 2, "is there twice"),
         ("data.jsonl", EVOEVAL * 2, "task EvoEval/0 occurs twice"),
     ],
 )
 def test_bad_files_are_one_line_of_the_workflow_and_no_score(build, name, content, line):
-    write_jsonl(build.directory / name, content)
+    if name == "data.jsonl":
+        _write_data(build, content)
+    else:
+        write_jsonl(build.directory / name, content)
     done = build.snakemake("reproduce")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout
@@ -90,8 +106,8 @@ def test_bad_files_are_one_line_of_the_workflow_and_no_score(build, name, conten
     assert not list(build.result("reproduce").glob("first-*/*"))
 
 
-def test_data_with_another_hash_than_the_configured_are_no_score(build):
-    build.config["evaluation"]["checksums"] = {"evoeval/EvoEval_creative-v0.1.0.jsonl.gz": "0" * 64}
+def test_data_with_another_hash_than_the_pinned_are_no_score(build):
+    write_jsonl(build.directory / "data.jsonl", [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
     done = build.snakemake("reproduce")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout

@@ -93,11 +93,6 @@ class EvaluationConfig(Section):
         min_length=1,
         description="On what; see src/selfalign/benchmarks/definitions/ for the names.",
     )
-    checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
-        default={},
-        description="SHA-256 (of the uncompressed content) of data files that their definitions do not pin, as "
-        "benchmark/file; such a file is not used from a download before its checksum is here.",
-    )
     base_layout: Literal["plain", "chat"] = Field(
         default="plain",
         description="How the base model is asked: plain completion, or as the tuned one (a released tuned model).",
