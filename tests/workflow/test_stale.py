@@ -159,6 +159,7 @@ IDLE: dict[str, Any] = {
     "evaluation.min_time_limit_s": 2.0,
     "evaluation.time_limit_factor": 5.0,
     "evaluation.generate_published": True,
+    "evaluation.generate_released": "always",
     "evaluation.published_samples": [],
 }
 

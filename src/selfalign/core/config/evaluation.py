@@ -113,8 +113,13 @@ class EvaluationConfig(Section):
     )
     generate_published: bool = Field(
         default=False,
-        description="`snakemake reproduce` also asks `model` itself and scores its answers "
-        "(for presets/released-model.yaml; needs the model and a GPU).",
+        description="`snakemake reproduce` also asks `model` itself, on `benchmarks`, and scores its answers.",
+    )
+    generate_released: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether `snakemake reproduce` also has the released model answer the published samples' tasks anew, "
+        "as presets/released-model.yaml asks it; auto: where this process sees an NVIDIA GPU that holds it, "
+        "and the hub or its cache here has it.",
     )
     published_samples: list[PublishedSamples] = Field(
         default=[
