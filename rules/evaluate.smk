@@ -23,7 +23,6 @@ rule fetch_benchmark:
         runtime=60,
     params:
         code=fingerprint("fetch_benchmark"),
-        checksum=benchmark_checksum,
     message:
         "Download {wildcards.file} of {wildcards.name}"
     script:
@@ -222,13 +221,72 @@ rule published_score:
         "../scripts/published_score.py"
 
 
+# The released model, by the same scripts, as its preset has it; wanted by the rule reproduce alone.
+use rule base_model as released_model with:
+    input:
+        source=[],
+    output:
+        checkpoint=directory(f"{DOWNLOADS}/models/released/base"),
+    log:
+        result("logs/released_model.log"),
+    benchmark:
+        result("benchmarks/released_model.tsv")
+    params:
+        code=fingerprint("base_model"),
+        model=RELEASED_MODEL,
+    message:
+        "Make the released model's checkpoint ({params.model[id]})"
+
+
+use rule benchmark_samples as released_samples with:
+    input:
+        data=released_data,
+        model=[] if RELEASED.server.kind == "external" else rules.released_model.output.checkpoint,
+    output:
+        samples=f"{RELEASED_SCORES}/samples.jsonl",
+    log:
+        result("logs/released_samples/{benchmark}.log"),
+    benchmark:
+        result("benchmarks/released_samples/{benchmark}.tsv")
+    wildcard_constraints:
+        benchmark=RELEASED_BENCHMARK,
+    params:
+        code=fingerprint("benchmark_samples"),
+        location=released_data_location,
+        settings=released_settings,
+        model=RELEASED_MODEL,
+        preset="released-model",
+    message:
+        "Ask the released model the tasks of {wildcards.benchmark}"
+
+
+use rule benchmark_score as released_score with:
+    input:
+        samples=rules.released_samples.output.samples,
+        data=released_data,
+        truth=released_truth,
+    output:
+        verdicts=f"{RELEASED_SCORES}/verdicts.jsonl",
+        timings=f"{RELEASED_SCORES}/timings.jsonl",
+        score=f"{RELEASED_SCORES}/score.json",
+    log:
+        result("logs/released_score/{benchmark}.log"),
+    benchmark:
+        result("benchmarks/released_score/{benchmark}.tsv")
+    wildcard_constraints:
+        benchmark=RELEASED_BENCHMARK,
+    params:
+        code=fingerprint("benchmark_score"),
+        location=released_data_location,
+        pass_at=RELEASED.evaluation.pass_at,
+        preset="released-model",
+    message:
+        "Score the released model's answers to {wildcards.benchmark} in the sandbox"
+
+
 rule reproduce:
     input:
-        scores=[each[2] for each in obtained_scores()],
-        comparisons=[each[3] for each in obtained_scores() if each[3]],
-        published=[each[4] for each in obtained_scores() if each[4]],
-        verdicts=[str(Path(each[2]).with_name("verdicts.jsonl")) for each in obtained_scores() if each[4]],
-        summary=result("scores/summary.json") if config["evaluation"]["generate_published"] else [],
+        unpack(reproduction_files),
     output:
         markdown=result("reproduce/table.md"),
         html=report(
@@ -253,7 +311,7 @@ rule reproduce:
         runtime=10,
     params:
         code=fingerprint("reproduce"),
-        obtained=obtained_scores(),
+        obtained=obtained_scores,
     message:
         "Write the reproduction table: {output.markdown}"
     script:

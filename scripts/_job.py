@@ -12,6 +12,7 @@ if SOURCES not in sys.path and importlib.util.find_spec("selfalign") is None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
 from selfalign.core.config import Config, load_config
+from selfalign.core.config.preset import with_preset
 from selfalign.core.job import running_job
 
 
@@ -21,5 +22,8 @@ def job(snakemake):
 
 
 def whole_config(snakemake) -> Config:
-    """Return the validated configuration of the workflow."""
-    return load_config(snakemake.config)
+    """Return the validated configuration of the workflow; with the preset over it that the rule names, if it does."""
+    preset = snakemake.params.get("preset")
+    if preset is None:
+        return load_config(snakemake.config)
+    return with_preset(snakemake.config, Path(__file__).resolve().parents[1] / f"presets/{preset}.yaml")

@@ -5,7 +5,7 @@ with job(snakemake):
 
     sample_job(
         whole_config(snakemake),
-        snakemake.wildcards.model,
+        snakemake.wildcards.get("model", "base"),
         snakemake.wildcards.benchmark,
         snakemake.output.samples,
         checkpoint=snakemake.input.get("model") or None,

@@ -1,11 +1,6 @@
-from _job import job, whole_config
+from _job import job
 
 with job(snakemake):
     from selfalign.benchmarks.fetch import fetch_data
 
-    fetch_data(
-        snakemake.wildcards.name,
-        snakemake.wildcards.file,
-        snakemake.output.data,
-        whole_config(snakemake).evaluation.checksums,
-    )
+    fetch_data(snakemake.wildcards.name, snakemake.wildcards.file, snakemake.output.data)

@@ -1,21 +1,22 @@
-"""A download is used only if somebody has vouched for its content: the definition, or the configuration."""
+"""A download is used only if it has the checksum of its definition, and every definition has one."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 
 import httpx
 import pytest
 import respx
 
-from selfalign.benchmarks.definition import Definition, Version, load_definition
+from selfalign.benchmarks import available, fetch
+from selfalign.benchmarks.definition import DataFile, load_definition
 from selfalign.benchmarks.fetch import fetch_data
 from selfalign.core.config.base import validate_section
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 
 CONTENT = b'{"what": "somebody else\'s data"}\n'
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
 FILE = "ds1000.jsonl.gz"
 
 
@@ -35,20 +36,26 @@ def test_other_content_than_the_pinned_is_refused(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_first_download_without_a_checksum_is_shown_and_not_used(server, tmp_path):
+def test_a_download_with_the_pinned_checksum_is_used(server, tmp_path, monkeypatch):
+    packed = gzip.compress(CONTENT, mtime=0)
+    server.get(url__regex=r"https://.*").mock(return_value=httpx.Response(200, content=packed))
     out = tmp_path / FILE
-    with pytest.raises(DataError, match=rf"no SHA-256 is known .*\{{ds1000/{FILE}: {SHA256}\}}"):
+    for checksum in (
+        {"sha256": hashlib.sha256(CONTENT).hexdigest()},
+        {"archive_sha256": hashlib.sha256(packed).hexdigest()},
+    ):
+        entry = DataFile(file=FILE, url="https://example.org/data", **checksum)
+        monkeypatch.setattr(fetch, "_entry", lambda *_, entry=entry: entry)
         fetch_data("ds1000", FILE, out)
-    assert not out.exists()
-    fetch_data("ds1000", FILE, out, {f"ds1000/{FILE}": SHA256})
-    assert gzip.decompress(out.read_bytes()) == CONTENT
-    assert [path.name for path in tmp_path.iterdir()] == [FILE]
-    assert server.calls.call_count == 1  # what was looked at is what is used
+        assert out.read_bytes() == packed
+        out.unlink()
 
 
-def test_what_comes_later_must_be_what_was_vouched_for(server, tmp_path):
-    with pytest.raises(DataError, match="these are other data"):
-        fetch_data("ds1000", FILE, tmp_path / FILE, {f"ds1000/{FILE}": "0" * 64})
+def test_a_file_that_was_packed_anew_is_not_the_published_one(server, tmp_path):
+    with pytest.raises(
+        DataError, match=rf"expected SHA-256 e8c6daa9.* \(of {FILE} itself, as it is published\)"
+    ):
+        fetch_data("ds1000", FILE, tmp_path / FILE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -60,9 +67,17 @@ def test_no_download_is_infrastructure(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_definition_says_why_it_has_no_checksum():
-    with pytest.raises(ConfigError, match="needs 'unpinned', why"):
-        validate_section(Version, {"files": [{"file": "a.jsonl", "url": "https://example.org/a"}]})
-    for name in ("ds1000", "livecodebench", "evoeval"):
-        definition: Definition = load_definition(name)
-        assert all(version.unpinned for version in definition.versions.values())
+def test_every_benchmark_has_one_checksum_and_an_address_whose_content_stays():
+    for name in available():
+        for version in load_definition(name).versions.values():
+            for entry in version.files:
+                assert bool(entry.sha256) != bool(entry.archive_sha256)
+                assert entry.url is not None
+                # A commit hash, or the files of a numbered release: no branch.
+                assert re.search(r"/([0-9a-f]{40}|releases/download/v[0-9.]+)/", entry.url), entry.url
+
+
+@pytest.mark.parametrize("checksums", [{}, {"sha256": "0" * 64, "archive_sha256": "0" * 64}])
+def test_a_definition_without_one_checksum_a_file_is_refused(checksums):
+    with pytest.raises(ConfigError, match="needs one checksum: 'sha256' or 'archive_sha256'"):
+        validate_section(DataFile, {"file": "a.jsonl.gz", "url": "https://example.org/a", **checksums})

@@ -10,8 +10,7 @@ import zlib
 
 import pytest
 
-from selfalign.benchmarks import available, load_benchmark, load_definition
-from selfalign.benchmarks.load import checksum_key
+from selfalign.benchmarks import available, load, load_benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import write_jsonl
@@ -34,7 +33,6 @@ def test_every_definition_is_valid():
 def test_humaneval_comes_with_its_package():
     benchmark = load_benchmark("humaneval")
     assert len(benchmark.tasks) == 164
-    assert benchmark.pinned
     first = benchmark.tasks[0]
     assert first.id == "HumanEval/0"
     assert first.entry_point == "has_close_elements"
@@ -114,19 +112,39 @@ def test_functional_cases_need_a_function(tmp_path):
         list(read_tasks("livecodebench", path))
 
 
-def test_a_configured_checksum_pins_what_the_definition_does_not(tmp_path):
-    path = tmp_path / "ds1000.jsonl"
-    record = {"prompt": "", "reference_code": "", "code_context": ""}
-    write_jsonl(path, ({**record, "metadata": {"problem_id": number}} for number in range(1000)))
-    found = load_benchmark("ds1000", None, path)
-    assert not found.pinned
-    checksums = {checksum_key("ds1000", "ds1000.jsonl.gz"): found.sha256}
-    assert load_benchmark("ds1000", None, path, checksums=checksums).pinned
-    with pytest.raises(DataError, match="these are other data"):
-        load_benchmark("ds1000", None, path, checksums=dict.fromkeys(checksums, "0" * 64))
+def test_a_file_pinned_as_published_is_used_neither_unpacked_nor_packed_anew(tmp_path):
+    unpacked, packed = tmp_path / "ds1000.jsonl", tmp_path / "ds1000.jsonl.gz"
+    write_jsonl(unpacked, [{"prompt": "", "reference_code": "", "code_context": "", "metadata": {}}])
+    packed.write_bytes(gzip.compress(unpacked.read_bytes()))
+    for path in (unpacked, packed):
+        with pytest.raises(DataError, match=r"of ds1000\.jsonl\.gz itself, as it is published.*other data"):
+            load_benchmark("ds1000", None, path)
 
 
-def test_a_version_of_several_files_comes_from_a_directory(tmp_path):
+def test_inputs_of_evoeval_are_read_from_a_field_or_from_the_tests(tmp_path):
+    path = tmp_path / "test.jsonl"
+    inputs = ["'a\\nb', {1, 2}", '"it\'s", [0.5] * 3']
+    head = "import numpy as np\n\ndef check(candidate):\n"
+    tests = f'{head}    inputs = [eval(f"[{{i}}]") for i in {inputs!r}]\n    outputs = [[1], []]\n'
+    record = {"task_id": "EvoEval/0", "prompt": "", "canonical_solution": "", "entry_point": "f"}
+    write_jsonl(path, [{**record, "test": tests}, {**record, "inputs": inputs}])
+    for task in read_tasks("evoeval", path):
+        assert task.record["inputs"] == inputs
+    for wrong in ("", head, f'{head}    inputs = [eval(f"[{{i}}]") for i in [print()]]\n'):
+        write_jsonl(path, [{**record, "test": wrong}])
+        with pytest.raises(
+            DataError, match=r"record 1, field 'test': expected a line with the list of inputs"
+        ):
+            list(read_tasks("evoeval", path))
+
+
+@pytest.fixture
+def any_content(monkeypatch):
+    """Records of our own pass for the pinned ones."""
+    monkeypatch.setattr(load, "check_content", lambda *_: "0" * 64)
+
+
+def test_a_version_of_several_files_comes_from_a_directory(tmp_path, any_content):
     write_jsonl(tmp_path / "test.jsonl", [_question()])
     with pytest.raises(DataError, match=r"test\.jsonl: .*release_v2: expected a directory with its 2 files"):
         load_benchmark("livecodebench", "release_v2", tmp_path / "test.jsonl")
@@ -134,7 +152,7 @@ def test_a_version_of_several_files_comes_from_a_directory(tmp_path):
         load_benchmark("livecodebench", "release_v2", tmp_path)
 
 
-def test_a_window_takes_the_tasks_of_its_days(tmp_path):
+def test_a_window_takes_the_tasks_of_its_days(tmp_path, any_content):
     days = {"q1": "2023-08-31T23:59:59", "q2": "2023-09-01T00:00:00", "q3": "2024-03-31T12:00:00"}
     days |= {f"early {number}": "2022-01-01T00:00:00" for number in range(397)}  # 400 make the release
     write_jsonl(

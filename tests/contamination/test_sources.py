@@ -36,12 +36,12 @@ def test_a_directory_is_looked_in_first(tmp_path):
 def test_a_scored_version_comes_once_with_its_configured_data(tmp_path):
     file = tmp_path / "mine.jsonl"
     file.touch()
-    known = [("mbpp", None, str(file)), ("evoeval", "subtle-v0.1.0", None)]
+    known = [("mbpp", None, str(file)), ("evoeval", "subtle-hub-b1d6d9da", None)]
     found = find_sources(["mbpp@2021-08", "evoeval"], None, known=known, downloads="d")
     assert [(each.name, each.version, each.data) for each in found] == [
         ("mbpp", "2021-08", str(file)),
-        ("evoeval", "subtle-v0.1.0", "d/evoeval"),
-        ("evoeval", "difficult-v0.1.0", "d/evoeval"),
+        ("evoeval", "subtle-hub-b1d6d9da", "d/evoeval"),
+        ("evoeval", "difficult-hub-d8200440", "d/evoeval"),
     ]
     assert found[0].files == [str(file)]
 
@@ -98,7 +98,7 @@ def test_tasks_of_other_benchmarks_are_found_in_other_layouts(tmp_path, name, re
     write_jsonl(tmp_path / "data.jsonl", records)
     definition = load_definition(name)
     tasks = tuple(read_tasks(definition.format, tmp_path / "data.jsonl"))
-    index = ContaminationIndex.of([Benchmark(definition, "test", tasks, "0" * 64, False)])
+    index = ContaminationIndex.of([Benchmark(definition, "test", tasks, "0" * 64)])
     found = index.find(copied)
     assert found is not None
     assert (found.pattern.benchmark, found.pattern.task) == (f"{name} test", tasks[0].id)

@@ -30,7 +30,7 @@ def make_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Be
         path: Path = tmp_path_factory.mktemp("benchmark") / "data.jsonl"
         write_jsonl(path, records)
         definition = load_definition(name)
-        return Benchmark(definition, "test", tuple(read_tasks(definition.format, path)), "0" * 64, False)
+        return Benchmark(definition, "test", tuple(read_tasks(definition.format, path)), "0" * 64)
 
     return make
 

@@ -56,8 +56,9 @@ def test_presets_score_on_all_that_has_a_published_figure(preset):
         assert figure.get("version") in {None, *versions}, figure
 
 
-@pytest.mark.workflow
-def test_presets_plan_what_they_say(preset, root, tmp_path):
+@pytest.fixture
+def plan(root, tmp_path):
+    """A function that plans targets with configuration files; returns the number of jobs of every rule."""
     for name in ("Snakefile", "rules", "scripts", "src", "presets", "prompts", "envs", "pyproject.toml"):
         (tmp_path / name).symlink_to(root / name)
     (tmp_path / "schemas").mkdir()
@@ -77,21 +78,30 @@ def test_presets_plan_what_they_say(preset, root, tmp_path):
         (shared / file).write_text("")
     few_shots = str(shared / "data/prompts/starcoder2-instruct-fewshot.txt")
     local = {"paths": {"shared": str(shared)}, "generation": {"few_shots": few_shots}}
-    (tmp_path / "local.yaml").write_text(yaml.safe_dump(local))
+
+    def planned(targets: list[str], *presets: str, **evaluation: str) -> dict[str, int]:
+        (tmp_path / "local.yaml").write_text(yaml.safe_dump({**local, "evaluation": evaluation}))
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", *targets),
+                *("--configfile", *presets, "local.yaml"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        words = [line.split() for line in (done.stdout + done.stderr).splitlines()]
+        return {each[0]: int(each[1]) for each in words if len(each) == 2 and each[1].isdigit()}
+
+    return planned
+
+
+@pytest.mark.workflow
+def test_presets_plan_what_they_say(preset, plan):
     targets = ["all", "reproduce"] if preset.stem == "starcoder2-15b" else ["reproduce"]
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", *targets),
-            *("--configfile", f"presets/{preset.name}", "local.yaml"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    words = [line.split() for line in (done.stdout + done.stderr).splitlines()]
-    planned = {each[0]: int(each[1]) for each in words if len(each) == 2 and each[1].isdigit()}
+    planned = plan(targets, f"presets/{preset.name}", generate_released="never")
     benchmarks = len(yaml.safe_load(preset.read_text())["evaluation"]["benchmarks"])
     models = 1 if preset.stem == "released-model" else 2
     assert planned["benchmark_samples"] == planned["benchmark_score"] == models * benchmarks
@@ -100,3 +110,14 @@ def test_presets_plan_what_they_say(preset, root, tmp_path):
     assert planned["published_score"] == 3
     assert planned["reproduce"] == 1
     assert ("train" in planned) == (preset.stem == "starcoder2-15b")
+
+
+@pytest.mark.workflow
+def test_the_released_model_is_planned_beside_its_published_answers(plan):
+    again = {"ground_truth": 2, "published_score": 3, "reproduce": 1}
+    assert plan(["reproduce"], generate_released="never") == {**again, "total": 6}
+    anew = {"released_model": 1, "released_samples": 2, "released_score": 2}
+    assert plan(["reproduce"], generate_released="always") == {**again, **anew, "total": 11}
+    # Its own preset asks it already.
+    planned = plan(["reproduce"], "presets/released-model.yaml", generate_released="always")
+    assert not set(anew) & set(planned)

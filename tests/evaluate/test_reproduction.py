@@ -93,7 +93,6 @@ def test_a_score_says_of_what_and_how_sure(benchmark):
     assert score["dataset"] == {
         "version": "test",
         "sha256": "0" * 64,
-        "pinned": False,
         "source": benchmark.definition.source,
     }
     assert set(score["harness"]) == {"selfalign", "evalplus", "python", "definition"}

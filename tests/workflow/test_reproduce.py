@@ -5,26 +5,40 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 from own_records import EVOEVAL
+from tests.tiny import write_tiny_checkpoint
 from tests.workflow.harness import Build, tiny_config, working_copy
 
+from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(300)]
 
 ANSWER = "def spread(values):\n    return sorted(values)[-1] - sorted(values)[0]\n"
-RULES = ["ground_truth", "published_score", "reproduce"]
+VERSION = "creative-hub-18da99f1"
 
 
 def _published(model: str) -> dict:
     return {
         "model": model,
         "benchmark": "evoeval",
-        "version": "creative-v0.1.0",
+        "version": VERSION,
         "data": "data.jsonl",
         "samples": f"{model}.jsonl",
         "verdicts": f"{model}.json",
     }
+
+
+def _write_data(build: Build, records: list[dict]) -> None:
+    """Write records of ours, and put them into the working copy's definition in place of the published ones."""
+    write_jsonl(build.directory / "data.jsonl", records)
+    path = build.directory / "src/selfalign/benchmarks/definitions/evoeval.yaml"
+    definition = yaml.safe_load(path.read_text())
+    version = definition["versions"][VERSION]
+    version["tasks"] = len(records)
+    version["files"][0]["sha256"] = file_sha256(build.directory / "data.jsonl")
+    path.write_text(yaml.safe_dump(definition))
 
 
 @pytest.fixture
@@ -33,7 +47,7 @@ def build(tmp_path) -> Build:
     config = tiny_config()
     config["evaluation"] = {"published_samples": [_published("first"), _published("second")]}
     build = Build(working_copy(tmp_path), config)
-    write_jsonl(build.directory / "data.jsonl", EVOEVAL)
+    _write_data(build, EVOEVAL)
     for model, solution in (("first", ANSWER), ("second", "def spread(values):\n    return 0\n")):
         write_jsonl(build.directory / f"{model}.jsonl", [{"task_id": "EvoEval/0", "solution": solution}])
         statuses = {"base_status": "pass", "plus_status": None}
@@ -66,7 +80,7 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
         build.directory / "second.jsonl", [{"task_id": "EvoEval/0", "solution": f"# mended\n{ANSWER}"}]
     )
     assert _planned(build) == {"published_score": 1, "reproduce": 1}
-    write_jsonl(build.directory / "data.jsonl", [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
+    _write_data(build, [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
     assert _planned(build) == {"ground_truth": 1, "published_score": 2, "reproduce": 1}
 
 
@@ -74,13 +88,16 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
     ("name", "content", "line"),
     [
         ("first.jsonl", [{"task_id": "EvoEval/7", "solution": ""}], "has no task 'EvoEval/7'"),
-        ("first.jsonl", [], "1 of 1 tasks of EvoEval creative-v0.1.0 have no sample"),
+        ("first.jsonl", [], f"1 of 1 tasks of EvoEval {VERSION} have no sample"),
         ("first.jsonl", [{"task_id": "EvoEval/0", "solution": ""}] * 2, "is there twice"),
         ("data.jsonl", EVOEVAL * 2, "task EvoEval/0 occurs twice"),
     ],
 )
 def test_bad_files_are_one_line_of_the_workflow_and_no_score(build, name, content, line):
-    write_jsonl(build.directory / name, content)
+    if name == "data.jsonl":
+        _write_data(build, content)
+    else:
+        write_jsonl(build.directory / name, content)
     done = build.snakemake("reproduce")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout
@@ -90,10 +107,50 @@ def test_bad_files_are_one_line_of_the_workflow_and_no_score(build, name, conten
     assert not list(build.result("reproduce").glob("first-*/*"))
 
 
-def test_data_with_another_hash_than_the_configured_are_no_score(build):
-    build.config["evaluation"]["checksums"] = {"evoeval/EvoEval_creative-v0.1.0.jsonl.gz": "0" * 64}
+def test_data_with_another_hash_than_the_pinned_are_no_score(build):
+    write_jsonl(build.directory / "data.jsonl", [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
     done = build.snakemake("reproduce")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout
     assert "these are other data" in done.stdout
     assert not build.result("reproduce").exists() or not list(build.result("reproduce").glob("*/score.json"))
+
+
+def _released(build: Build, model: str) -> None:
+    """Put another model into the preset of the released one."""
+    preset = {
+        "run": "other",
+        "model": {"source": "hub", "id": model, "revision": "main"},
+        "evaluation": {"benchmarks": [{"name": "evoeval", "version": VERSION}, {"name": "humaneval"}]},
+    }
+    (build.directory / "presets/released-model.yaml").write_text(yaml.safe_dump(preset))
+
+
+def test_the_released_model_answers_too_where_it_is_asked_to(build):
+    """One whose checkpoint is there already; the double answers for it, the tasks with published answers only."""
+    _released(build, "first")
+    write_tiny_checkpoint(build.directory / "resources/models/released/base")
+    build.config["evaluation"]["generate_released"] = "always"
+    done = build.snakemake("reproduce")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.stdout.count("reproduce: first answers anew: evaluation.generate_released is 'always'") == 1
+    again, _, anew = read_json(build.result("reproduce/table.json"))["rows"][:3]
+    assert (anew["model"], anew["how"]) == ("first", "answers generated anew")
+    assert anew["dataset"] == again["dataset"]
+    assert anew["differing"] is not None
+    assert _planned(build) == {}
+
+
+def test_only_reproduce_looks_for_a_gpu(build, monkeypatch):
+    _released(build, "first")
+    asked = build.directory / "asked"
+    command = build.directory / "bin/nvidia-smi"
+    command.parent.mkdir()
+    command.write_text(f"#!/bin/sh\ntouch {asked}\nexit 9\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=":")
+    done = build.snakemake("--dry-run", "--quiet", "host", "all")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert not asked.exists()
+    assert _planned(build) == {"ground_truth": 1, "published_score": 2, "reproduce": 1}
+    assert asked.exists()

@@ -156,10 +156,10 @@ IDLE: dict[str, Any] = {
     "seeds.judge.prompt": "prompts/other.yaml",
     "seeds.judge.by": "logprobs",
     "seeds.judge.max_tokens": 7,
-    "evaluation.checksums": {"ds1000/ds1000.jsonl.gz": "0" * 64},
     "evaluation.min_time_limit_s": 2.0,
     "evaluation.time_limit_factor": 5.0,
     "evaluation.generate_published": True,
+    "evaluation.generate_released": "always",
     "evaluation.published_samples": [],
 }
 

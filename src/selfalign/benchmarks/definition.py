@@ -21,9 +21,11 @@ Scoring = Literal[
     "check_function", "evalplus_humaneval", "evalplus_mbpp", "evoeval", "livecodebench", "ds1000"
 ]
 
+SHA256 = "^[0-9a-f]{64}$"
+
 
 class DataFile(Section):
-    """One file of a version."""
+    """One file of a version. Nothing is scored on data whose checksum is not known beforehand."""
 
     file: str = Field(description="Its name, in a local directory or among our downloads.")
     url: str | None = Field(default=None, description="Where it is downloaded from.")
@@ -31,10 +33,20 @@ class DataFile(Section):
         default=None, description="The installed Python package that holds it, and where."
     )
     sha256: str | None = Field(
-        None,
-        pattern="^[0-9a-f]{64}$",
-        description="SHA-256 of its content, uncompressed; none: not known here, see `unpinned` of the version.",
+        default=None, pattern=SHA256, description="SHA-256 of its content, uncompressed."
     )
+    archive_sha256: str | None = Field(
+        default=None,
+        pattern=SHA256,
+        description="SHA-256 of the compressed file itself, where that of its content is not known: only the file as "
+        "it is published is used then, no unpacked or newly packed one.",
+    )
+
+    @model_validator(mode="after")
+    def _pinned(self) -> DataFile:
+        if (self.sha256 is None) == (self.archive_sha256 is None):
+            raise ValueError("a data file needs one checksum: 'sha256' or 'archive_sha256'")
+        return self
 
 
 class Version(Section):
@@ -42,17 +54,6 @@ class Version(Section):
 
     files: list[DataFile] = Field(min_length=1, description="Its files, in order.")
     tasks: int | None = Field(default=None, ge=1, description="Number of tasks; none: not known beforehand.")
-    unpinned: str | None = Field(
-        default=None,
-        description="Why files here have no checksum. Whoever downloads them first looks at them and puts their "
-        "checksums into the configuration, `evaluation.checksums`; without, none is used.",
-    )
-
-    @model_validator(mode="after")
-    def _pinned_or_said(self) -> Version:
-        if self.unpinned is None and not all(each.sha256 for each in self.files):
-            raise ValueError("a file without 'sha256' needs 'unpinned', why")
-        return self
 
 
 class PlainLayout(Section):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -14,9 +12,9 @@ from pathlib import Path
 from selfalign.benchmarks.definition import DataFile, Definition, load_definition
 from selfalign.benchmarks.records import Task, read_tasks
 from selfalign.core.errors import DataError
-from selfalign.core.hashing import json_sha256
+from selfalign.core.hashing import file_sha256, json_sha256
 
-logger = logging.getLogger(__name__)
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,6 @@ class Benchmark:
 
     Attributes:
         sha256: of the content of its data, uncompressed (of the list of hashes, where it has several files).
-        pinned: whether that hash was known beforehand.
         window: first and last day, ISO, that the tasks were limited to; None: all.
     """
 
@@ -33,7 +30,6 @@ class Benchmark:
     version: str
     tasks: tuple[Task, ...]
     sha256: str
-    pinned: bool
     window: tuple[str, str] | None = None
 
     @property
@@ -57,7 +53,6 @@ def load_benchmark(
     data: str | Path | None = None,
     *,
     window: tuple[str, str] | None = None,
-    checksums: Mapping[str, str] | None = None,
 ) -> Benchmark:
     """Load a benchmark and check it.
 
@@ -66,7 +61,6 @@ def load_benchmark(
         data: the data file, or a directory that holds it under the definition's name for it (with or without
             ``.gz``). Not needed where an installed package holds the data.
         window: limit the tasks to those published from the first to the last day (ISO dates, both included).
-        checksums: of files that the definition does not pin, by :func:`checksum_key`.
 
     Raises:
         ConfigError: no such benchmark or version.
@@ -80,12 +74,9 @@ def load_benchmark(
         )
     tasks: list[Task] = []
     hashes: list[str] = []
-    pinned = True
     for each in entry.files:
         path = locate(definition, version, each, data)
-        expected = each.sha256 or (checksums or {}).get(checksum_key(name, each.file))
-        hashes.append(check_content(path, expected, f"{definition.title} {version}"))
-        pinned = pinned and expected is not None
+        hashes.append(check_content(path, each, f"{definition.title} {version}"))
         tasks += read_tasks(definition.format, path)
     if entry.tasks is not None and len(tasks) != entry.tasks:
         raise DataError(
@@ -97,14 +88,7 @@ def load_benchmark(
             raise DataError(f"{definition.title} {version}: no task between {window[0]} and {window[1]}")
     _refuse_twins(tasks, definition, version)
     sha256 = hashes[0] if len(hashes) == 1 else json_sha256(hashes)
-    if not pinned:
-        logger.warning("%s %s: no checksum is pinned; found SHA-256 %s", definition.title, version, sha256)
-    return Benchmark(definition, version, tuple(tasks), sha256, pinned, window)
-
-
-def checksum_key(name: str, file: str) -> str:
-    """Return the key of a data file in the configuration's ``evaluation.checksums``."""
-    return f"{name}/{file}"
+    return Benchmark(definition, version, tuple(tasks), sha256, window)
 
 
 def locate(definition: Definition, version: str, entry: DataFile, data: str | Path | None) -> Path:
@@ -134,26 +118,35 @@ def locate(definition: Definition, version: str, entry: DataFile, data: str | Pa
     raise DataError(f"{what}: no data; give the path of {entry.file}, published at {definition.source}")
 
 
-def check_content(path: Path, expected: str | None, what: str) -> str:
-    """Return the SHA-256 of a file's content, uncompressed, after comparing it with `expected`.
+def check_content(path: Path, entry: DataFile, what: str) -> str:
+    """Return the SHA-256 of a data file's content, uncompressed, after comparing the file with its definition.
 
     Raises:
-        DataError: the file cannot be read, or its hash is another.
+        DataError: the file cannot be read, or its checksum is another.
     """
     digest = hashlib.sha256()
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as handle:
+        with gzip.open(path, "rb") if _is_packed(path) else path.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{what}: cannot be read ({error})", file=path) from None
-    found = digest.hexdigest()
-    if expected is not None and found != expected:
+    content = digest.hexdigest()
+    if entry.archive_sha256:
+        expected, found = entry.archive_sha256, file_sha256(path)
+        of = f"of {entry.file} itself, as it is published"
+    else:
+        expected, found, of = entry.sha256, content, "uncompressed"
+    if found != expected:
         raise DataError(
-            f"{what}: expected SHA-256 {expected} (uncompressed), found {found}; these are other data",
-            file=path,
+            f"{what}: expected SHA-256 {expected} ({of}), found {found}; these are other data", file=path
         )
-    return found
+    return content
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(len(GZIP)) == GZIP
 
 
 def _day(task: Task, definition: Definition) -> str:

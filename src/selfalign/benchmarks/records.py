@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -38,6 +39,9 @@ class Task:
     library: str = ""
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+
+# The line that makes EvoEval's inputs; the list is what its own tool has in a field.
+_HUB_INPUTS = re.compile(r'^ *inputs = \[eval\(f"\[\{i\}\]"\) for i in (\[.*\])\]$', re.MULTILINE)
 
 Reader = Callable[[dict[str, Any], "Source"], Task]
 
@@ -119,6 +123,10 @@ def _mbpp(record: dict[str, Any], at: Source) -> Task:
 
 
 def _evoeval(record: dict[str, Any], at: Source) -> Task:
+    tests = record.get("test") or ""
+    if "inputs" not in record and "base_input" not in record:
+        # As released it has them in a field; on the hub they are in the tests.
+        record["inputs"] = _expressions(tests, at)
     inputs = "base_input" if "base_input" in record else "inputs"
     require(record, inputs, list, file=at.file, number=at.number)
     prompt = at.text(record, "prompt")
@@ -127,10 +135,24 @@ def _evoeval(record: dict[str, Any], at: Source) -> Task:
         prompt=prompt,
         beginning=prompt,
         canonical_solution=at.text(record, "canonical_solution"),
-        tests=record.get("test") or "",
+        tests=tests,
         entry_point=at.text(record, "entry_point"),
         record=record,
     )
+
+
+def _expressions(tests: str, at: Source) -> list[str]:
+    """Return the inputs, an expression each, in the tests of EvoEval as the hub has it."""
+    found = _HUB_INPUTS.search(tests)
+    try:
+        inputs = ast.literal_eval(found[1]) if found else None
+    except (ValueError, SyntaxError):
+        inputs = None
+    if not isinstance(inputs, list) or not all(isinstance(each, str) for each in inputs):
+        raise DataError(
+            "expected a line with the list of inputs", file=at.file, record=at.number, field="test"
+        )
+    return inputs
 
 
 def _livecodebench(record: dict[str, Any], at: Source) -> Task:

@@ -15,6 +15,8 @@ from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.jsonl import read_json, write_json
 
 CARD = "selfalign.json"
+# What of a repository on the hub makes a checkpoint.
+HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")
 
 
 def write_card(directory: str | Path, **facts: Any) -> None:
@@ -45,6 +47,21 @@ def model_identity(model: ModelConfig, checkpoint: str | Path | None) -> str:
     if checkpoint is None and model.path is None:
         return f"{model.source}:{model.name}"
     return read_identity(checkpoint or model.path or "")
+
+
+def hub_snapshot(model_id: str, revision: str) -> Path | None:
+    """Return where the hub's own cache on this machine holds a checkpoint whole; None: it does not."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            model_id, revision=revision, allow_patterns=[*HUB_FILES], local_files_only=True
+        )
+    except LocalEntryNotFoundError:
+        return None
+    # A snapshot without a list of its files may be of the configuration alone.
+    return Path(found) if any(Path(found).glob("*.safetensors")) else None
 
 
 def hash_files(directory: str | Path) -> str:

@@ -67,7 +67,7 @@ def examine(directory: Path, *, network: bool = True) -> Facts:
         free_disk_gib=shutil.disk_usage(directory).free / GIB,
         python=platform.python_version(),
         instructions=_instructions(),
-        gpus=_gpus(),
+        gpus=visible_gpus(),
         modules=tuple(name for name in ("vllm", "torch") if importlib.util.find_spec(name)),
         engines={name: _engine(name) for name in ("docker", "podman", "apptainer", "runsc")},
         runtimes=_runtimes(),
@@ -110,12 +110,20 @@ def _run(*command: str, seconds: float = 20) -> tuple[str | None, str]:
     return None, done.stdout
 
 
-def _gpus() -> tuple[Gpu, ...]:
-    problem, text = _run("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits")
+def visible_gpus() -> tuple[Gpu, ...]:
+    """Return the NVIDIA GPUs that this process may use: those of CUDA_VISIBLE_DEVICES, where it is set."""
+    query = "--query-gpu=index,uuid,name,memory.total"
+    problem, text = _run("nvidia-smi", query, "--format=csv,noheader,nounits")
     if problem:
         return ()
-    rows = (line.rsplit(",", 1) for line in text.strip().splitlines())
-    return tuple(Gpu(name.strip(), float(memory) / 1024) for name, memory in rows)
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    wanted = None if chosen is None else [each.strip() for each in chosen.split(",") if each.strip()]
+    found = []
+    for line in text.strip().splitlines():
+        index, uuid, name, memory = (each.strip() for each in line.split(",", 3))
+        if wanted is None or any(each == index or uuid.startswith(each) for each in wanted):
+            found.append(Gpu(name, float(memory) / 1024))
+    return tuple(found)
 
 
 def _engine(name: str) -> str | None:

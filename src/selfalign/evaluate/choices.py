@@ -26,6 +26,4 @@ def open_benchmark(config: Config, choice: BenchmarkChoice, data: str | Path | N
     """Load a configured benchmark; `data` is where its download lies, if it was downloaded."""
     local = choice.data.format(shared=config.paths.shared) if choice.data else data
     window = (choice.window[0], choice.window[1]) if choice.window else None
-    return load_benchmark(
-        choice.name, choice.version, local, window=window, checksums=config.evaluation.checksums
-    )
+    return load_benchmark(choice.name, choice.version, local, window=window)

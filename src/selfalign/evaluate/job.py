@@ -53,8 +53,7 @@ def published_job(
     """Score the published samples `key` again and compare with their published verdicts."""
     entry = next(each for each in config.evaluation.published_samples if each.key == key)
     shared = config.paths.shared
-    checksums = config.evaluation.checksums
-    benchmark = load_benchmark(entry.benchmark, entry.version, data, checksums=checksums)
+    benchmark = load_benchmark(entry.benchmark, entry.version, data)
     read = read_samples(entry.samples.format(shared=shared), benchmark)
     published = (
         read_published(entry.verdicts.format(shared=shared), benchmark.by_id(), benchmark.title)
@@ -79,6 +78,6 @@ def ground_truth_job(
     workers: int | None = None,
 ) -> None:
     """Compute the ground truth of one version of a benchmark."""
-    benchmark = load_benchmark(name, version, data, checksums=config.evaluation.checksums)
+    benchmark = load_benchmark(name, version, data)
     with open_scoring_pool(config.execution.runtime, workers) as pool:
         compute_ground_truth(benchmark, pool, out, config.evaluation)

@@ -54,7 +54,6 @@ def provenance(benchmark: Benchmark) -> dict[str, Any]:
         "dataset": {
             "version": benchmark.version,
             "sha256": benchmark.sha256,
-            "pinned": benchmark.pinned,
             "source": benchmark.definition.source,
             **({"window": list(benchmark.window)} if benchmark.window else {}),
         },

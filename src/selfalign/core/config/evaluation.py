@@ -93,11 +93,6 @@ class EvaluationConfig(Section):
         min_length=1,
         description="On what; see src/selfalign/benchmarks/definitions/ for the names.",
     )
-    checksums: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(
-        default={},
-        description="SHA-256 (of the uncompressed content) of data files that their definitions do not pin, as "
-        "benchmark/file; such a file is not used from a download before its checksum is here.",
-    )
     base_layout: Literal["plain", "chat"] = Field(
         default="plain",
         description="How the base model is asked: plain completion, or as the tuned one (a released tuned model).",
@@ -118,8 +113,13 @@ class EvaluationConfig(Section):
     )
     generate_published: bool = Field(
         default=False,
-        description="`snakemake reproduce` also asks `model` itself and scores its answers "
-        "(for presets/released-model.yaml; needs the model and a GPU).",
+        description="`snakemake reproduce` also asks `model` itself, on `benchmarks`, and scores its answers.",
+    )
+    generate_released: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Whether `snakemake reproduce` also has the released model answer the published samples' tasks anew, "
+        "as presets/released-model.yaml asks it; auto: where this process sees an NVIDIA GPU that holds it, "
+        "and the hub or its cache here has it.",
     )
     published_samples: list[PublishedSamples] = Field(
         default=[

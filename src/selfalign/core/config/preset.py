@@ -1,0 +1,27 @@
+"""A preset laid over a configuration, inside one workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from selfalign.core.config import Config, load_config
+
+
+def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
+    """Return `config` with the keys of a preset in place of its own, for jobs of the same run.
+
+    The model is the preset's as a whole: keys of another source would not go with it.
+
+    Raises:
+        ConfigError: a key or value is wrong.
+    """
+    over = yaml.safe_load(Path(preset).read_text(encoding="utf-8"))
+    merged = dict(config)
+    for key, value in over.items():
+        if key != "run":
+            merged[key] = {**config[key], **value} if isinstance(value, dict) and key != "model" else value
+    return load_config(merged)
