@@ -17,13 +17,6 @@ __all__ = ["browser"]
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all that need the machine's one Slurm or its container engines."""
-    for item in items:
-        shared = next((name for name in ("cluster", "engine") if item.get_closest_marker(name)), None)
-        item.add_marker(pytest.mark.xdist_group(shared or str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The top of the repository."""
