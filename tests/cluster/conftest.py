@@ -91,7 +91,7 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
         "paths": {**build.config["paths"], "journal": "results/slow-journal"},
         "server": {"kind": "double"},
     }
-    slow["server"]["extra_args"] = ["--slots", "1", "--token-ms", "40", "--record", str(record)]
+    slow["server"]["extra_args"] = ["--slots", "1", "--token-ms", "120", "--record", str(record)]
     command = build.command(
         *("--profile", "profiles/slurm", *QUICK, "--forcerun", shard, "--", shard), config=slow
     )
