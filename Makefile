@@ -34,7 +34,7 @@ lint: setup
 
 # In two processes, by file: much of the time goes to waiting, for Slurm, a server or a starting interpreter.
 tests: setup cluster
-	$(BIN)/pytest -n 2 --dist loadfile -m "not soak and not engine" --durations=15
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not engine" --durations=15
 
 # What takes longer than a test run may, or installs and starts container engines (as root).
 soak: setup
