@@ -13,6 +13,9 @@ from pathlib import Path
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
 
+# What limits the threads of the libraries that vLLM's CPU build computes with.
+THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 
 @dataclass(frozen=True)
 class ServerCommand:
@@ -94,6 +97,8 @@ def _vllm_command(
             # By default the CPU build keeps a core for itself, half of a small machine.
             "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
             "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
+            # Snakemake gives a job the number of its own threads; the server that it starts is everybody's.
+            **dict.fromkeys(THREAD_LIMITS, str(len(cores))),
         }
     if Path(checkpoint).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
