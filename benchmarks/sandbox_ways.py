@@ -93,6 +93,7 @@ def main() -> None:
     if way == "reference":
         for name in LOADED:
             importlib.import_module(name)
+    executed(PROGRAM)  # the compiler sets itself up at its first use, and would in every fork
     done = fork(count) if way == "fork" else pool(count, guarded if way == "reference" else executed)
     if done < count:
         raise SystemExit(f"{count - done} of {count} programs failed")
