@@ -55,7 +55,7 @@ def on_slurm(slurm, finished: Build, tmp_path_factory) -> OnSlurm:
     watcher = threading.Thread(target=_cancel_first, args=(CANCELLED, over))
     watcher.start()
     try:
-        done = build.snakemake("--profile", "profiles/slurm", *QUICK, timeout=540)
+        done = build.snakemake("--profile", "profiles/slurm", *QUICK, timeout=1500)
     finally:
         over.set()
         watcher.join()

@@ -4,7 +4,7 @@ import pytest
 from tests.cluster.slurm import CANCELLED, requested, rule_of
 from tests.workflow.test_interrupted import hashes
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 ON_GPUS = ("concepts", "instructions", "responses", "benchmark_samples", "train")
 ON_CPUS = ("base_model", "collect_functions", "deduplicate_functions", "check_functions", "seed_pool")
