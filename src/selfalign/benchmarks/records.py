@@ -26,7 +26,7 @@ class Task:
         beginning: the beginning of the program, which a completion follows; empty where an answer stands alone.
         tests: the tests as text, where they are code.
         entry_point: name of the function under test, where there is one.
-        library: the library that the task is about, where the benchmark says so.
+        package: the package that the task is about, where the benchmark says so.
         record: the whole record as published.
     """
 
@@ -36,7 +36,7 @@ class Task:
     beginning: str = ""
     tests: str = ""
     entry_point: str | None = None
-    library: str = ""
+    package: str = ""
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -188,7 +188,7 @@ def _ds1000(record: dict[str, Any], at: Source) -> Task:
         prompt=at.text(record, "prompt"),
         canonical_solution=at.text(record, "reference_code"),
         tests=at.text(record, "code_context"),
-        library=str(metadata.get("library") or ""),
+        package=str(metadata.get("library") or ""),
         record=record,
     )
 

@@ -20,14 +20,14 @@ WRONG = "raise RuntimeError('a wrong answer')\n"
 def check_harness(benchmark: Benchmark, scorer: Scorer, pool: Pool) -> None:
     """Score known right and wrong answers: a sandbox that lacks a package must not look like a verdict.
 
-    They are to the first task of each library that the benchmark is about.
+    They are to the first task of each package that the benchmark is about.
 
     Raises:
         InfrastructureError: one comes out otherwise.
     """
     tasks: dict[str, Task] = {}
     for task in benchmark.tasks:
-        tasks.setdefault(task.library, task if task.canonical_solution else _ECHO)
+        tasks.setdefault(task.package, task if task.canonical_solution else _ECHO)
     part = scorer.parts[0]
     known = [
         (task, answer, solution)
