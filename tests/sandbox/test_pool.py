@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.sandbox import Limits, Pool, Program, Verdict, open_pool
+from selfalign.sandbox import Limits, Pool, Program, Verdict, launch, open_pool
 from selfalign.sandbox.pool import processors_of
 from selfalign.sandbox.runtimes import find_runtime
 from selfalign.sandbox.seccomp import seccomp_filter
@@ -41,6 +42,43 @@ def test_every_status(runtime):
     assert {verdict.key: verdict.status for verdict in verdicts} == {status: status for status in STATUSES}
     assert {verdict.runtime for verdict in verdicts} == {runtime}
     assert all("sha256:" in verdict.image for verdict in verdicts)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="turn.c is compiled where there is a C compiler")
+def test_turns_are_compiled():
+    assert launch.turns_library().startswith(b"\x7fELF")
+
+
+def test_turns_by_python_give_the_same_verdicts(monkeypatch):
+    # Output below, at and above what turn.c keeps, text that is no text, what is left behind, and every status.
+    sources = [
+        *STATUSES.values(),
+        *(f"print('x' * {size}, end='')" for size in (1, 1023, 1024, 1025, 70_000)),
+        "import sys\nsys.stderr.buffer.write(b'\\xff')\nsys.stderr.flush()\nassert False",
+        "import os\nopen('/tmp/left', 'w').close()\nos.fork()",
+        "print(input())\nimport __main__, inspect\nassert inspect.getsource(inspect.currentframe()).startswith('print')",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+        "import time\ntime.sleep(0.1)\nprint('late')",
+    ]
+    programs = [Program(str(n), source, stdin="given") for n, source in enumerate(sources)] * 2
+    seen = []
+    for library in (launch.turns_library(), b""):
+        monkeypatch.setattr(launch, "turns_library", lambda library=library: library)
+        with open_pool("bubblewrap", workers=1, limits=SHORT) as pool:
+            verdicts = list(pool.run(programs))
+        seen.append([(v.key, v.status, v.error, v.stdout, v.stderr, v.exit_code) for v in verdicts])
+    assert seen[0] == seen[1]
+    assert [status for _, status, *_ in seen[0][: len(STATUSES)]] == list(STATUSES)
+    assert seen[0][len(STATUSES) + 4][3] == "x" * 70_000
+    assert seen[0][-3][3] == "given\n"
+
+
+def test_a_library_of_another_version_is_refused(monkeypatch, tmp_path):
+    (tmp_path / "old.c").write_text("int sizes(int which) { return 8; }")
+    subprocess.run(["cc", "-shared", "-o", tmp_path / "old.so", tmp_path / "old.c"], check=True)
+    monkeypatch.setattr(launch, "turns_library", (tmp_path / "old.so").read_bytes)
+    with pytest.raises(InfrastructureError, match="install the package again"):
+        Slot(find_runtime("none"))
 
 
 def test_verdicts_come_in_input_order_without_waiting_for_the_slow():

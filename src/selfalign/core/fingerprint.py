@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 PACKAGE = "selfalign"
 UNCOUNTED = (PACKAGE, f"{PACKAGE}.core.config")
-_FILE_NAME = re.compile(r"[\w.-]+\.(yaml|json|jinja|html|css|js)")
+_FILE_NAME = re.compile(r"[\w.-]+\.(yaml|json|jinja|html|css|js|c)")
 
 
 class Import(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -80,6 +81,7 @@ def zygote_settings(*, uid: int | None, writable: Sequence[str], warm: Sequence[
         "filter": seccomp_filter().hex(),
         "writable": list(writable),
         "warm": [*(f"import {name}" for name in WARM), *warm],
+        "turns": turns_library().hex(),
     }
     return json.dumps(settings, separators=(",", ":"))
 
@@ -97,7 +99,15 @@ def slot_processes(most: Limits) -> int:
 @cache
 def inside() -> dict[str, str]:
     """Return the texts of what runs and judges programs inside a slot, by file name."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(INSIDE.glob("*.py"))}
+    files = sorted([*INSIDE.glob("*.py"), INSIDE / "turn.c"])
+    return {path.name: path.read_text(encoding="utf-8") for path in files}
+
+
+@cache
+def turns_library() -> bytes:
+    """Return the shared library of inside/turn.c; empty if it was not compiled, which makes slots slower."""
+    spec = importlib.util.find_spec("selfalign.sandbox._turn")
+    return Path(spec.origin).read_bytes() if spec and spec.origin else b""
 
 
 @cache

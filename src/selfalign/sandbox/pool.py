@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 # Programs taken ahead of the oldest unfinished one, per slot: enough that a slow one holds up nobody.
 LOOK_AHEAD = 64
 # Programs a slot is given at once where there are plenty: it goes on to the next without waiting for us.
-BATCH = 8
+BATCH = 16
 
 AnySlot = Slot | RemoteSlot
 # Given the processor that the slot is to stay on, or None.

@@ -93,7 +93,7 @@ def install_filter(program):
 
 
 def place_in(descriptor):
-    """Return system call number, stack pointer and program counter of a waiting process; None while it runs.
+    """Return system call number, stack pointer and program counter of a waiting process, b"" while it runs.
 
     Args:
         descriptor: of its ``/proc/<pid>/syscall``.
@@ -101,5 +101,5 @@ def place_in(descriptor):
     try:
         words = os.pread(descriptor, 4096, 0).split()
     except OSError:
-        return None
-    return (words[0], words[-2], words[-1]) if len(words) == 9 else None
+        return b""
+    return b" ".join((words[0], words[-2], words[-1])) if len(words) == 9 else b""

@@ -18,6 +18,7 @@ How the end of a program is proved
 
 import atexit
 import json
+import linecache
 import os
 import signal
 import sys
@@ -26,7 +27,7 @@ import types
 from os import closerange, dup2, setsid
 
 from kernel import become_dumpable, set_limits  # pyright: ignore[reportMissingImports]
-from source import CompileError, compiled  # pyright: ignore[reportMissingImports]
+from source import FILE, CompileError, compiled  # pyright: ignore[reportMissingImports]
 
 
 def attend(run, pause=signal.pause):
@@ -85,6 +86,11 @@ def main_module():
     return space
 
 
+def found_by(lines):
+    """Let tracebacks and `inspect` find the lines of the program (see `source.lines_of`)."""
+    linecache.cache[FILE] = lines
+
+
 def report(error, control):
     """Say how the program failed, and end. What is said here can only ever be a failure."""
     said = {"error": type(error).__name__}
@@ -118,10 +124,10 @@ def report(error, control):
 
 
 def become_program(files, close, limits):
-    """Turn the forked process into the program's: descriptors, limits, standing with the kernel."""
+    """Turn the forked process into the program's: descriptors, limits, standing with the kernel. See turn.c too."""
     for target, source in enumerate(files):
         dup2(source, target)
     closerange(len(files), close)
     setsid()
     become_dumpable()
-    set_limits(limits)
+    set_limits(zip(limits.which[: limits.count], limits.values, strict=False))

@@ -3,6 +3,7 @@
 # ruff: noqa: PTH112
 
 import contextlib
+import ctypes
 import functools
 import json
 import os
@@ -18,20 +19,32 @@ from kernel import (  # pyright: ignore[reportMissingImports]
     RLIMIT_FSIZE,
     RLIMIT_NOFILE,
     RLIMIT_NPROC,
-    fork,
     limits_to_set,
     prctl,
     wait_for,
     wait_for_any,
 )
 from processes import Place, address_space, anonymous_kb, kill_descendants  # pyright: ignore[reportMissingImports]
-from program import attend, become_program, execute, main_module  # pyright: ignore[reportMissingImports]
-from source import compiled_ahead, remember  # pyright: ignore[reportMissingImports]
+from program import attend, execute, found_by, main_module  # pyright: ignore[reportMissingImports]
+from source import compiled_ahead, lines_of  # pyright: ignore[reportMissingImports]
+from turn import (  # pyright: ignore[reportMissingImports]
+    CONTROL,
+    ERR,
+    GONE,
+    OPEN,
+    OUT,
+    PATIENCE_MS,
+    PROVED,
+    Surroundings,
+    Turn,
+)
+from turn import Limits as KernelLimits  # pyright: ignore[reportMissingImports]
 from watch import Watch  # pyright: ignore[reportMissingImports]
 
 MEBI = 1 << 20
 COMPILER_BYTES = 64 * MEBI
 MOST_WAITING = 1 << 15
+ENDS = {PROVED: "proved", GONE: "gone"}
 TRIALS = (
     "",
     "import _thread, time\n_thread.start_new_thread(time.sleep, (30,))\n",
@@ -52,53 +65,88 @@ TRIAL = {
 
 
 class Slot:
-    """Runs one program after the other."""
+    """Runs one program after the other.
 
-    def __init__(self, writable, incoming, when_slow):
+    Args:
+        turns: see `turn.load`.
+        writable: places where a program can write.
+        incoming: the descriptor of the supervisor's messages.
+        when_slow: called when a program takes longer than most.
+    """
+
+    def __init__(self, turns, writable, incoming, when_slow):
+        self.turns = turns
         self.incoming = incoming
         self.when_slow = when_slow
         self.ends = None
-        self.limits = None
-        self.kernel_limits = ()
+        self.nothing = os.open("/dev/null", os.O_RDONLY)
         self.inherited = anonymous_kb(os.getpid())
         room = address_space(os.getpid()) + COMPILER_BYTES
         self.compiling = (limits_to_set([(RLIMIT_AS, room, None)]), limits_to_set([(RLIMIT_AS, None, None)]))
         self.writable = writable
+        self.surroundings = surroundings(incoming, writable)
         self.first = os.getpid() == 1
         if not self.first:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
 
-    def compiled(self, job):
-        """Return a program's code, or None where its own process is to compile it."""
-        return None if job["apart"] else compiled_ahead(job["source"], *self.compiling)
+    def run(self, jobs, take):
+        """Run programs; call `take` with each one's job and what was seen of it.
 
-    def run(self, job, code):
-        """Run one program; return what was seen of it."""
-        source = job["source"]
-        remember(source)
-        run = functools.partial(execute, code, source, main_module(), 3)
-        if job["limits"] != self.limits:
-            self.limits = job["limits"]
-            self.kernel_limits = kernel_limits(self.limits)
-        stdin = given(job["stdin"])
-        (out, out_w), (err, err_w), (control, control_w) = os.pipe(), os.pipe(), os.pipe()
-        highest = max(stdin, out, out_w, err, err_w, control, control_w)
-        started = time.monotonic()
-        pid = fork()
-        if pid == 0:
-            become_program((stdin, out_w, err_w, control_w), highest + 1, self.kernel_limits)
-            attend(run)
-        if pid < 0:
-            raise OSError("fork failed")
-        for descriptor in (stdin, out_w, err_w, control_w):
-            os.close(descriptor)
+        All are compiled before the first fork: what is touched after a fork and before the next is copied.
+        """
+        codes = compiled_ahead([None if job["apart"] else job["source"] for job in jobs], *self.compiling)
+        space = main_module()  # one for all: each process has its own copy
+        runs = [
+            functools.partial(execute, code, job["source"], space, 3)
+            for code, job in zip(codes, jobs, strict=True)
+        ]
+        lines = [lines_of(job["source"]) for job in jobs]
+        batch = (Turn * len(jobs))()
+        for turn, job in zip(batch, jobs, strict=True):
+            turn.limits = ctypes.pointer(kernel_limits(tuple(job["limits"].items())))
+            turn.given = given(job["stdin"]) if job["stdin"] else self.nothing
+        begun = 0
+        while begun < len(jobs):
+            reached = self.turns(ctypes.byref(self.surroundings), batch, begun, len(jobs))
+            if reached >= 0:
+                found_by(lines[reached])
+                attend(runs[reached])
+            reached = -1 - reached
+            for number in range(begun, reached):
+                take(jobs[number], self.seen(jobs[number], batch[number]))
+            begun = reached
+        for turn in batch:
+            if turn.given != self.nothing:
+                os.close(turn.given)
+
+    def seen(self, job, turn):
+        """Return what was seen of a program, which is followed to its end if it is open still."""
+        if turn.end == OPEN:
+            return self.followed(job["limits"], turn)
+        if turn.end not in ENDS:
+            raise OSError("cannot fork, or lost a process")
+        if turn.left:
+            self.reap()
+        return {
+            "end": ENDS[turn.end],
+            "stdout": text(turn.text(OUT)),
+            "stderr": text(turn.text(ERR)),
+            "report": text(turn.text(CONTROL)),
+            **ending(turn.status),
+            "place": turn.place,
+            "wall_s": turn.wall_s,
+            "cpu_s": turn.cpu_s,
+            "peak_kb": turn.peak_kb,
+            "left_behind": self.wipe() if turn.left else 0,
+        }
+
+    def followed(self, limits, turn):
+        """Follow a program to its end; return what was seen of it."""
         watch = Watch(
-            pid,
-            self.limits,
-            started,
+            turn,
+            limits,
             ends=self.ends,
             inherited=self.inherited,
-            descriptors=(out, err, control),
             supervisor=self.incoming,
             when_slow=self.when_slow,
         )
@@ -107,20 +155,19 @@ class Slot:
             watch.drain()
         finally:
             watch.close()
-            os.kill(pid, signal.SIGKILL)  # waited for below, so it is there still
-            status, cpu_s, peak_kb = wait_for(pid)
+            os.kill(turn.pid, signal.SIGKILL)  # waited for below, so it is there still
+            status, cpu_s, peak_kb = wait_for(turn.pid)
             self.reap()
         if end == "abandoned":
             os._exit(0)
         return {
             "end": end,
-            "stdout": watch.text(out),
-            "stderr": watch.text(err),
-            "report": watch.text(control),
+            "stdout": watch.text(OUT),
+            "stderr": watch.text(ERR),
+            "report": watch.text(CONTROL),
+            **ending(status),
             "place": watch.place,
-            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-            "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-            "wall_s": time.monotonic() - started,
+            "wall_s": time.monotonic() - turn.started,
             "cpu_s": cpu_s,
             "peak_kb": max(peak_kb, watch.peak_kb),
             "left_behind": self.wipe(),
@@ -131,15 +178,17 @@ class Slot:
 
         The C library's ``pause`` makes the call from another place once a process has had threads.
         """
-        places = set()
+        found = []
+        self.surroundings.patience_ms = 0
         for source in TRIALS:
-            self.ends = None
-            trial = {**job, "source": source, "stdin": ""}
-            seen = self.run(trial, self.compiled(trial))
-            if seen["end"] != "proved":
-                raise RuntimeError("cannot see where a process waits (/proc/<pid>/syscall)")
-            places.add(seen["place"])
-        self.ends = frozenset(places)
+            self.run([{**job, "source": source, "stdin": ""}], lambda _, seen: found.append(seen))
+        if any(seen["end"] != "proved" for seen in found):
+            raise RuntimeError("cannot see where a process waits (/proc/<pid>/syscall)")
+        self.ends = frozenset(seen["place"] for seen in found)
+        self.surroundings.places = len(self.ends)
+        for number, place in enumerate(sorted(self.ends)):
+            self.surroundings.place[number].value = place
+        self.surroundings.patience_ms = PATIENCE_MS
 
     def reap(self):
         """Kill and collect everything the program has left, until the kernel says there is nothing."""
@@ -158,8 +207,33 @@ class Slot:
         return sum([place.wipe() for place in self.writable])
 
 
-def kernel_limits(limits):
+def surroundings(supervisor, writable):
+    """Return what holds for all programs of a slot, but for where they end. Places that do not tell are left out."""
+    found = Surroundings(supervisor=supervisor, directories=len(writable))
+    for number, place in enumerate(writable):
+        found.directory[number].value = place.path.encode()
+        # A size that no directory has: it is to be looked at each time.
+        found.size[number], found.mode[number] = place.empty or (-1, -1)
+    return found
+
+
+def ending(status):
+    """Return how a process ended, by signal or by itself."""
+    return {
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        "status": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+    }
+
+
+def text(data):
+    """Return bytes of a program; what is not UTF-8 as lone surrogates."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+@functools.lru_cache(maxsize=64)
+def kernel_limits(items):
     """Return the limits that the kernel keeps for a program's processes, each by itself."""
+    limits = dict(items)
     cpu_s = max(1, int(-(-limits["cpu_s"] // 1)))
     wanted = [
         (RLIMIT_AS, limits["memory_mb"] * MEBI),
@@ -168,13 +242,15 @@ def kernel_limits(limits):
         (RLIMIT_NOFILE, limits["open_files"]),
         (RLIMIT_CORE, 0),
     ]
-    return limits_to_set([(RLIMIT_CPU, cpu_s, cpu_s + 1), *((which, most, most) for which, most in wanted)])
+    found = limits_to_set([(RLIMIT_CPU, cpu_s, cpu_s + 1), *((which, most, most) for which, most in wanted)])
+    kept = KernelLimits(count=len(found))
+    for number, (which, pair) in enumerate(found):
+        kept.which[number], kept.values[number] = which, pair
+    return kept
 
 
 def given(text):
     """Return a descriptor that reads `text`."""
-    if not text:
-        return os.open("/dev/null", os.O_RDONLY)
     stdin = os.memfd_create("stdin")
     write_all(stdin, text.encode("utf-8", "surrogatepass"))
     os.lseek(stdin, 0, os.SEEK_SET)
@@ -229,22 +305,21 @@ def write_all(descriptor, data):
         written += os.write(descriptor, memoryview(data)[written:])
 
 
-def serve(incoming, outgoing, writable, greeting):
+def serve(turns, incoming, outgoing, writable, greeting):
     """Run the programs of the supervisor's messages until it goes away.
 
     Args:
+        turns: see `turn.load`.
         incoming: descriptor to read messages from; `outgoing`: one to write verdicts to.
         writable: the directories where programs can write.
         greeting: the first message to the supervisor, sent when all is ready.
     """
     answers = Answers(outgoing)
-    slot = Slot([Place(place) for place in writable if os.path.isdir(place)], incoming, answers.send)
+    places = [Place(place) for place in writable if os.path.isdir(place)]
+    slot = Slot(turns, places, incoming, answers.send)
     slot.calibrate(TRIAL)
     answers.say([greeting])
     for jobs in messages(incoming):
-        # In three rounds: what is touched again before the next fork is not copied again.
-        codes = [slot.compiled(job) for job in jobs]
-        for job, code in zip(jobs, codes, strict=True):
-            answers.add(job, slot.run(job, code))
+        slot.run(jobs, answers.add)
         answers.send()
     kill_descendants()

@@ -1,6 +1,5 @@
 """From a program's text to its code."""
 
-import linecache
 import warnings
 
 from kernel import set_limits  # pyright: ignore[reportMissingImports]
@@ -22,28 +21,35 @@ def compiled(source):
         raise CompileError from error
 
 
-def compiled_ahead(source, tight, free):
-    """Return the program's code from before the fork, or None where its own process is to compile it.
+def compiled_ahead(sources, tight, free):
+    """Return the programs' codes from before the fork, None for those whose own processes are to compile them.
 
     After a fork, the compiler would copy a hundred pages of memory: a third of what a short program costs. Whatever
     goes wrong, a warning included, is the program's, and so is left to its process.
 
     Args:
+        sources: texts; None for what is not to be compiled here.
         tight: limits to compile in, for a few lines of Python can become gigabytes of code; and `free`, those after it.
     """
-    if len(source) > MOST_AHEAD:
-        return None
     set_limits(tight)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return compiled(source)
-    except (CompileError, MemoryError):
-        return None
+            return [code_or_none(source) for source in sources]
     finally:
         set_limits(free)
 
 
-def remember(source):
-    """Let tracebacks and `inspect` find the lines of the program."""
-    linecache.cache[FILE] = (len(source), None, source.splitlines(keepends=True), FILE)
+def code_or_none(source):
+    """Return a program's code, None where its own process is to compile it."""
+    if source is None or len(source) > MOST_AHEAD:
+        return None
+    try:
+        return compiled(source)
+    except (CompileError, MemoryError):
+        return None
+
+
+def lines_of(source):
+    """Return the program's lines as `linecache` keeps them, for tracebacks and `inspect`."""
+    return len(source), None, source.splitlines(keepends=True), FILE

@@ -6,8 +6,11 @@ import time
 
 from kernel import place_in  # pyright: ignore[reportMissingImports]
 from processes import proportional_kb, resident_kb, shield_from  # pyright: ignore[reportMissingImports]
+from turn import CONTROL, PATIENCE_MS, STREAMS  # pyright: ignore[reportMissingImports]
 
-FIRST_LOOK_S = 0.02  # most programs have ended before their memory is looked at for the first time
+FIRST_LOOK_S = (
+    PATIENCE_MS / 1000
+)  # most programs have ended before their memory is looked at for the first time
 LOOK_S = 0.05
 ANNOUNCED_LOOK_S = 0.002
 # From the announcement of its end to the place where it waits, a process takes some tens of microseconds.
@@ -22,23 +25,23 @@ class Watch:
     All that most programs need is one message on `control` and a look at where the process is.
     """
 
-    def __init__(self, pid, limits, started, *, ends, inherited, descriptors, supervisor, when_slow):
-        self.pid = pid
+    def __init__(self, turn, limits, *, ends, inherited, supervisor, when_slow):
+        self.pid = turn.pid
         self.limits = limits
         self.ends = ends  # None: wherever it announces itself
-        self.deadline = started + limits["wall_s"]
-        self.look = started + FIRST_LOOK_S
+        self.deadline = turn.started + limits["wall_s"]
+        self.look = turn.started + FIRST_LOOK_S
         self.when_slow = when_slow  # called once the program has taken longer than most
         self.peak_kb = 0
         self.inherited = inherited  # KiB a process has from the zygote
-        self.place = None
-        self.handle = os.pidfd_open(pid)
-        self.out, self.err, self.control = descriptors
-        self.read = {self.out: bytearray(), self.err: bytearray(), self.control: bytearray()}
+        self.place = b""
+        self.handle = turn.handle
+        self.control = turn.stream[CONTROL]
+        self.streams = turn.stream[:]
+        self.read = {turn.stream[which]: bytearray(turn.text(which)) for which in STREAMS}
         self.most = limits["output_kb"] * 1024
         self.poll = select.poll()
         for descriptor in self.read:
-            os.set_blocking(descriptor, False)  # a program can read from its own pipes too
             self.poll.register(descriptor, select.POLLIN)
         self.poll.register(self.handle, select.POLLIN)
         self.supervisor = supervisor
@@ -81,7 +84,7 @@ class Watch:
             for _ in range(looks):
                 time.sleep(BRIEF_S)
                 self.place = place_in(place)
-                if self.place is not None and self.place[0] in PAUSES and self.is_end(self.place):
+                if self.place.partition(b" ")[0] in PAUSES and self.is_end(self.place):
                     return "proved"
         finally:
             os.close(place)
@@ -130,13 +133,12 @@ class Watch:
                     self.take(descriptor)
                     going_on = going_on or len(self.read[descriptor]) > before
 
-    def text(self, descriptor):
-        """Return what was read from a descriptor, up to the limit; what is not UTF-8 as lone surrogates."""
-        return self.read[descriptor][: self.most].decode("utf-8", "surrogateescape")
+    def text(self, which):
+        """Return what was read from a stream, up to the limit; what is not UTF-8 as lone surrogates."""
+        return self.read[self.streams[which]][: self.most].decode("utf-8", "surrogateescape")
 
     def close(self):
         """Close the descriptors."""
         os.close(self.handle)
-        os.close(self.out)
-        os.close(self.err)
-        os.close(self.control)
+        for descriptor in self.streams:
+            os.close(descriptor)

@@ -3,20 +3,23 @@
 Here it gets ready; `serve` is what it does then: read jobs from standard input and write verdicts to standard
 output, each a line of JSON. It is started inside the sandbox with this directory as the first entry of the module
 path, which it then removes. Its one argument is a JSON object: ``uid`` to become as root, ``filter`` (system calls;
-hexadecimal), ``writable`` directories, the first of which is the working directory, and ``warm``: pieces of Python
-to run beforehand.
+hexadecimal), ``writable`` directories, the first of which is the working directory, ``warm``: pieces of Python
+to run beforehand, and ``turns``: the library of turn.c (hexadecimal), empty if there is none.
 """
 
 # ruff: noqa: PTH100, PTH120, PTH123, PTH208
 
 import contextlib
 import gc
+import io
 import json
+import linecache
 import marshal
 import os
 import random
 import site
 import sys
+import traceback
 import types
 
 from kernel import (  # pyright: ignore[reportMissingImports]
@@ -28,7 +31,15 @@ from kernel import (  # pyright: ignore[reportMissingImports]
 )
 
 # What runs for every program, each after those that it imports.
-OURS = ("kernel", "processes", "source", "program", "watch", "judge", "serve")
+OURS = ("kernel", "processes", "source", "program", "turn", "watch", "judge", "serve")
+
+FAILING = """\
+class A:
+    def f(self, *a, **k):
+        return [x for x in a if x]
+
+assert A().f(1)[0] + 1 == 3, "no"
+"""
 
 
 def as_if_with_site():
@@ -44,13 +55,18 @@ def as_if_with_site():
 
 
 def warm(pieces):
-    """Run what programs commonly need, such as imports, and exercise the compiler."""
+    """Run what programs commonly need, such as imports; exercise the compiler, and what shows how a program failed."""
     for piece in pieces:
         with contextlib.suppress(Exception):
             exec(piece, {"__name__": "warm"})
-    compile(
-        "class A:\n  def f(self, *a, **k):\n    return [x for x in a if x]\nassert A().f(1)", "warm", "exec"
-    )
+    try:
+        exec(compile(FAILING, "<warm>", "exec"), {"__name__": "warm"})
+    except AssertionError as error:
+        # With the lines of the source, `traceback` imports `ast`, which takes longer than ten programs.
+        lines = FAILING.splitlines(keepends=True)
+        linecache.cache["<warm>"] = (len(FAILING), None, lines, "<warm>")  # pyright: ignore[reportArgumentType]
+        traceback.print_exception(error, file=io.StringIO())
+        del linecache.cache["<warm>"]
 
 
 def inside():
@@ -58,7 +74,7 @@ def inside():
     home = os.path.dirname(os.path.abspath(__file__))
     texts = {}
     for name in sorted(os.listdir(home)):
-        if name.endswith(".py"):
+        if name.endswith(".py") or name == "turn.c":
             with open(f"{home}/{name}", encoding="utf-8") as handle:
                 texts[name] = handle.read()
     return texts
@@ -82,7 +98,7 @@ def facts():
 
 
 def load_closely(codes):
-    """Execute our modules; return what serves. `codes` are marshalled, by name.
+    """Execute our modules; return `turn.load` and `serve.serve`. `codes` are marshalled, by name.
 
     What is used for every program then lies together in memory, in pages that the warm modules have filled up before:
     fewer pages to copy after a fork than where the compiler leaves its results among its own litter.
@@ -90,8 +106,8 @@ def load_closely(codes):
     for name in OURS:
         sys.modules[name] = types.ModuleType(name)
         exec(marshal.loads(codes[name]), vars(sys.modules[name]))
-    modules = [sys.modules.pop(name) for name in OURS]
-    return modules[-1].serve
+    modules = {name: sys.modules.pop(name) for name in OURS}
+    return modules["turn"].load, modules["serve"].serve
 
 
 def main():
@@ -118,13 +134,14 @@ def main():
     if settings["filter"]:
         install_filter(bytes.fromhex(settings["filter"]))
     greeting = {"ready": True, "inside": texts, **facts()}
-    serve = load_closely(codes)
+    load, serve = load_closely(codes)
+    turns = load(bytes.fromhex(settings["turns"]))
     # The forked processes have all of this.
     random.seed(0)
     sys.argv = ["program.py"]
     gc.collect()
     gc.freeze()
-    serve(incoming, outgoing, settings["writable"], greeting)
+    serve(turns, incoming, outgoing, settings["writable"], greeting)
 
 
 if __name__ == "__main__":
