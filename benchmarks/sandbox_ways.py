@@ -1,5 +1,4 @@
-"""Ways of running programs that the sandbox is held against, each in an interpreter of its own, which says when
-it is ready and begins when it reads a line.
+"""Ways of running programs that the sandbox is held against, each in an interpreter of its own.
 
     python benchmarks/sandbox_ways.py reference|pool|fork COUNT
 
@@ -11,6 +10,8 @@ it is ready and begins when it reads a line.
 - pool: the same without all that: a lean interpreter, and a process that only executes the program.
 - fork: the interpreter forks, compiles, executes and waits, one program at a time on every core; nothing is
   isolated, limited, captured or judged. No way that forks Python per program can be expected to be much faster.
+
+Each says when it has loaded what it needs, and begins when it reads a line.
 """
 
 from __future__ import annotations
