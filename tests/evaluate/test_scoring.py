@@ -10,12 +10,13 @@ from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, FIND_ZERO, HUM
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
+from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.canary import check_harness
 from selfalign.evaluate.ground_truth import compute_ground_truth, is_current, time_limit
 from selfalign.evaluate.reference import reference_solution
 from selfalign.evaluate.samples import Sample
 from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
-from selfalign.evaluate.scoring import score
+from selfalign.evaluate.scoring import score, write_verdicts
 from selfalign.sandbox import Verdict
 
 
@@ -202,6 +203,19 @@ def test_humaneval_reference_solutions_score_one(pool, judge):
     assert [verdict["task_id"] for verdict in verdicts if not verdict["passed"]] == []
     wrong = [Sample(task, 0, f"{task.prompt}    return None\n") for task in benchmark.tasks]
     assert sum(verdict["passed"] for verdict in judge(build_scorer(benchmark, None), wrong)) == 0
+
+
+def test_times_stand_in_verdicts_of_their_own(make_benchmark, pool, tmp_path):
+    benchmark = make_benchmark("humaneval", HUMANEVAL)
+    (task, *_) = benchmark.tasks
+    spin = "import time\nwhile time.process_time() < 0.5:\n    pass\n"
+    samples = [Sample(task, 0, f"{ADD}return a + b\n"), Sample(task, 1, f"{spin}{ADD}return a - b\n")]
+    files = {"out": tmp_path / "verdicts.jsonl", "timings": tmp_path / "timings.jsonl"}
+    write_verdicts(benchmark, samples, build_scorer(benchmark, None), pool, **files)
+    verdicts, timed = (list(read_jsonl(path)) for path in files.values())
+    quick, slow = (verdict["base"].pop("cpu_s") for verdict in timed)
+    assert timed == verdicts
+    assert 0 <= quick < 0.4 < slow < 3
 
 
 def test_ground_truth_belongs_to_its_data(make_benchmark, pool, tmp_path):

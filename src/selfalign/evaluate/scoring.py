@@ -31,8 +31,8 @@ def write_verdicts(
 
     A verdict has ``task_id``, ``sample``, ``passed`` and, for each part of the benchmark (base, plus), an object:
     ``status`` (pass, fail, timeout), ``reason`` and ``failing_input`` (index of the first). All parts must pass for the
-    sample to pass. `timings` gets a line for each too: ``task_id``, ``sample`` and, by part, seconds of CPU time; they
-    were measured and so differ from run to run, unlike the verdicts.
+    sample to pass. `timings` gets the same verdicts with ``cpu_s``, seconds of CPU time, in every part; they were
+    measured and so differ from run to run, unlike what is in `out`.
 
     Raises:
         InfrastructureError: the sandbox could not run a program, or gets known answers wrong; nothing is written.
@@ -41,12 +41,12 @@ def write_verdicts(
     scored = list(score(samples, scorer, pool))
     verdicts = [verdict for verdict, _ in scored]
     write_jsonl(out, verdicts)
-    write_jsonl(timings, (timing for _, timing in scored))
+    write_jsonl(timings, (timed for _, timed in scored))
     return verdicts
 
 
 def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tuple[Record, Record]]:
-    """Yield verdict and timing of each of `samples`, in order. See :func:`write_verdicts`."""
+    """Yield the verdict of each of `samples`, without and with times, in order. See :func:`write_verdicts`."""
 
     jobs = [(sample, part) for sample in samples for part in scorer.parts]
     # The long ones first, so that no core is left with one of them at the end.
@@ -73,8 +73,8 @@ def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tup
         parts = {part: verdict for part, (verdict, _) in judged.items()}
         passed = all(each["status"] == PASS for each in parts.values())
         identity = {"task_id": sample.task.id, "sample": sample.number}
-        seconds = {part: spent for part, (_, spent) in judged.items()}
-        yield {**identity, "passed": passed, **parts}, {**identity, **seconds}
+        timed = {part: {**verdict, "cpu_s": spent} for part, (verdict, spent) in judged.items()}
+        yield {**identity, "passed": passed, **parts}, {**identity, "passed": passed, **timed}
 
 
 def part_verdict(verdict: Verdict) -> dict[str, Any]:
