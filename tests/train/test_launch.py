@@ -1,5 +1,10 @@
 """What a person reads when the launched processes fail, and the configurations they are launched with."""
 
+import platform
+import subprocess
+import sys
+from types import SimpleNamespace
+
 import pytest
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import launch_command_parser
@@ -7,7 +12,7 @@ from accelerate.commands.launch import launch_command_parser
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import InfrastructureError
 from selfalign.train.job import Job
-from selfalign.train.launch import CONFIGURATIONS, launch
+from selfalign.train.launch import CONFIGURATIONS, KEPT_MEMORY, launch, memory_settings
 
 CONFIG = TrainingConfig(max_steps=1, accumulation=1, max_length=400)
 
@@ -46,3 +51,47 @@ def test_the_configurations_are_known_to_the_installed_accelerate(file):
     assert set(config.fsdp_config) | set(config.deepspeed_config) <= options
     assert bool(config.fsdp_config) == (file.stem == "fsdp")
     assert bool(config.deepspeed_config) == (file.stem == "zero3")
+
+
+ALLOCATE_TWICE = """
+import ctypes, resource
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+faults = []
+for _ in range(2):
+    block = ctypes.c_void_p(libc.malloc(100 << 20))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    ctypes.memset(block, 1, 100 << 20)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    libc.free(block)
+print(*faults)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the settings are of glibc")
+def test_a_training_keeps_the_memory_it_has_had():
+    plain, kept = (
+        subprocess.run(
+            [sys.executable, "-c", ALLOCATE_TWICE], env=env, check=True, capture_output=True, text=True
+        )
+        for env in ({}, memory_settings())
+    )
+    assert int(plain.stdout.split()[1]) > 1000
+    assert int(kept.stdout.split()[1]) < 10
+
+
+def test_memory_settings_reach_the_training_and_give_way_to_ones_own(tmp_path, llama, dataset, monkeypatch):
+    job = Job(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    seen = []
+
+    def run(*_, env, **__):
+        seen.append(env)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    for own in (None, "glibc.malloc.arena_max=1"):
+        if own:
+            monkeypatch.setenv("GLIBC_TUNABLES", own)
+        launch(job, threads=1)
+    assert [each["GLIBC_TUNABLES"] for each in seen] == [KEPT_MEMORY, "glibc.malloc.arena_max=1"]

@@ -17,6 +17,11 @@ from selfalign.train.data import encode, load_tokenizer, read_pairs
 from selfalign.train.job import Job
 
 logger = logging.getLogger(__name__)
+# glibc gives large blocks back to the kernel and gets them anew, zeroed page by page, for every layer of every batch. A
+# training that keeps them, in large pages, is faster by a tenth on a CPU; it takes as much memory more.
+KEPT_MEMORY = "glibc.malloc." + ":glibc.malloc.".join(
+    ("mmap_max=0", "trim_threshold=17179869184", "top_pad=67108864", "hugetlb=1")
+)
 CONFIGURATIONS = Path(__file__).resolve().parents[3] / "envs" / "accelerate"
 
 
@@ -50,7 +55,14 @@ def launch(job: Job, threads: int | None = None, log: str | Path | None = None) 
     logger.info("starting %s", " ".join(command))
     with open(log or os.devnull, "a", encoding="utf-8") as handle:  # noqa: PTH123
         output = handle if log else None
-        done = subprocess.run(command, stdout=output, stderr=output, check=False, preexec_fn=die_with_parent)
+        done = subprocess.run(
+            command,
+            stdout=output,
+            stderr=output,
+            env={**memory_settings(), **os.environ},
+            check=False,
+            preexec_fn=die_with_parent,
+        )
     if done.returncode:
         told = job.failure.read_text(encoding="utf-8") if job.failure.exists() else None
         why = f"training failed: {told}" if told else f"training ended with exit status {done.returncode}"
@@ -74,6 +86,13 @@ def check(job: Job) -> None:
     logger.info(
         "%d rows, %d of them cut at %d tokens", len(encoded), encoded.truncated, job.config.max_length
     )
+
+
+def memory_settings() -> dict[str, str]:
+    """Return the environment that makes a training on a CPU keep the memory it has had; nothing where there is a GPU."""
+    import torch
+
+    return {} if torch.cuda.is_available() else {"GLIBC_TUNABLES": KEPT_MEMORY}
 
 
 def accelerate_arguments(name: str, threads: int) -> list[str]:
