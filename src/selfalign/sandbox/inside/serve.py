@@ -208,7 +208,7 @@ class Slot:
 
 
 def surroundings(supervisor, writable):
-    """Return what holds for all programs of a slot, but for where they end. Places that do not tell are left out."""
+    """Return what holds for all programs of a slot, but for where they end, which is learned later."""
     found = Surroundings(supervisor=supervisor, directories=len(writable))
     for number, place in enumerate(writable):
         found.directory[number].value = place.path.encode()

@@ -8,9 +8,8 @@ from kernel import place_in  # pyright: ignore[reportMissingImports]
 from processes import proportional_kb, resident_kb, shield_from  # pyright: ignore[reportMissingImports]
 from turn import CONTROL, PATIENCE_MS, STREAMS  # pyright: ignore[reportMissingImports]
 
-FIRST_LOOK_S = (
-    PATIENCE_MS / 1000
-)  # most programs have ended before their memory is looked at for the first time
+# Most programs have ended before their memory is looked at for the first time.
+FIRST_LOOK_S = PATIENCE_MS / 1000
 LOOK_S = 0.05
 ANNOUNCED_LOOK_S = 0.002
 # From the announcement of its end to the place where it waits, a process takes some tens of microseconds.
