@@ -21,7 +21,7 @@ NEXT = (
 )
 
 
-@pytest.fixture(scope="module", params=["by turn.c", "by Python"])
+@pytest.fixture(scope="module", params=["by C", "by Python"])
 def verdicts(request):
     programs = []
     for name, (_, source) in HOSTILE.items():
@@ -29,7 +29,7 @@ def verdicts(request):
     before = processes_below_us()
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "by Python":
-            patch.setattr(launch, "turns_library", lambda: b"")
+            patch.setattr(launch, "slot_library", lambda: b"")
         # One slot, so that what a program leaves would meet the next.
         with open_pool("bubblewrap", workers=1, limits=LIMITS) as pool:
             found = {verdict.key: verdict for verdict in pool.run(programs)}

@@ -81,7 +81,7 @@ def zygote_settings(*, uid: int | None, writable: Sequence[str], warm: Sequence[
         "filter": seccomp_filter().hex(),
         "writable": list(writable),
         "warm": [*(f"import {name}" for name in WARM), *warm],
-        "turns": turns_library().hex(),
+        "library": slot_library().hex(),
     }
     return json.dumps(settings, separators=(",", ":"))
 
@@ -99,14 +99,14 @@ def slot_processes(most: Limits) -> int:
 @cache
 def inside() -> dict[str, str]:
     """Return the texts of what runs and judges programs inside a slot, by file name."""
-    files = sorted([*INSIDE.glob("*.py"), INSIDE / "turn.c"])
+    files = sorted([*INSIDE.glob("*.py"), *INSIDE.glob("*.c")])
     return {path.name: path.read_text(encoding="utf-8") for path in files}
 
 
 @cache
-def turns_library() -> bytes:
-    """Return the shared library of inside/turn.c; empty if it was not compiled, which makes slots slower."""
-    spec = importlib.util.find_spec("selfalign.sandbox._turn")
+def slot_library() -> bytes:
+    """Return the shared library of the C files inside; empty if it was not compiled, which makes slots slower."""
+    spec = importlib.util.find_spec("selfalign.sandbox._slot")
     return Path(spec.origin).read_bytes() if spec and spec.origin else b""
 
 

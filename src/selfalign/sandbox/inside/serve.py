@@ -31,10 +31,12 @@ from turn import (  # pyright: ignore[reportMissingImports]
     CONTROL,
     ERR,
     GONE,
+    MOST,
     OPEN,
     OUT,
     PATIENCE_MS,
     PROVED,
+    Library,
     Surroundings,
     Turn,
 )
@@ -68,19 +70,19 @@ class Slot:
     """Runs one program after the other.
 
     Args:
-        turns: see `turn.load`.
         writable: places where a program can write.
         incoming: the descriptor of the supervisor's messages.
         when_slow: called when a program takes longer than most.
     """
 
-    def __init__(self, turns, writable, incoming, when_slow):
-        self.turns = turns
+    def __init__(self, writable, incoming, when_slow):
+        self.library = Library()
         self.incoming = incoming
         self.when_slow = when_slow
         self.ends = None
         self.nothing = os.open("/dev/null", os.O_RDONLY)
-        self.inherited = anonymous_kb(os.getpid())
+        self.split = False  # whether the zygote wrote to huge pages while a program lived, and so lost them
+        self.inherited = 0
         room = address_space(os.getpid()) + COMPILER_BYTES
         self.compiling = (limits_to_set([(RLIMIT_AS, room, None)]), limits_to_set([(RLIMIT_AS, None, None)]))
         self.writable = writable
@@ -90,7 +92,7 @@ class Slot:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
 
     def run(self, jobs, take):
-        """Run programs; call `take` with each one's job and what was seen of it.
+        """Run programs, at most MOST; call `take` with each one's job and what was seen of it.
 
         All are compiled before the first fork: what is touched after a fork and before the next is copied.
         """
@@ -101,13 +103,15 @@ class Slot:
             for code, job in zip(codes, jobs, strict=True)
         ]
         lines = [lines_of(job["source"]) for job in jobs]
-        batch = (Turn * len(jobs))()
+        room = self.library.room
+        ctypes.memset(room, 0, ctypes.sizeof(Turn) * len(jobs))
+        batch = room[: len(jobs)]
         for turn, job in zip(batch, jobs, strict=True):
             turn.limits = ctypes.pointer(kernel_limits(tuple(job["limits"].items())))
             turn.given = given(job["stdin"]) if job["stdin"] else self.nothing
         begun = 0
         while begun < len(jobs):
-            reached = self.turns(ctypes.byref(self.surroundings), batch, begun, len(jobs))
+            reached = self.library.turns(ctypes.byref(self.surroundings), room, begun, len(jobs))
             if reached >= 0:
                 found_by(lines[reached])
                 attend(runs[reached])
@@ -118,6 +122,9 @@ class Slot:
         for turn in batch:
             if turn.given != self.nothing:
                 os.close(turn.given)
+        if self.split:
+            self.library.gather()
+            self.split = False
 
     def seen(self, job, turn):
         """Return what was seen of a program, which is followed to its end if it is open still."""
@@ -142,6 +149,7 @@ class Slot:
 
     def followed(self, limits, turn):
         """Follow a program to its end; return what was seen of it."""
+        self.split = True
         watch = Watch(
             turn,
             limits,
@@ -189,6 +197,7 @@ class Slot:
         for number, place in enumerate(sorted(self.ends)):
             self.surroundings.place[number].value = place
         self.surroundings.patience_ms = PATIENCE_MS
+        self.inherited = anonymous_kb(os.getpid())
 
     def reap(self):
         """Kill and collect everything the program has left, until the kernel says there is nothing."""
@@ -305,21 +314,21 @@ def write_all(descriptor, data):
         written += os.write(descriptor, memoryview(data)[written:])
 
 
-def serve(turns, incoming, outgoing, writable, greeting):
+def serve(incoming, outgoing, writable, greeting):
     """Run the programs of the supervisor's messages until it goes away.
 
     Args:
-        turns: see `turn.load`.
         incoming: descriptor to read messages from; `outgoing`: one to write verdicts to.
         writable: the directories where programs can write.
         greeting: the first message to the supervisor, sent when all is ready.
     """
     answers = Answers(outgoing)
     places = [Place(place) for place in writable if os.path.isdir(place)]
-    slot = Slot(turns, places, incoming, answers.send)
+    slot = Slot(places, incoming, answers.send)
     slot.calibrate(TRIAL)
     answers.say([greeting])
     for jobs in messages(incoming):
-        slot.run(jobs, answers.add)
-        answers.send()
+        for first in range(0, len(jobs), MOST):
+            slot.run(jobs[first : first + MOST], answers.add)
+            answers.send()
     kill_descendants()

@@ -17,6 +17,7 @@ LIMITS, PLACES, DIRECTORIES, PATH, PLACE, KEPT = 8, 8, 4, 256, 64, 1024
 OPEN, PROVED, GONE, FAILED = range(4)
 PATIENCE_MS = 20  # most programs have ended by then
 DESCRIPTORS = 256  # more than a zygote ever has
+MOST = 64  # programs at once
 
 
 class Limits(ctypes.Structure):
@@ -74,17 +75,23 @@ class Turn(ctypes.Structure):
         return ctypes.string_at(self.read[stream], self.length[stream])
 
 
-def load(library):
-    """Return the function `turns`: of the shared library with these bytes, or ours where it is empty."""
-    if not library:
-        return begin
-    memory = os.memfd_create("turn")
-    os.write(memory, library)
-    loaded = ctypes.PyDLL(f"/proc/self/fd/{memory}")
-    os.close(memory)
-    if [loaded.sizes(0), loaded.sizes(1)] != [ctypes.sizeof(Surroundings), ctypes.sizeof(Turn)]:
-        raise RuntimeError("the library of the slot is not of this version: install the package again")
-    return loaded.turns
+class Library:
+    """The library of the C files where the interpreter was started with it, else the same in Python, as far as it goes.
+
+    Attributes:
+        turns: see `begin`.
+        room: for MOST turns. The library's is in no huge page, which writing to it after a fork would split.
+        gather: have the zygote's memory in huge pages, if it can be.
+    """
+
+    def __init__(self):
+        loaded = ctypes.PyDLL(None)
+        if not hasattr(loaded, "sizes"):
+            self.turns, self.room, self.gather = begin, (Turn * MOST)(), int
+            return
+        if [loaded.sizes(0), loaded.sizes(1)] != [ctypes.sizeof(Surroundings), ctypes.sizeof(Turn)]:
+            raise RuntimeError("the library of the slot is not of this version: install the package again")
+        self.turns, self.room, self.gather = loaded.turns, (Turn * MOST).in_dll(loaded, "room"), loaded.gather
 
 
 def begin(surroundings, batch, first, count):

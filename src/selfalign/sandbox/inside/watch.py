@@ -12,6 +12,7 @@ from turn import CONTROL, PATIENCE_MS, STREAMS  # pyright: ignore[reportMissingI
 FIRST_LOOK_S = PATIENCE_MS / 1000
 LOOK_S = 0.05
 ANNOUNCED_LOOK_S = 0.002
+ANNOUNCEMENT = b"{}\n"  # see `execute` of program.py
 # From the announcement of its end to the place where it waits, a process takes some tens of microseconds.
 BRIEFLY, BRIEF_S = 20, 0.00003
 # pause and ppoll on x86-64, ppoll on aarch64 (what glibc makes of pause there)
@@ -68,7 +69,8 @@ class Watch:
             return "abandoned"
         if not (event & select.POLLIN and self.take(descriptor)):
             self.poll.unregister(descriptor)
-        if descriptor == self.control:
+        # A program that fails says how instead, and goes.
+        if descriptor == self.control and self.read[descriptor].endswith(ANNOUNCEMENT):
             self.look = 0.0
             return self.ended(BRIEFLY)
         return "output" if len(self.read[descriptor]) > self.most else None

@@ -4,7 +4,10 @@ Here it gets ready; `serve` is what it does then: read jobs from standard input 
 output, each a line of JSON. It is started inside the sandbox with this directory as the first entry of the module
 path, which it then removes. Its one argument is a JSON object: ``uid`` to become as root, ``filter`` (system calls;
 hexadecimal), ``writable`` directories, the first of which is the working directory, ``warm``: pieces of Python
-to run beforehand, and ``turns``: the library of turn.c (hexadecimal), empty if there is none.
+to run beforehand, and ``library``: what turn.c and pages.c are compiled to (hexadecimal), empty
+if they are not.
+
+With the library it begins again, for the library says where memory is allocated and has to be there before Python is.
 """
 
 # ruff: noqa: PTH100, PTH120, PTH123, PTH208
@@ -74,7 +77,7 @@ def inside():
     home = os.path.dirname(os.path.abspath(__file__))
     texts = {}
     for name in sorted(os.listdir(home)):
-        if name.endswith(".py") or name == "turn.c":
+        if name.endswith((".py", ".c")):
             with open(f"{home}/{name}", encoding="utf-8") as handle:
                 texts[name] = handle.read()
     return texts
@@ -98,7 +101,7 @@ def facts():
 
 
 def load_closely(codes):
-    """Execute our modules; return `turn.load` and `serve.serve`. `codes` are marshalled, by name.
+    """Execute our modules; return `serve.serve`. `codes` are marshalled, by name.
 
     What is used for every program then lies together in memory, in pages that the warm modules have filled up before:
     fewer pages to copy after a fork than where the compiler leaves its results among its own litter.
@@ -107,12 +110,26 @@ def load_closely(codes):
         sys.modules[name] = types.ModuleType(name)
         exec(marshal.loads(codes[name]), vars(sys.modules[name]))
     modules = {name: sys.modules.pop(name) for name in OURS}
-    return modules["turn"].load, modules["serve"].serve
+    return modules["serve"].serve
+
+
+def begin_again(library, settings):
+    """Start the same interpreter with a library (its bytes) loaded before anything else."""
+    memory = os.memfd_create("slot", 0)
+    os.write(memory, library)
+    arguments = [*sys.orig_argv[:-1], json.dumps({**settings, "loaded": memory})]
+    os.execve(sys.executable, arguments, {**os.environ, "LD_PRELOAD": f"/proc/self/fd/{memory}"})
 
 
 def main():
     """Get ready, and serve programs until the supervisor goes away."""
     settings = json.loads(sys.argv[1])
+    library = bytes.fromhex(settings.pop("library", ""))
+    if library:
+        begin_again(library, settings)
+    if "loaded" in settings:
+        os.close(settings["loaded"])
+        del os.environ["LD_PRELOAD"]
     # It made the linker find all functions at our start, not at their first call: in every fork anew.
     os.environ.pop("LD_BIND_NOW", None)
     incoming, outgoing = (os.dup(0), os.dup(1))
@@ -134,14 +151,13 @@ def main():
     if settings["filter"]:
         install_filter(bytes.fromhex(settings["filter"]))
     greeting = {"ready": True, "inside": texts, **facts()}
-    load, serve = load_closely(codes)
-    turns = load(bytes.fromhex(settings["turns"]))
+    serve = load_closely(codes)
     # The forked processes have all of this.
     random.seed(0)
     sys.argv = ["program.py"]
     gc.collect()
     gc.freeze()
-    serve(turns, incoming, outgoing, settings["writable"], greeting)
+    serve(incoming, outgoing, settings["writable"], greeting)
 
 
 if __name__ == "__main__":
