@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -288,6 +289,24 @@ def test_same_verdicts_on_a_busy_machine():
                 process.kill()
                 process.wait()
     assert idle == [*(list(STATUSES) * 3), "passed"]
+
+
+def test_cpu_time_is_what_ran_and_not_whom_the_clock_met():
+    # Beside processes that run for less than a tick, the kernel's own count goes up to twice as fast.
+    limits = Limits(wall_s=30.0, cpu_s=2.0, memory_mb=512)
+    with (
+        open_pool("bubblewrap", workers=1, limits=limits) as pool,
+        open_pool("bubblewrap", workers=os.cpu_count()) as others,
+    ):
+        spin = pool.run([Program("spin", "while True:\n    pass")])
+        spinning = threading.Thread(target=lambda: seen.append(next(spin)))
+        seen: list[Verdict] = []
+        spinning.start()
+        while spinning.is_alive():
+            assert all(verdict.status == "passed" for verdict in others.run([Program("short", "")] * 200))
+    (verdict,) = seen
+    assert (verdict.status, verdict.error) == ("timeout", "cpu")
+    assert verdict.cpu_s == pytest.approx(2.0, abs=0.2)
 
 
 @pytest.mark.soak

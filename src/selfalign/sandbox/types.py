@@ -24,7 +24,7 @@ class Limits:
 
     Attributes:
         wall_s: seconds from start to end, everything it started included.
-        cpu_s: seconds of CPU time of each of its processes (the kernel counts whole seconds, rounded up).
+        cpu_s: seconds of CPU time of each of its processes, rounded up to whole ones.
         memory_mb: MiB of address space of a process, and of resident memory of all its processes together.
         processes: processes and threads at a time.
         open_files: file descriptors of a process.

@@ -9,8 +9,8 @@ def judge(seen, limits):
     end = seen["end"]
     if end == "proved":
         return "passed", None, 0
-    if end == "wall":
-        return "timeout", "wall", None
+    if end in ("wall", "cpu"):
+        return "timeout", end, None
     if end in ("memory", "output"):
         return end, None, None
     if seen["signal"] is not None:

@@ -1,22 +1,29 @@
 """The parent's side of the fork: follows one program until it is known how it ended."""
 
+import math
 import os
 import select
 import time
 
 from kernel import place_in  # pyright: ignore[reportMissingImports]
-from processes import proportional_kb, resident_kb, shield_from  # pyright: ignore[reportMissingImports]
+from processes import cpu_seconds, proportional_kb, resident_kb, shield_from  # pyright: ignore[reportMissingImports]
 from turn import CONTROL, PATIENCE_MS, STREAMS  # pyright: ignore[reportMissingImports]
 
 # Most programs have ended before their memory is looked at for the first time.
 FIRST_LOOK_S = PATIENCE_MS / 1000
 LOOK_S = 0.05
+SOONEST_S = 0.002
 ANNOUNCED_LOOK_S = 0.002
 ANNOUNCEMENT = b"{}\n"  # see `execute` of program.py
 # From the announcement of its end to the place where it waits, a process takes some tens of microseconds.
 BRIEFLY, BRIEF_S = 20, 0.00003
 # pause and ppoll on x86-64, ppoll on aarch64 (what glibc makes of pause there)
 PAUSES = (b"34", b"271", b"73")
+
+
+def most_cpu_s(limits):
+    """Return the CPU time that a program's process may use: whole seconds, as the kernel's own limit has them."""
+    return max(1, math.ceil(limits["cpu_s"]))
 
 
 class Watch:
@@ -32,6 +39,7 @@ class Watch:
         self.deadline = turn.started + limits["wall_s"]
         self.look = turn.started + FIRST_LOOK_S
         self.when_slow = when_slow  # called once the program has taken longer than most
+        self.most_cpu_s = most_cpu_s(limits)
         self.peak_kb = 0
         self.inherited = inherited  # KiB a process has from the zygote
         self.place = b""
@@ -96,12 +104,16 @@ class Watch:
         return bool(self.read[self.control]) if self.ends is None else place in self.ends
 
     def check(self):
-        """Look at the memory of all processes, and whether the end went unannounced."""
+        """Look at the memory and time of all processes, and whether the end went unannounced."""
         if self.when_slow is not None:
             self.when_slow()
             self.when_slow = None
             shield_from(self.pid)
-        self.look = time.monotonic() + (ANNOUNCED_LOOK_S if self.read[self.control] else LOOK_S)
+        left = self.most_cpu_s - cpu_seconds(self.pid)
+        if left <= 0:
+            return "cpu"
+        soon = ANNOUNCED_LOOK_S if self.read[self.control] else max(min(LOOK_S, left), SOONEST_S)
+        self.look = time.monotonic() + soon
         most = self.limits["memory_mb"] * 1024
         total = resident_kb(self.pid, self.inherited)
         if total > most:
