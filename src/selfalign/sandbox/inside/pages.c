@@ -4,9 +4,9 @@
  * a third of what a short program costs. For what lies in a huge page there is one entry instead of 512, and once the
  * program writes there, its 512 entries are for one piece of memory, which is quicker too.
  *
- * When this is loaded, before there is a Python, `prepare` has memory allocated where huge pages can be, and puts Python's
- * code into some. `gather` makes the others, once all is loaded that is to be. Where the kernel cannot do so (before
- * Linux 6.1, or memory is short), all is as it would be otherwise.
+ * When this is loaded, before there is a Python, `prepare` has memory allocated where huge pages can be. `gather` makes
+ * them, once all is loaded that is to be, and puts Python's code into some. Where the kernel cannot do so (before Linux 6.1,
+ * or memory is short), all is as it would be otherwise.
  */
 
 #define _GNU_SOURCE
@@ -71,15 +71,27 @@ static void *allocate(void *context, size_t size)
     return chunk[chunks - 1] + used - size;
 }
 
-struct span {
-    char *first, *last;
-};
-
-/* Find where Python's code and constants lie: from its first segment to the first that can be written, if in one piece. */
-static int find_code(struct dl_phdr_info *info, size_t size, void *found)
+/* Put a copy of the code between two addresses in huge pages into its place. */
+static void gather_code(char *first, char *last)
 {
-    (void)size;
-    const uintptr_t page = sysconf(_SC_PAGESIZE), wanted = (uintptr_t)PyObject_GetArenaAllocator;
+    for (char *block = aligned(first); block + HUGE <= last; block += HUGE) {
+        char *copy = map_huge();
+        if (!copy)
+            return;
+        memcpy(copy, block, HUGE);
+        if (mprotect(copy, HUGE, PROT_READ | PROT_EXEC) || madvise(copy, HUGE, MADV_COLLAPSE)
+            || mremap(copy, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, block) == MAP_FAILED)
+            munmap(copy, HUGE);
+    }
+}
+
+/* Make one mapping, where there were three, of what is never written to of a library: its code with the constants and tables
+ * around it, from the first segment to the first that can be written, if in one piece. Python's own goes into huge pages:
+ * each process would map it anew otherwise, piece by piece. */
+static int simplify(struct dl_phdr_info *info, size_t size, void *context)
+{
+    (void)size, (void)context;
+    const uintptr_t page = sysconf(_SC_PAGESIZE), python = (uintptr_t)PyObject_GetArenaAllocator;
     uintptr_t first = 0, last = 0;
     for (int number = 0; number < info->dlpi_phnum; number++) {
         const ElfW(Phdr) *part = &info->dlpi_phdr[number];
@@ -92,26 +104,10 @@ static int find_code(struct dl_phdr_info *info, size_t size, void *found)
             first = start & -page;
         last = (start + part->p_memsz + page - 1) & -page;
     }
-    if (wanted < first || wanted >= last)
-        return 0;
-    *(struct span *)found = (struct span){(char *)first, (char *)last};
-    return 1;
-}
-
-/* Put a copy of Python's code in huge pages into its place. Otherwise each process maps it anew, piece by piece. */
-static void gather_code(void)
-{
-    struct span code = {NULL, NULL};
-    dl_iterate_phdr(find_code, &code);
-    for (char *block = aligned(code.first); block + HUGE <= code.last; block += HUGE) {
-        char *copy = map_huge();
-        if (!copy)
-            return;
-        memcpy(copy, block, HUGE);
-        if (mprotect(copy, HUGE, PROT_READ | PROT_EXEC) || madvise(copy, HUGE, MADV_COLLAPSE)
-            || mremap(copy, HUGE, HUGE, MREMAP_MAYMOVE | MREMAP_FIXED, block) == MAP_FAILED)
-            munmap(copy, HUGE);
-    }
+    mprotect((void *)first, last - first, PROT_READ | PROT_EXEC);
+    if (first <= python && python < last)
+        gather_code((char *)first, (char *)last);
+    return 0;
 }
 
 /* Move the end of the heap to where a huge page can begin. */
@@ -131,12 +127,11 @@ __attribute__((constructor)) static void prepare(void)
         PyObject_GetArenaAllocator(&usual);
         struct allocator ours = {NULL, allocate, usual.release};
         PyObject_SetArenaAllocator(&ours);
-        gather_code();
     }
 }
 
 /* Make huge pages of what was allocated since `prepare`, and again of those that had to be split since the last time.
- * Where the kernel cannot, all is as it was. What is allocated from now on is the programs'. */
+ * What is allocated from now on is the programs'. */
 void gather(void)
 {
     static char *end;
@@ -144,6 +139,7 @@ void gather(void)
         end = aligned_break();
         if (usual.allocate)
             PyObject_SetArenaAllocator(&usual);
+        dl_iterate_phdr(simplify, NULL);
     }
     if (heap && end > heap)
         madvise(heap, end - heap, MADV_COLLAPSE);
