@@ -234,16 +234,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=["barrier", "client", "grouped"])
     given = parser.parse_args()
     parts = given.only or ["barrier", "client", "grouped"]
+    if "grouped" in parts and not (given.checkpoint / "config.json").exists():
+        sys.exit(f"no checkpoint in {given.checkpoint}; make it (snakemake base_model) or give --checkpoint")
     figures: dict[str, Any] = {"benchmark": "generation", "quick": given.quick}
     if "barrier" in parts:
         figures |= barrier(given.quick)
     if "client" in parts:
         figures |= client_cost(given.quick)
     if "grouped" in parts:
-        if not (given.checkpoint / "config.json").exists():
-            sys.exit(
-                f"no checkpoint in {given.checkpoint}; make it (snakemake base_model) or give --checkpoint"
-            )
         figures |= grouped(given.quick, given.checkpoint)
     figures["machine"] = machine()
     print(json.dumps(figures) if given.json else json.dumps(figures, indent=2))
