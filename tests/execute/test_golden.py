@@ -17,9 +17,14 @@ def fenced(code: str) -> str:
 
 
 @pytest.mark.skipif(not GOLDEN.exists(), reason="the reference's outputs (../shared/golden) are not here")
-def test_keeps_exactly_the_rows_of_the_reference_in_input_order(tmp_path):
+@pytest.mark.parametrize("runtime", ["bubblewrap", "none"])
+def test_keeps_exactly_the_rows_of_the_reference_in_input_order(runtime, tmp_path):
+    # Docker's and Podman's are in tests/sandbox/test_engines.py.
     counts = execute_file(
-        GOLDEN / "responses.jsonl", tmp_path / "out.jsonl", verdicts=tmp_path / "verdicts.jsonl"
+        GOLDEN / "responses.jsonl",
+        tmp_path / "out.jsonl",
+        verdicts=tmp_path / "verdicts.jsonl",
+        runtime=runtime,
     )
     assert list(read_jsonl(tmp_path / "out.jsonl")) == list(read_jsonl(GOLDEN / "filtered.jsonl"))
     assert (counts.records_in, counts.records_out) == (408, 277)

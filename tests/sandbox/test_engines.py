@@ -93,12 +93,24 @@ def test_the_digest_of_the_image_is_in_the_verdict(docker):
     )
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the reference's outputs (../shared/golden) are not here")
+needs_golden = pytest.mark.skipif(
+    not GOLDEN.exists(), reason="the reference's outputs (../shared/golden) are not here"
+)
+
+
+@needs_golden
 def test_docker_keeps_the_rows_of_the_reference(docker, tmp_path):
-    execute_file(
-        GOLDEN / "responses.jsonl", tmp_path / "out.jsonl", runtime="docker", image=engine.IMAGE, workers=2
-    )
-    assert list(read_jsonl(tmp_path / "out.jsonl")) == list(read_jsonl(GOLDEN / "filtered.jsonl"))
+    check_golden("docker", tmp_path / "out.jsonl")
+
+
+@needs_golden
+def test_podman_keeps_the_rows_of_the_reference(podman, tmp_path):
+    check_golden("podman", tmp_path / "out.jsonl")
+
+
+def check_golden(runtime: str, out: Path) -> None:
+    execute_file(GOLDEN / "responses.jsonl", out, runtime=runtime, image=engine.IMAGE, workers=2)
+    assert list(read_jsonl(out)) == list(read_jsonl(GOLDEN / "filtered.jsonl"))
 
 
 def test_an_image_that_is_not_there_is_said(docker):
@@ -106,13 +118,15 @@ def test_an_image_that_is_not_there_is_said(docker):
         Docker("nobody/has:this").image()
 
 
-def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(docker):
+def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(docker, tmp_path):
     checks = self_test(RUNTIMES["gvisor"](engine.IMAGE))
     problems = {check.name: check.problem for check in checks if check.problem}
     if problems:
         assert find_runtime("auto", engine.IMAGE).name != "gvisor"
         return
     check_hostile("gvisor")
+    if GOLDEN.exists():
+        check_golden("gvisor", tmp_path / "out.jsonl")
 
 
 def test_podman_passes_its_self_test_and_judges_the_hostile_programs(podman):
