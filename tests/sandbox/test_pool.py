@@ -83,7 +83,7 @@ def test_a_library_that_cannot_be_loaded_there_is_done_without(monkeypatch):
 
 
 def test_a_library_of_another_version_is_refused(monkeypatch, tmp_path):
-    (tmp_path / "old.c").write_text("int sizes(int which) { return 8; }")
+    (tmp_path / "old.c").write_text("int selfalign_sizes(int which) { return 8; }")
     subprocess.run(["cc", "-shared", "-o", tmp_path / "old.so", tmp_path / "old.c"], check=True)
     monkeypatch.setattr(launch, "slot_library", (tmp_path / "old.so").read_bytes)
     with pytest.raises(InfrastructureError, match="install the package again"):

@@ -4,9 +4,9 @@
  * a third of what a short program costs. For what lies in a huge page there is one entry instead of 512, and once the
  * program writes there, its 512 entries are for one piece of memory, which is quicker too.
  *
- * When this is loaded, before there is a Python, `prepare` has memory allocated where huge pages can be. `gather` makes
- * them, once all is loaded that is to be, and puts Python's code into some. Where the kernel cannot do so (before Linux 6.1,
- * or memory is short), all is as it would be otherwise.
+ * When this is loaded, before there is a Python, `prepare` has memory allocated where huge pages can be. `selfalign_gather`
+ * makes them, once all is loaded that is to be, and puts Python's code into some. Where the kernel cannot do so (before
+ * Linux 6.1, or memory is short), all is as it would be otherwise.
  */
 
 #define _GNU_SOURCE
@@ -132,7 +132,7 @@ __attribute__((constructor)) static void prepare(void)
 
 /* Make huge pages of what was allocated since `prepare`, and again of those that had to be split since the last time.
  * What is allocated from now on is the programs'. */
-void gather(void)
+void selfalign_gather(void)
 {
     static char *end;
     if (!end) {

@@ -5,7 +5,7 @@
  * program's end is proved; or it is gone), and whatever it leaves behind, is left to Python: see turn.py for the
  * fields, for the same in Python, and program.py for the proof of an end.
  *
- * No Python is called from here.
+ * No Python is called from here. As the library is loaded before all others, its names are theirs too, and so are long.
  */
 
 #define _GNU_SOURCE
@@ -68,9 +68,9 @@ struct turn {
 };
 
 /* Not on the heap: it is written to after forks, which would split a huge page. */
-struct turn room[MOST];
+struct turn selfalign_room[MOST];
 
-int32_t sizes(int32_t which)
+int32_t selfalign_sizes(int32_t which)
 {
     return which ? sizeof(struct turn) : sizeof(struct slot);
 }
@@ -272,7 +272,7 @@ static void finish(const struct slot *slot, struct turn *turn)
  * Returns the number of the program in its own process. In the zygote, -1 - the number of the first that has not begun:
  * the one before that is open, or has left something behind, unless all are done.
  */
-int32_t turns(const struct slot *slot, struct turn *turn, int32_t first, int32_t count)
+int32_t selfalign_turns(const struct slot *slot, struct turn *turn, int32_t first, int32_t count)
 {
     for (int number = first; number < count; number++) {
         struct turn *mine = turn + number;

@@ -1,6 +1,6 @@
 """Programs' turns, one after the other: from the fork to the end of those that end soon.
 
-`turns` of turn.c does this without Python in between, where the library can be loaded; `begin` is what Python does
+`selfalign_turns` of turn.c does this without Python in between, where the library can be loaded; `begin` is what Python does
 instead: it begins one program and leaves the rest to `watch`. The structures are those of turn.c.
 """
 
@@ -86,12 +86,15 @@ class Library:
 
     def __init__(self):
         loaded = ctypes.PyDLL(None)
-        if not hasattr(loaded, "sizes"):
+        if not hasattr(loaded, "selfalign_sizes"):
             self.turns, self.room, self.gather = begin, (Turn * MOST)(), int
             return
-        if [loaded.sizes(0), loaded.sizes(1)] != [ctypes.sizeof(Surroundings), ctypes.sizeof(Turn)]:
+        if [loaded.selfalign_sizes(which) for which in range(2)] != list(
+            map(ctypes.sizeof, (Surroundings, Turn))
+        ):
             raise RuntimeError("the library of the slot is not of this version: install the package again")
-        self.turns, self.room, self.gather = loaded.turns, (Turn * MOST).in_dll(loaded, "room"), loaded.gather
+        self.turns, self.gather = loaded.selfalign_turns, loaded.selfalign_gather
+        self.room = (Turn * MOST).in_dll(loaded, "selfalign_room")
 
 
 def begin(surroundings, batch, first, count):
