@@ -93,8 +93,9 @@ def test_a_library_of_another_version_is_refused(monkeypatch, tmp_path):
 @pytest.mark.skipif(
     os.getuid() != 0
     or shutil.which("cc") is None
-    or tuple(map(int, platform.release().split(".")[:2])) < (6, 1),
-    reason="pages.c (a C compiler), MADV_COLLAPSE (Linux 6.1), and a look at the zygote (root)",
+    or tuple(map(int, platform.release().split(".")[:2])) < (6, 1)
+    or not Path("/sys/kernel/mm/transparent_hugepage").exists(),
+    reason="pages.c (a C compiler), huge pages on demand (Linux 6.1), and a look at the zygote (root)",
 )
 def test_the_zygote_lies_in_huge_pages_again_after_a_slow_program():
     # Followed by Python, which writes to the zygote's memory while the program lives.

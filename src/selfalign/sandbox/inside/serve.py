@@ -36,7 +36,7 @@ from turn import (  # pyright: ignore[reportMissingImports]
     OUT,
     PATIENCE_MS,
     PROVED,
-    Library,
+    Native,
     Surroundings,
     Turn,
 )
@@ -76,7 +76,7 @@ class Slot:
     """
 
     def __init__(self, writable, incoming, when_slow):
-        self.library = Library()
+        self.native = Native()
         self.incoming = incoming
         self.when_slow = when_slow
         self.ends = None
@@ -103,7 +103,7 @@ class Slot:
             for code, job in zip(codes, jobs, strict=True)
         ]
         lines = [lines_of(job["source"]) for job in jobs]
-        room = self.library.room
+        room = self.native.room
         ctypes.memset(room, 0, ctypes.sizeof(Turn) * len(jobs))
         batch = room[: len(jobs)]
         for turn, job in zip(batch, jobs, strict=True):
@@ -111,7 +111,7 @@ class Slot:
             turn.given = given(job["stdin"]) if job["stdin"] else self.nothing
         begun = 0
         while begun < len(jobs):
-            reached = self.library.turns(ctypes.byref(self.surroundings), room, begun, len(jobs))
+            reached = self.native.turns(ctypes.byref(self.surroundings), room, begun, len(jobs))
             if reached >= 0:
                 found_by(lines[reached])
                 attend(runs[reached])
@@ -123,7 +123,7 @@ class Slot:
             if turn.given != self.nothing:
                 os.close(turn.given)
         if self.split:
-            self.library.gather()
+            self.native.gather()
             self.split = False
 
     def seen(self, job, turn):
@@ -243,7 +243,7 @@ def text(data):
 def kernel_limits(items):
     """Return the limits that the kernel keeps for a program's processes, each by itself."""
     limits = dict(items)
-    # CPU time is measured by `Watch`, better than the kernel does here: see `cpu_seconds`. This is should that fail.
+    # `Watch` measures CPU time better than the kernel's limit does (see `cpu_seconds`), which is for the case that it fails.
     cpu_s = 1 + int(max(4 * most_cpu_s(limits), limits["wall_s"]))
     wanted = [
         (RLIMIT_AS, limits["memory_mb"] * MEBI),

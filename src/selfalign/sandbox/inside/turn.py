@@ -75,8 +75,8 @@ class Turn(ctypes.Structure):
         return ctypes.string_at(self.read[stream], self.length[stream])
 
 
-class Library:
-    """The library of the C files where the interpreter was started with it, else the same in Python, as far as it goes.
+class Native:
+    """What is compiled of the C files, where the interpreter was started with it; else the same in Python, as far as it goes.
 
     Attributes:
         turns: see `begin`.
