@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import browser
+from tests.scripted_server import ScriptedServer
 
 # One for the whole session: Playwright cannot be started twice.
 __all__ = ["browser"]
@@ -70,6 +71,13 @@ def start_double():
             return process.stdout.readline().split()[-1]
 
         yield start
+
+
+@pytest.fixture
+def scripted_server():
+    """A function that starts a server which answers as a given function says; see :class:`ScriptedServer`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda reply: stack.enter_context(ScriptedServer(reply))
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,8 @@ def server():
         yield mocked
 
 
-def test_other_content_than_the_pinned_is_refused(server, tmp_path):
+@pytest.mark.usefixtures("server")
+def test_other_content_than_the_pinned_is_refused(tmp_path):
     out = tmp_path / "HumanEvalPlus-v0.1.10.jsonl.gz"
     with pytest.raises(DataError, match=r"expected SHA-256 42526ec0.*these are other data"):
         fetch_data("humaneval_plus", out.name, out)
@@ -51,7 +52,8 @@ def test_a_download_with_the_pinned_checksum_is_used(server, tmp_path, monkeypat
         out.unlink()
 
 
-def test_a_file_that_was_packed_anew_is_not_the_published_one(server, tmp_path):
+@pytest.mark.usefixtures("server")
+def test_a_file_that_was_packed_anew_is_not_the_published_one(tmp_path):
     with pytest.raises(
         DataError, match=rf"expected SHA-256 e8c6daa9.* \(of {FILE} itself, as it is published\)"
     ):

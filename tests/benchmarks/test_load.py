@@ -144,7 +144,8 @@ def any_content(monkeypatch):
     monkeypatch.setattr(load, "check_content", lambda *_: "0" * 64)
 
 
-def test_a_version_of_several_files_comes_from_a_directory(tmp_path, any_content):
+@pytest.mark.usefixtures("any_content")
+def test_a_version_of_several_files_comes_from_a_directory(tmp_path):
     write_jsonl(tmp_path / "test.jsonl", [_question()])
     with pytest.raises(DataError, match=r"test\.jsonl: .*release_v2: expected a directory with its 2 files"):
         load_benchmark("livecodebench", "release_v2", tmp_path / "test.jsonl")
@@ -152,7 +153,8 @@ def test_a_version_of_several_files_comes_from_a_directory(tmp_path, any_content
         load_benchmark("livecodebench", "release_v2", tmp_path)
 
 
-def test_a_window_takes_the_tasks_of_its_days(tmp_path, any_content):
+@pytest.mark.usefixtures("any_content")
+def test_a_window_takes_the_tasks_of_its_days(tmp_path):
     days = {"q1": "2023-08-31T23:59:59", "q2": "2023-09-01T00:00:00", "q3": "2024-03-31T12:00:00"}
     days |= {f"early {number}": "2022-01-01T00:00:00" for number in range(397)}  # 400 make the release
     write_jsonl(

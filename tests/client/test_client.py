@@ -100,7 +100,7 @@ def test_faults_lose_and_double_nothing(start_double, clean, tmp_path):
     assert metrics.requests == 150 + metrics.retries.total()
 
 
-def test_retry_after_is_obeyed(start_double, tmp_path):
+def test_retry_after_is_obeyed(start_double):
     url = start_double("--fault", "rate_limit=0.5", "--retry-after", "0.5")
     results, metrics = run([url], requests(6), min_in_flight=1, max_in_flight=6, max_retries=30)
     assert all(result.error is None for result in results)

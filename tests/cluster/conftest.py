@@ -46,7 +46,7 @@ def slurm() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def on_slurm(slurm, finished: Build, tmp_path_factory) -> OnSlurm:
+def on_slurm(slurm, finished: Build, tmp_path_factory) -> OnSlurm:  # noqa: ARG001 - a Slurm must run
     """The tiny build through profiles/slurm, from nothing; one CPU job is cancelled while it runs."""
     directory = working_copy(tmp_path_factory.mktemp("slurm"))
     (directory / "tiny-model").symlink_to(finished.directory / "tiny-model")

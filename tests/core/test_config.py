@@ -42,6 +42,10 @@ def test_every_key_is_described():
         ({"server": {"kind": "vlm"}}, "'server.kind' is 'vlm'; expected 'vllm', 'container'"),
         ({"model": {"source": "hub"}}, "source 'hub' needs both `id` and `revision`"),
         ({"run": "../up"}, "'run' is '../up'"),
+        (
+            {"generation": {"responses": {"n": 6, "temperature": 0.0}}},
+            "'generation.responses' is {'n': 6, 'temperature': 0.0}; n > 1 with temperature 0 would give the same",
+        ),
     ],
 )
 def test_a_wrong_key_or_value_names_key_value_and_what_is_allowed(value, message):

@@ -67,7 +67,8 @@ def verdicts(make_benchmark, pool, judge, tmp_path_factory):
     return run
 
 
-def test_the_same_verdicts_with_all_cores_busy(verdicts, busy):
+def test_the_same_verdicts_with_all_cores_busy(verdicts, request):
+    request.getfixturevalue("busy")
     under_load = verdicts()
     assert [verdict["passed"] for verdict in under_load[:HUMANEVAL_TASKS]] == [False, True] * (
         HUMANEVAL_TASKS // 2

@@ -127,9 +127,7 @@ class _FailingPool:
             yield Verdict(program.key, status, None, "", "the disk is full", 0, 0, 0, self.runtime, "")
 
 
-def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(
-    benchmark, rows, tmp_path, monkeypatch
-):
+def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(rows, tmp_path, monkeypatch):
     write_jsonl(tmp_path / "samples.jsonl", rows)
     out = tmp_path / "out"
     out.mkdir()

@@ -196,7 +196,7 @@ def test_data_science_tasks_run_their_own_tests(scored):
     assert (forbidden["passed"], forbidden["base"]["reason"]) == (False, "AssertionError")
 
 
-def test_humaneval_reference_solutions_score_one(pool, judge):
+def test_humaneval_reference_solutions_score_one(judge):
     benchmark = load_benchmark("humaneval")
     samples = [Sample(task, 0, reference_solution(benchmark, task)) for task in benchmark.tasks]
     verdicts = judge(build_scorer(benchmark, None), samples)
@@ -262,7 +262,7 @@ class _BrokenPool:
             )
 
 
-def test_a_broken_sandbox_is_no_verdict(judge):
+def test_a_broken_sandbox_is_no_verdict():
     benchmark = load_benchmark("humaneval")
     scorer = build_scorer(benchmark, None)
     with pytest.raises(InfrastructureError, match="fails the reference solution of HumanEval/0"):

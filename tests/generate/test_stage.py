@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.scripted_server import completion
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
@@ -116,3 +117,20 @@ def test_command(start_double, seeds, few_shots, tmp_path, monkeypatch):
     again = CliRunner().invoke(build_app(), [*arguments, str(seeds(10)), str(tmp_path / "o2")])
     assert again.exit_code == 0, again.output
     assert (tmp_path / "o2").read_bytes() == out.read_bytes()
+
+
+def test_every_sampling_option_of_the_command_is_in_the_request(scripted_server, seeds, few_shots, tmp_path):
+    server = scripted_server(lambda _: completion(" loops, recursion"))
+    sampling = ["--temperature", "0.4", "--max-tokens", "77", "--frequency-penalty", "0.3", "--seed", "11"]
+    arguments = ["generate", "--mode", "S->C", "--model", "base", "--few-shots", str(few_shots), *sampling]
+    arguments += ["--endpoint", server.url, str(seeds(1)), str(tmp_path / "out")]
+    ran = CliRunner().invoke(build_app(), arguments)
+    assert ran.exit_code == 0, ran.output
+    body = server.bodies[-1]
+    assert {name: body[name] for name in ("temperature", "max_tokens", "frequency_penalty", "seed", "n")} == {
+        "temperature": 0.4,
+        "max_tokens": 77,
+        "frequency_penalty": 0.3,
+        "seed": 11,
+        "n": 1,
+    }

@@ -17,7 +17,7 @@ def snapshot(tmp_path, monkeypatch):
     directory = tmp_path / "cache"
     directory.mkdir()
 
-    def download(model_id, *, local_files_only=False, local_dir=None, **_):
+    def download(model_id, *, local_files_only=False, **_):
         if local_files_only and any(directory.iterdir()):
             return str(directory)
         raise LocalEntryNotFoundError(f"{model_id}: the hub does not answer")

@@ -95,7 +95,8 @@ def test_a_slot_is_in_its_groups_and_leaves_none(groups):
     assert {path for group in groups for path in group.parent.iterdir()} == before
 
 
-def test_memory_that_no_process_has_is_seen_by_the_kernel(groups):
+@pytest.mark.usefixtures("groups")
+def test_memory_that_no_process_has_is_seen_by_the_kernel():
     # Files in memory are nobody's resident set, nor address space: only the group's limit ends this.
     fill = "import os\nfor n in range(60):\n    os.write(os.memfd_create(str(n)), b'x' * (16 << 20))"
     with open_pool("bubblewrap", workers=1, limits=Limits(memory_mb=128)) as pool:
@@ -104,7 +105,8 @@ def test_memory_that_no_process_has_is_seen_by_the_kernel(groups):
     assert [(verdict.status, verdict.error) for verdict in verdicts] == [("memory", None), ("passed", None)]
 
 
-def test_what_a_killed_supervisor_left_is_removed_by_the_next(groups):
+@pytest.mark.usefixtures("groups")
+def test_what_a_killed_supervisor_left_is_removed_by_the_next():
     program = (
         "import os; from selfalign.sandbox.cgroups import make_groups\n"
         "print(*make_groups(300, 64), flush=True); os.kill(os.getpid(), 9)"

@@ -37,7 +37,7 @@ def docker(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def podman(docker, tmp_path_factory):
+def podman(docker, tmp_path_factory):  # noqa: ARG001 - Docker has the image
     """Rootful Podman with storage of its own and the same image."""
     directory = tmp_path_factory.mktemp("podman")
     with pytest.MonkeyPatch.context() as patch:
@@ -73,16 +73,19 @@ def check_hostile(runtime: str) -> None:
     assert (wrong, restarts) == ({}, 0)
 
 
-def test_docker_passes_its_self_test(docker):
+@pytest.mark.usefixtures("docker")
+def test_docker_passes_its_self_test():
     assert [check for check in self_test(Docker(engine.IMAGE)) if check.problem] == []
 
 
-def test_docker_judges_the_hostile_programs(docker):
+@pytest.mark.usefixtures("docker")
+def test_docker_judges_the_hostile_programs():
     check_hostile("docker")
     assert containers() == ""
 
 
-def test_the_digest_of_the_image_is_in_the_verdict(docker):
+@pytest.mark.usefixtures("docker")
+def test_the_digest_of_the_image_is_in_the_verdict():
     digest = engine.run(engine.DOCKER, "image", "inspect", "--format", "{{.Id}}", engine.IMAGE).strip()
     with open_pool("docker", workers=1, image=engine.IMAGE) as pool:
         (verdict,) = pool.run([Program("one", "assert True")])
@@ -98,13 +101,15 @@ needs_golden = pytest.mark.skipif(
 )
 
 
+@pytest.mark.usefixtures("docker")
 @needs_golden
-def test_docker_keeps_the_rows_of_the_reference(docker, tmp_path):
+def test_docker_keeps_the_rows_of_the_reference(tmp_path):
     check_golden("docker", tmp_path / "out.jsonl")
 
 
+@pytest.mark.usefixtures("podman")
 @needs_golden
-def test_podman_keeps_the_rows_of_the_reference(podman, tmp_path):
+def test_podman_keeps_the_rows_of_the_reference(tmp_path):
     check_golden("podman", tmp_path / "out.jsonl")
 
 
@@ -113,12 +118,14 @@ def check_golden(runtime: str, out: Path) -> None:
     assert list(read_jsonl(out)) == list(read_jsonl(GOLDEN / "filtered.jsonl"))
 
 
-def test_an_image_that_is_not_there_is_said(docker):
+@pytest.mark.usefixtures("docker")
+def test_an_image_that_is_not_there_is_said():
     with pytest.raises(InfrastructureError, match="no image 'nobody/has:this'"):
         Docker("nobody/has:this").image()
 
 
-def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(docker, tmp_path):
+@pytest.mark.usefixtures("docker")
+def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(tmp_path):
     checks = self_test(RUNTIMES["gvisor"](engine.IMAGE))
     problems = {check.name: check.problem for check in checks if check.problem}
     if problems:
@@ -129,7 +136,8 @@ def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(docker, tmp_path)
         check_golden("gvisor", tmp_path / "out.jsonl")
 
 
-def test_podman_passes_its_self_test_and_judges_the_hostile_programs(podman):
+@pytest.mark.usefixtures("podman")
+def test_podman_passes_its_self_test_and_judges_the_hostile_programs():
     assert [check for check in self_test(Podman(engine.IMAGE)) if check.problem] == []
     check_hostile("podman")
     assert engine.run("podman", "ps", "-aq") == ""

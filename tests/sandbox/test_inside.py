@@ -11,7 +11,7 @@ from selfalign.sandbox.launch import INSIDE
 
 
 @pytest.fixture
-def processes(monkeypatch):
+def processes():
     spec = importlib.util.spec_from_file_location("processes", INSIDE / "processes.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -44,7 +44,7 @@ def test_a_place_gets_its_permissions_back(processes, tmp_path):
 
 
 def test_a_place_whose_size_tells_nothing_is_looked_into(processes, tmp_path, monkeypatch):
-    monkeypatch.setattr(processes.Place, "look", lambda self: (4096, 0o40777))
+    monkeypatch.setattr(processes.Place, "look", lambda _: (4096, 0o40777))
     place = processes.Place(str(tmp_path))
     (tmp_path / "left").touch()
     assert place.wipe()

@@ -253,7 +253,7 @@ def test_the_same_numbers_at_random_in_every_program():
     assert found == {f"{random.Random(0).random()}\n"}
 
 
-def test_a_killed_supervisor_leaves_nothing(tmp_path):
+def test_a_killed_supervisor_leaves_nothing():
     marker = f"selfalign-{os.getpid()}-{time.monotonic_ns()}"
     script = (
         "from selfalign.sandbox import *\n"

@@ -66,7 +66,8 @@ def engines(tmp_path, monkeypatch):
         ({"engine": "apptainer", "gpus": "1"}, ["--env", "CUDA_VISIBLE_DEVICES=1", "--nv"]),
     ],
 )
-def test_each_engine_is_told_which_gpus(engines, container, part):
+@pytest.mark.usefixtures("engines")
+def test_each_engine_is_told_which_gpus(container, part):
     argv = container_command(server(**container), "/somewhere/base", ["base"], 8123).argv
     assert any(argv[start : start + len(part)] == part for start in range(len(argv)))
     assert argv[argv.index("--tensor-parallel-size") + 1] == "2"
@@ -75,13 +76,15 @@ def test_each_engine_is_told_which_gpus(engines, container, part):
     assert argv[argv.index("--model") + 1] == "/model"
 
 
+@pytest.mark.usefixtures("engines")
 @pytest.mark.parametrize("name", ["docker", "podman", "apptainer"])
-def test_without_gpus_none_is_asked_for(engines, name):
+def test_without_gpus_none_is_asked_for(name):
     argv = container_command(server(engine=name, gpus="none"), "/base", ["base"], 8123).argv
     assert not {"--gpus", "--device", "--nv"} & set(argv)
 
 
-def test_a_tag_is_pulled_and_a_file_is_opened_by_apptainer(engines):
+@pytest.mark.usefixtures("engines")
+def test_a_tag_is_pulled_and_a_file_is_opened_by_apptainer():
     tag = container_command(
         server(engine="apptainer", image="vllm/vllm-openai:v1"), "/base", ["base"], 1
     ).argv
@@ -123,8 +126,9 @@ def checkpoint(tmp_path):
     return tmp_path / "base"
 
 
+@pytest.mark.usefixtures("docker")
 @pytest.mark.engine
-def test_docker_serves_the_mounted_model_and_leaves_nothing(docker, checkpoint, tmp_path):
+def test_docker_serves_the_mounted_model_and_leaves_nothing(checkpoint, tmp_path):
     port = free_port()
     command = container_command(server(image=IMAGE, gpus="none"), checkpoint, ["base", "revision"], port)
     with running(command, port, tmp_path / "log", 60):
@@ -134,8 +138,9 @@ def test_docker_serves_the_mounted_model_and_leaves_nothing(docker, checkpoint, 
     assert containers() == ""
 
 
+@pytest.mark.usefixtures("docker")
 @pytest.mark.engine
-def test_a_client_that_was_killed_leaves_no_container(docker, checkpoint, tmp_path):
+def test_a_client_that_was_killed_leaves_no_container(checkpoint, tmp_path):
     port = free_port()
     command = container_command(server(image=IMAGE, gpus="none"), checkpoint, ["base"], port)
     with running(command, port, tmp_path / "log", 60) as process:
@@ -146,8 +151,9 @@ def test_a_client_that_was_killed_leaves_no_container(docker, checkpoint, tmp_pa
     assert containers() == ""
 
 
+@pytest.mark.usefixtures("docker")
 @pytest.mark.engine
-def test_a_server_that_ends_is_told_with_its_last_lines(docker, checkpoint, tmp_path):
+def test_a_server_that_ends_is_told_with_its_last_lines(checkpoint, tmp_path):
     (checkpoint / "broken").touch()
     port = free_port()
     command = container_command(server(image=IMAGE, gpus="none"), checkpoint, ["base"], port)

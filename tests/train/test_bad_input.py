@@ -148,7 +148,7 @@ def test_the_configuration_of_a_model_of_another_size_is_refused(tmp_path):
     [
         (lambda name: "layers.1." not in name, r"model\.layers\.1\..*is missing"),
         (lambda name: "layers.1.mlp.down_proj" not in name, r"model\.layers\.1\.mlp\.down_proj.*is missing"),
-        (lambda name: False, "is missing"),
+        (lambda _: False, "is missing"),
     ],
 )
 def test_weights_that_lack_some_of_the_model_are_refused(tmp_path, kept, missing):

@@ -35,7 +35,7 @@ def test_a_failing_process_gives_one_line_and_no_traceback(tmp_path, llama, data
 def test_the_traceback_of_a_defect_is_in_the_log_without_the_launchers_own(
     tmp_path, llama, dataset, monkeypatch
 ):
-    monkeypatch.setattr(Job, "write", lambda job, path: path.write_text("{}"))
+    monkeypatch.setattr(Job, "write", lambda _, path: path.write_text("{}"))
     job = Job(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
     log = tmp_path / "log"
     with pytest.raises(InfrastructureError, match=r"^training ended with exit status 1; its messages are in"):

@@ -61,7 +61,7 @@ def sanitize(
     tokenizer: Annotated[
         Path | None, typer.Option(help="Directory of the model whose tokenizer counts tokens.")
     ] = None,
-    log_level: LogLevel = "INFO",
+    _log_level: LogLevel = "INFO",
 ) -> None:
     """Check the form of responses and rewrite them (the reference's two passes)."""
     from selfalign.core.config.base import validate_section
@@ -114,7 +114,7 @@ def select(
     ngram: Annotated[int, typer.Option(min=1, help="Words of a shingle of --near.")] = 5,
     max_rows: Annotated[int | None, typer.Option(min=1, help="Most rows that are kept.")] = None,
     runtime: Annotated[str, typer.Option(help="What isolates the programs of --nontrivial-tests.")] = "auto",
-    log_level: LogLevel = "INFO",
+    _log_level: LogLevel = "INFO",
 ) -> None:
     """Shuffle the rows and drop what repeats an instruction or a response; more filters on request."""
     import tempfile
@@ -170,7 +170,7 @@ def decontaminate(
         typer.Option(help="A text that never counts; may be repeated. [default: six generic one-liners]"),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of benchmark data files.")] = None,
-    log_level: LogLevel = "INFO",
+    _log_level: LogLevel = "INFO",
 ) -> None:
     """Drop rows in whose instruction, response or code a benchmark's text is found."""
     from selfalign.contamination import find_sources

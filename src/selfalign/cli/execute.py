@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
         workers: Annotated[
             int | None, typer.Option(min=1, help="Sandboxes. [default: one a processor]")
         ] = None,
-        log_level: LogLevel = "INFO",
+        _log_level: LogLevel = "INFO",
     ) -> None:
         """Run every response with its own tests in a sandbox; keep those that run to their end."""
         from selfalign.execute.filter import execute_file

@@ -64,7 +64,7 @@ def register(app: typer.Typer) -> None:
         metrics: Annotated[
             Path | None, typer.Option(help="JSON of requests, tokens, throughput, latencies, retries.")
         ] = None,
-        log_level: LogLevel = "INFO",
+        _log_level: LogLevel = "INFO",
     ) -> None:
         """Ask a model for each record's concepts, instruction or responses."""
         from selfalign.client import open_client
@@ -88,7 +88,11 @@ def register(app: typer.Typer) -> None:
         default = REFERENCE_SAMPLING[builder.layout.stage]
         what = identity or model
         stage = build_stage(
-            builder, Sampling(n or default.n, temperature, max_tokens), recipe, few_shots, what
+            builder,
+            Sampling(n or default.n, temperature, max_tokens, frequency_penalty),
+            recipe,
+            few_shots,
+            what,
         )
         settings = ClientConfig(
             min_in_flight=min(2, max_in_flight),

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.7,
         max_tokens: Annotated[int, typer.Option(min=1)] = 1536,
-        log_level: LogLevel = "WARNING",
+        _log_level: LogLevel = "WARNING",
     ) -> None:
         """Write each record's prompt, sampling and request seed, without any server.
 

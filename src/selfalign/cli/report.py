@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
         config: Annotated[
             Path | None, typer.Option(help="The run's configuration (YAML), for the page to show.")
         ] = None,
-        log_level: LogLevel = "INFO",
+        _log_level: LogLevel = "INFO",
     ) -> None:
         """Write one self-contained HTML page about a run, from the files that are there."""
         from selfalign.core.config import read_config
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
         *,
         out: Annotated[Path, typer.Option(help="The HTML page to write.")],
-        log_level: LogLevel = "INFO",
+        _log_level: LogLevel = "INFO",
     ) -> None:
         """Put several finished runs on one page: what differs, scores, funnels."""
         from selfalign.report.compare import write_comparison

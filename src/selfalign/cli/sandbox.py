@@ -59,7 +59,7 @@ def register(app: typer.Typer) -> None:
         queue: Annotated[
             int, typer.Option(min=1, help="Requests that may wait; more are told to wait.")
         ] = 256,
-        log_level: LogLevel = "INFO",
+        _log_level: LogLevel = "INFO",
     ) -> None:
         """Serve this machine's sandboxes to other hosts, until interrupted.
 

@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         runtime: Annotated[str, typer.Option(help="The sandbox's runtime.")] = "auto",
         workers: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
-        log_level: LogLevel = "WARNING",
+        _log_level: LogLevel = "WARNING",
     ) -> None:
         """Score samples in the sandbox.
 

@@ -41,7 +41,7 @@ def extract(
     *,
     lost: Annotated[Path | None, typer.Option(help="JSON Lines for files that could not be read.")] = None,
     workers: Workers = None,
-    log_level: LogLevel = "WARNING",
+    _log_level: LogLevel = "WARNING",
 ) -> None:
     """Write a row per documented top-level function: its `seed`, `path`, `line` and `sha1`."""
     from selfalign.seeds.steps import extract_directory
@@ -65,7 +65,7 @@ def filter_seeds(
     ngram: Annotated[int, typer.Option(min=5, help="Words in a row that count as overlap.")] = 13,
     data: Annotated[Path | None, typer.Option(help="Directory of benchmark data files.")] = None,
     dropped: Dropped = None,
-    log_level: LogLevel = "WARNING",
+    _log_level: LogLevel = "WARNING",
 ) -> None:
     """Keep the rows that pass the text filters, in the reference's order."""
     from selfalign.contamination import find_sources
@@ -92,7 +92,7 @@ def dedup(
     permutations: Annotated[int, typer.Option(min=16, help="Hash functions of a signature.")] = 256,
     exact_only: Annotated[bool, typer.Option("--exact-only", help="Drop only equal texts.")] = False,
     dropped: Dropped = None,
-    log_level: LogLevel = "WARNING",
+    _log_level: LogLevel = "WARNING",
 ) -> None:
     """Drop duplicates and near-duplicates; the first of several stays."""
     from selfalign.core.config.seeds import NearDuplicatesConfig
@@ -116,7 +116,7 @@ def check(
     strictness: Annotated[str, typer.Option(help="basic, standard or strict.")] = "standard",
     workers: Workers = None,
     dropped: Dropped = None,
-    log_level: LogLevel = "WARNING",
+    _log_level: LogLevel = "WARNING",
 ) -> None:
     """Infer imports and check types, with autoimport and basedpyright."""
     from selfalign.core.config.base import validate_section
@@ -158,7 +158,7 @@ def judge(
     prompt: Annotated[Path, typer.Option(help="Question and examples.")] = Path("prompts/judge.yaml"),
     by: Annotated[str, typer.Option(help="answers or logprobs.")] = "answers",
     dropped: Dropped = None,
-    log_level: LogLevel = "WARNING",
+    _log_level: LogLevel = "WARNING",
 ) -> None:
     """Keep the rows whose docstring a model judges enough to write the function again."""
     from selfalign.client import open_client
@@ -195,7 +195,7 @@ def fetch(
         list[str] | None, typer.Option(help="COLUMN=FIELD, as content=seed; may be repeated.")
     ] = None,
     start: Annotated[int, typer.Option(min=0, help="Index of the first row.")] = 0,
-    log_level: LogLevel = "WARNING",
+    _log_level: LogLevel = "WARNING",
 ) -> None:
     """Stream a published intermediate data set into records, to start from any stage.
 

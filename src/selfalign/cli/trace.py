@@ -22,7 +22,7 @@ def trace(
     ] = Path("results/default"),
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole row as JSON instead.")] = False,
-    log_level: LogLevel = "WARNING",
+    _log_level: LogLevel = "WARNING",
 ) -> None:
     """Tell where a row comes from and what was done to it; by its id, one that was dropped too."""
     import json

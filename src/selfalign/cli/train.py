@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
             typer.Option(min=0, help="Seed of the order of the rows. [default: the configured one]"),
         ] = None,
         threads: Annotated[int | None, typer.Option(min=1, help="Processor cores. [default: all]")] = None,
-        log_level: LogLevel = "INFO",
+        _log_level: LogLevel = "INFO",
     ) -> None:
         """Fine-tune a checkpoint on a data set; run again after a kill, it goes on from its last checkpoint."""
         from selfalign.core.config import read_config

@@ -8,19 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.client.types import Request
-from selfalign.core.errors import DataError
+from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import Record, read_numbered
 from selfalign.generate.prompts import Prompt, PromptBuilder
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How answers are sampled: the same for every record of a stage."""
+    """How answers are sampled: the same for every record of a stage.
+
+    Raises:
+        ConfigError: several samples are asked for at temperature 0.
+    """
 
     n: int
     temperature: float
     max_tokens: int
     frequency_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.n > 1 and self.temperature == 0:
+            raise ConfigError(f"n is {self.n}: at temperature 0 the same answer would come {self.n} times")
 
 
 # The settings of the reference, by stage: the defaults of the stages run alone.

@@ -31,7 +31,7 @@ class Bare:
         """Return the digest of the interpreter and its packages."""
         return interpreter_image()
 
-    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, _most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot, with a directory of its own."""
         directory = Path(tempfile.mkdtemp(prefix="selfalign-"))
         environment = {

@@ -46,7 +46,7 @@ class Bubblewrap:
         """Return the digest of the interpreter and the packages that programs see."""
         return interpreter_image()
 
-    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot."""
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         command = [find_bwrap(), "--die-with-parent", "--as-pid-1", "--new-session", "--clearenv"]

@@ -86,7 +86,7 @@ class Docker:
                 f"no Docker engine answers; start it, or take another runtime (auto chooses one): {error}"
             ) from None
 
-    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot: a container, and a process of ours that passes bytes to and from it."""
         uid, name, memory = fresh_uid(), _fresh_name(), f"{slot_memory_mb(most)}m"
         container: dict[str, Any] = {
@@ -135,7 +135,7 @@ class Podman:
         identity = _query(["podman", "image", "inspect", "--format", "{{.Id}}", self._image], "podman")
         return f"{self._image}@sha256:{identity.removeprefix('sha256:')}"
 
-    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot."""
         name = _fresh_name()
         command = ["podman", "run", "--rm", "--interactive", "--name", name, "--hostname", "sandbox"]
@@ -184,7 +184,7 @@ class Apptainer:
         with self._image.open("rb") as handle:
             return f"{self._image.name}@sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
 
-    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, _most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot. ``--containall`` gives it a PID name space and a /tmp of its own."""
         command = ["apptainer", "exec", "--containall", "--cleanenv", "--no-home", "--no-init", "--net"]
         command += ["--network", "none", "--no-privs", "--drop-caps", "all", "--pwd", "/tmp"]

@@ -61,7 +61,7 @@ class Runtime(Protocol):
         """Return what programs see as their system: a digest."""
         ...
 
-    def launch(self, most: Limits, warm: Sequence[str] = ()) -> Launch:
+    def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot.
 
         Args:

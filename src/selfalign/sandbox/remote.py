@@ -56,7 +56,10 @@ class RemoteSlot:
         self.image: str = facts["image"]
 
     def run_many(
-        self, programs: Sequence[tuple[Program, Limits]], *, apart: bool = False
+        self,
+        programs: Sequence[tuple[Program, Limits]],
+        *,
+        apart: bool = False,  # noqa: ARG002 - the signature of Slot.run_many
     ) -> Iterator[Verdict]:
         """Run programs one after the other; wait while the server's queue is full.
 

@@ -38,7 +38,8 @@ class _Source(SourceCode):
         return statement.partition("  #")[0] if allowed else None
 
     @staticmethod
-    def _find_package_in_our_project(name: str) -> None:  # it would import whatever lies in this directory
+    def _find_package_in_our_project(name: str) -> None:  # noqa: ARG004 - the base's signature
+        # The base would import whatever lies in this directory.
         return None
 
     @staticmethod

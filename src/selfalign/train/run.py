@@ -165,7 +165,7 @@ def push(directory: Path, repository: str) -> None:
 class _Seal(TrainerCallback):
     """Mark every checkpoint as whole once the Trainer has written it."""
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
         if state.is_world_process_zero:
             checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 

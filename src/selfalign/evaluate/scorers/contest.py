@@ -19,7 +19,7 @@ class Contest:
 
     parts: tuple[str, ...] = ("base",)
 
-    def program(self, key: str, task: Task, solution: str, part: str) -> Program:
+    def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
         """Return the program that runs all cases of the task, public and private, up to the first failure."""
         cases = task.record["cases"]
         job = {"code": solution, "function": task.entry_point, "cases": cases, "limit": SECONDS}
@@ -27,6 +27,6 @@ class Contest:
             key, contest, job, limits(min(TOTAL_S, (SECONDS + 1) * len(cases) + 5), MEMORY_MB)
         )
 
-    def cost(self, task: Task, part: str) -> float:
+    def cost(self, _task: Task, _part: str, /) -> float:
         """Return 0: it is not known beforehand."""
         return 0.0

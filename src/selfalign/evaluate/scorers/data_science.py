@@ -16,7 +16,7 @@ class DataScience:
 
     parts: tuple[str, ...] = ("base",)
 
-    def program(self, key: str, task: Task, solution: str, part: str) -> Program:
+    def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
         """Return the task's context, followed by calls of its test functions on the answer."""
         calls = ["test_execution(code)"]
         if "test_string(" in task.tests:
@@ -25,6 +25,6 @@ class DataScience:
         job = {"program": source, "limit": SECONDS}
         return harness_program(key, script, job, limits(SECONDS, MOST.memory_mb))
 
-    def cost(self, task: Task, part: str) -> float:
+    def cost(self, _task: Task, _part: str, /) -> float:
         """Return 0: it is not known beforehand."""
         return 0.0

@@ -97,7 +97,7 @@ class Native:
         self.room = (Turn * MOST).in_dll(loaded, "selfalign_room")
 
 
-def begin(surroundings, batch, first, count):
+def begin(_surroundings, batch, first, _count):
     """Begin program `first`: return its number in its own process, -2 - that in the zygote."""
     turn = batch[first]
     (out, out_w), (err, err_w), (control, control_w) = os.pipe(), os.pipe(), os.pipe()
