@@ -1,34 +1,35 @@
 """The filter against the reference's output, and its own rules."""
 
 import json
-from pathlib import Path
 
 import pytest
+from tests.vectors import VECTORS
 
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.execute.filter import execute_file
 from selfalign.execute.program import extract_program, in_scope
-
-GOLDEN = Path(__file__).parents[2] / "../shared/golden"
 
 
 def fenced(code: str) -> str:
     return f"text\n\n```python\n{code}\n```\n"
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the reference's outputs (../shared/golden) are not here")
+@pytest.mark.faithful
+@pytest.mark.parametrize("faithful", [False, True])
 @pytest.mark.parametrize("runtime", ["bubblewrap", "none"])
-def test_keeps_exactly_the_rows_of_the_reference_in_input_order(runtime, tmp_path):
-    # Docker's and Podman's are in tests/sandbox/test_engines.py.
+def test_keeps_exactly_the_rows_of_the_reference_in_input_order(runtime, faithful, tmp_path):
+    # Docker's and Podman's are in tests/sandbox/test_engines.py. No program of these exits early, so the strict
+    # filter and the faithful one keep the same.
     counts = execute_file(
-        GOLDEN / "responses.jsonl",
+        VECTORS / "responses.jsonl",
         tmp_path / "out.jsonl",
         verdicts=tmp_path / "verdicts.jsonl",
         runtime=runtime,
+        faithful=faithful,
     )
-    assert list(read_jsonl(tmp_path / "out.jsonl")) == list(read_jsonl(GOLDEN / "filtered.jsonl"))
-    assert (counts.records_in, counts.records_out) == (408, 277)
-    assert len(list(read_jsonl(tmp_path / "verdicts.jsonl"))) == 408
+    assert (tmp_path / "out.jsonl").read_bytes() == (VECTORS / "filtered.jsonl").read_bytes()
+    assert (counts.records_in, counts.records_out) == (210, 141)
+    assert len(list(read_jsonl(tmp_path / "verdicts.jsonl"))) == 210
 
 
 def test_early_exit_fails_unless_faithful(tmp_path):

@@ -5,9 +5,9 @@ from pathlib import Path
 import engine
 import pytest
 from hostile import HOSTILE
+from tests.vectors import VECTORS
 
 from selfalign.core.errors import InfrastructureError
-from selfalign.core.jsonl import read_jsonl
 from selfalign.execute.filter import execute_file
 from selfalign.sandbox import Limits, Program, open_pool
 from selfalign.sandbox.engines import Apptainer, Docker, Podman
@@ -16,7 +16,6 @@ from selfalign.sandbox.selftest import self_test
 
 pytestmark = pytest.mark.engine
 
-GOLDEN = Path(__file__).parents[2] / "../shared/golden"
 LIMITS = Limits(wall_s=6.0, cpu_s=2.0, memory_mb=256, processes=16)
 
 # They ask what only holds without an image: that there is no /etc, and which devices there are.
@@ -96,26 +95,19 @@ def test_the_digest_of_the_image_is_in_the_verdict():
     )
 
 
-needs_golden = pytest.mark.skipif(
-    not GOLDEN.exists(), reason="the reference's outputs (../shared/golden) are not here"
-)
-
-
 @pytest.mark.usefixtures("docker")
-@needs_golden
 def test_docker_keeps_the_rows_of_the_reference(tmp_path):
     check_golden("docker", tmp_path / "out.jsonl")
 
 
 @pytest.mark.usefixtures("podman")
-@needs_golden
 def test_podman_keeps_the_rows_of_the_reference(tmp_path):
     check_golden("podman", tmp_path / "out.jsonl")
 
 
 def check_golden(runtime: str, out: Path) -> None:
-    execute_file(GOLDEN / "responses.jsonl", out, runtime=runtime, image=engine.IMAGE, workers=2)
-    assert list(read_jsonl(out)) == list(read_jsonl(GOLDEN / "filtered.jsonl"))
+    execute_file(VECTORS / "responses.jsonl", out, runtime=runtime, image=engine.IMAGE, workers=2)
+    assert out.read_bytes() == (VECTORS / "filtered.jsonl").read_bytes()
 
 
 @pytest.mark.usefixtures("docker")
@@ -132,8 +124,7 @@ def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(tmp_path):
         assert find_runtime("auto", engine.IMAGE).name != "gvisor"
         return
     check_hostile("gvisor")
-    if GOLDEN.exists():
-        check_golden("gvisor", tmp_path / "out.jsonl")
+    check_golden("gvisor", tmp_path / "out.jsonl")
 
 
 @pytest.mark.usefixtures("podman")

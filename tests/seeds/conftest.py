@@ -7,18 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from selfalign.core.config import PathsConfig
-
 LOCK = Path(__file__).parents[2] / "envs" / "sources.lock"
-
-
-@pytest.fixture(scope="session")
-def golden() -> Path:
-    """The directory of the reference's outputs."""
-    path = Path(PathsConfig().shared) / "golden"
-    if not path.is_dir():
-        pytest.skip(f"the reference outputs are not there: {path}")
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +26,11 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     if done.returncode:
-        pytest.skip(f"the pinned packages cannot be downloaded: {done.stderr.strip().splitlines()[-1:]}")
+        pytest.fail(
+            "the pinned wheels of these tests cannot be downloaded from the package index; they need a network "
+            f"or pip's settings for one. pip says:\n{done.stderr.strip()}",
+            pytrace=False,
+        )
     for wheel in wheels.glob("*.whl"):
         zipfile.ZipFile(wheel).extractall(directory / "tree")
     return directory / "tree"
