@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := src scripts tests benchmarks
 
-.PHONY: build docs setup test lint tests soak cluster generated lock clean
+.PHONY: build docs setup test lint tests soak published cluster generated lock clean
 
 build: setup
 	@$(BIN)/snakemake --cores all
@@ -34,11 +34,16 @@ lint: setup
 
 # In two processes, by file: much of the time goes to waiting, for Slurm, a server or a starting interpreter.
 tests: setup cluster
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not engine" --durations=15
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not engine and not published" --durations=15
 
 # What takes longer than a test run may, or installs and starts container engines (as root).
 soak: setup
-	$(BIN)/pytest -m "soak or engine" --durations=15
+	$(BIN)/pytest -m "(soak or engine) and not published" --durations=15
+
+# The tests on other people's data: downloads benchmark data, published answers and their verdicts first.
+published: setup
+	$(BIN)/snakemake --cores all published_data
+	$(BIN)/pytest -m published --durations=15
 
 # The executor and storage plugins for clusters, beside everything else.
 cluster: setup $(VENV)/.cluster

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import hashlib
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from selfalign.benchmarks.definition import DataFile, Version, load_definition
+from selfalign.core.jsonl import dumps
 from tests.browser import browser
 from tests.scripted_server import ScriptedServer
 
@@ -17,6 +23,85 @@ __all__ = ["browser"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# The markers of tests that `make test` leaves out, and the target that runs them.
+LEFT_OUT = {"published": "make published", "soak": "make soak", "engine": "make soak"}
+LEFT_OUT_COUNTS = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count the deselected tests by what leaves them out."""
+    for item in items:
+        counts = item.config.stash.setdefault(LEFT_OUT_COUNTS, {})
+        for marker in LEFT_OUT:
+            if item.get_closest_marker(marker):
+                counts[marker] = counts.get(marker, 0) + 1
+                break
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts of a worker of pytest-xdist over: the main process collects nothing itself."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(LEFT_OUT_COUNTS, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    """Take the counts of a worker: each has collected, and left out, the same."""
+    if counts := getattr(node, "workeroutput", {}).get("left_out"):
+        node.config.stash[LEFT_OUT_COUNTS] = counts
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter, config: pytest.Config):
+    """Say in the last lines what was not run, and why."""
+    result = yield
+    counts = config.stash.get(LEFT_OUT_COUNTS, {})
+    lines = [
+        f"{counts[marker]} marked '{marker}': `{target}` runs them"
+        for marker, target in LEFT_OUT.items()
+        if marker in counts
+    ]
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    lines += [f"{count} skipped: {reason}" for reason, count in sorted(skipped.items())]
+    if lines:
+        terminalreporter.section("tests that were not run")
+        for line in lines:
+            terminalreporter.line(line)
+    return result
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Fail a skipped test that holds us to the reference."""
+    report = yield
+    if report.skipped and item.get_closest_marker("faithful"):
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{item.nodeid}: it holds us to the reference (marker 'faithful') and may not be skipped; "
+            f"it was: {_reason(report)}"
+        )
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    """Fail a skipped module: nobody knows what it would have tested, nor how much."""
+    report = yield
+    if report.skipped:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"{collector.nodeid}: skip its tests, not the module; it was skipped: {_reason(report)}"
+        )
+    return report
+
+
+def _reason(report: pytest.CollectReport | pytest.TestReport) -> str:
+    """Return why a test was skipped, or is expected to fail."""
+    if hasattr(report, "wasxfail"):
+        return f"expected to fail: {report.wasxfail}"
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return said.removeprefix("Skipped: ").removeprefix("not run: ")
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:
@@ -24,13 +109,51 @@ def root() -> Path:
     return ROOT
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Reference outputs and published data; tests that need them say so where they are absent."""
-    path = ROOT.parent / "shared"
-    if not path.is_dir():
-        pytest.skip("needs the reference outputs (config key paths.shared), which are not on this machine")
+def _downloaded(path: Path) -> Path:
+    if not path.is_file():
+        pytest.fail(f"{path.relative_to(ROOT)} is missing; `make published` downloads it", pytrace=False)
     return path
+
+
+@pytest.fixture(scope="session")
+def published_data() -> Callable[[str, str], Path]:
+    """A function that returns the directory of a benchmark's published data, by name and version."""
+
+    def directory(name: str, version: str) -> Path:
+        path = ROOT / "resources/benchmarks" / name
+        for each in load_definition(name).version_named(version)[1].files:
+            _downloaded(path / each.file)
+        return path
+
+    return directory
+
+
+@pytest.fixture(scope="session")
+def published_file() -> Callable[[str], Path]:
+    """A function that returns a file of published answers or verdicts, by its name."""
+    return lambda name: _downloaded(ROOT / "resources/published" / name)
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, list[dict]], Path]:
+    """A function that puts records of our own in the place of a benchmark's published data.
+
+    It takes the name, the version and the records, pins their checksum and number in the definition for this test, and
+    returns the directory of the data file.
+    """
+
+    def pin(name: str, version: str, records: list[dict]) -> Path:
+        definition = load_definition(name)
+        (published,) = definition.versions[version].files
+        content = "".join(f"{dumps(record)}\n" for record in records).encode()
+        directory = tmp_path / "benchmarks" / name
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / published.file).write_bytes(gzip.compress(content))
+        own = DataFile(file=published.file, sha256=hashlib.sha256(content).hexdigest())
+        monkeypatch.setitem(definition.versions, version, Version(files=[own], tasks=len(records)))
+        return directory
+
+    return pin
 
 
 @pytest.fixture(scope="session")

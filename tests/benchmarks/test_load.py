@@ -9,6 +9,7 @@ import pickle
 import zlib
 
 import pytest
+from own_records import EVALPLUS, MBPP
 
 from selfalign.benchmarks import available, load, load_benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
@@ -39,6 +40,7 @@ def test_humaneval_comes_with_its_package():
     compile(first.prompt + first.canonical_solution + first.tests, "task", "exec")
 
 
+@pytest.mark.published
 @pytest.mark.parametrize(
     ("name", "version", "tasks"),
     [
@@ -48,12 +50,46 @@ def test_humaneval_comes_with_its_package():
         ("mbpp_plus", "v0.2.0", 378),
     ],
 )
-def test_evalplus_versions(evalplus_data, name, version, tasks):
-    assert len(load_benchmark(name, version, evalplus_data).tasks) == tasks
+def test_evalplus_versions(published_data, name, version, tasks):
+    assert len(load_benchmark(name, version, published_data(name, version)).tasks) == tasks
 
 
-def test_other_data_are_refused(tmp_path, evalplus_data):
-    source = evalplus_data / "HumanEvalPlus-v0.1.10.jsonl.gz"
+@pytest.mark.parametrize(
+    ("name", "version", "records"), [("humaneval_plus", "v0.1.9", EVALPLUS), ("mbpp_plus", "v0.2.0", MBPP)]
+)
+def test_data_in_the_layout_of_evalplus_load_packed_and_unpacked(
+    own_data, monkeypatch, name, version, records
+):
+    directory = own_data(name, version, records)
+    packed = load_benchmark(name, version.removeprefix("v"), directory)
+    assert [(task.id, task.prompt, task.record) for task in packed.tasks] == [
+        (record["task_id"], record["prompt"], record) for record in records
+    ]
+    (path,) = directory.iterdir()
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    path.unlink()
+    assert load_benchmark(name, version, directory) == packed
+    versions = load_definition(name).versions
+    monkeypatch.setitem(versions, version, versions[version].model_copy(update={"tasks": len(records) + 1}))
+    with pytest.raises(DataError, match=f"expected {len(records) + 1} tasks, found {len(records)}"):
+        load_benchmark(name, version, directory)
+
+
+def test_other_data_are_refused(tmp_path, own_data):
+    other = tmp_path / "HumanEvalPlus-v0.1.10.jsonl"
+    write_jsonl(other, EVALPLUS)
+    with pytest.raises(DataError, match=r"expected SHA-256 42526ec0.*found .*other data"):
+        load_benchmark("humaneval_plus", None, tmp_path)
+    own_data("humaneval_plus", "v0.1.10", EVALPLUS)
+    assert len(load_benchmark("humaneval_plus", None, tmp_path).tasks) == 2
+    other.write_bytes(other.read_bytes().replace(b"value", b"volue", 1))
+    with pytest.raises(DataError, match=r"expected SHA-256 .*found .*other data"):
+        load_benchmark("humaneval_plus", None, tmp_path)
+
+
+@pytest.mark.published
+def test_published_data_with_one_change_are_refused(tmp_path, published_data):
+    source = published_data("humaneval_plus", "v0.1.10") / "HumanEvalPlus-v0.1.10.jsonl.gz"
     other = tmp_path / "HumanEvalPlus-v0.1.10.jsonl"
     other.write_bytes(gzip.decompress(source.read_bytes()).replace(b"sorted_numbers", b"sorted_number", 1))
     with pytest.raises(DataError, match=r"expected SHA-256 42526ec0.*found .*other data"):

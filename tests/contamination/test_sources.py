@@ -1,7 +1,8 @@
 """Which benchmarks are looked for, and where their data are found."""
 
 import pytest
-from own_records import CONTEST, DATA_SCIENCE, EVOEVAL
+from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL
+from own_records import MBPP as MBPP_PLUS
 
 from selfalign.benchmarks import Benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
@@ -18,6 +19,8 @@ MBPP = {
     "test_setup_code": "",
     "challenge_test_list": [],
 }
+# Nobody's solution, see GENERIC_ONE_LINERS.
+GENERIC = {"canonical_solution": "    return x + y\n"}
 
 
 def test_packaged_data_need_no_place_and_others_are_downloaded(tmp_path):
@@ -53,27 +56,49 @@ def test_unknown_names_and_versions_are_said():
         find_sources(["mbpp_plus@v9"])
 
 
-def test_json_and_back(shared):
-    (source,) = find_sources(["mbpp_plus@v0.1.0"], shared / "data/evalplus")
+def test_json_and_back(own_data):
+    directory = own_data("humaneval_plus", "v0.1.10", EVALPLUS)
+    (source,) = find_sources(["humaneval_plus@v0.1.10"], directory)
     (benchmark,) = load_sources([source.to_json()])
-    assert len(benchmark.tasks) == 399
+    assert [task.id for task in benchmark.tasks] == ["HumanEval/900", "HumanEval/901"]
 
 
-def test_every_evalplus_task_is_found_by_prompt_and_solution(shared):
-    names = ["humaneval_plus@v0.1.9", "humaneval_plus@v0.1.10", "mbpp_plus@v0.1.0", "mbpp_plus@v0.2.0"]
-    benchmarks = load_sources(find_sources(names, shared / "data/evalplus"))
-    index = ContaminationIndex.of(benchmarks)
-    for benchmark in benchmarks:
-        for task in benchmark.tasks:
-            assert index.find(task.prompt) is not None, task.id
-    missed = [
-        task.id
-        for benchmark in benchmarks
-        for task in benchmark.tasks
-        if index.find(task.canonical_solution) is None
-    ]
+@pytest.mark.parametrize(
+    ("name", "version", "records", "exempt"),
+    [
+        ("humaneval_plus", "v0.1.10", EVALPLUS, set()),
+        ("humaneval_plus", "v0.1.10", [{**EVALPLUS[1], **GENERIC}], {"HumanEval/901"}),
+        ("mbpp_plus", "v0.2.0", MBPP_PLUS, set()),
+    ],
+)
+def test_every_task_is_found_by_prompt_and_solution(own_data, name, version, records, exempt):
+    directory = own_data(name, version, records)
+    assert missed_solutions(load_sources(find_sources([name], directory))) == exempt
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("humaneval_plus", "v0.1.9"),
+        ("humaneval_plus", "v0.1.10"),
+        ("mbpp_plus", "v0.1.0"),
+        ("mbpp_plus", "v0.2.0"),
+    ],
+)
+def test_every_published_evalplus_task_is_found_by_prompt_and_solution(published_data, name, version):
+    sources = find_sources([f"{name}@{version}"], published_data(name, version))
     # The exempt one-liners; those of MBPP+ begin with a definition and are never so short.
-    assert set(missed) <= {f"HumanEval/{number}" for number in (2, 23, 27, 28, 41, 53)}
+    exempt = {f"HumanEval/{number}" for number in (2, 23, 27, 28, 41, 53)}
+    assert missed_solutions(load_sources(sources)) <= exempt
+
+
+def missed_solutions(benchmarks: list[Benchmark]) -> set[str]:
+    """Return the tasks whose solutions are not found; their prompts must be."""
+    index = ContaminationIndex.of(benchmarks)
+    tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
+    assert [task.id for task in tasks if index.find(task.prompt) is None] == []
+    return {task.id for task in tasks if index.find(task.canonical_solution) is None}
 
 
 def test_all_of_mbpp_is_looked_for_in_its_own_layout(tmp_path):

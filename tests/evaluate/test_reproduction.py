@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from own_records import EVALPLUS
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.errors import DataError
+from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
 from selfalign.evaluate.published import compare, known_differences, read_published
 from selfalign.evaluate.reproduction import (
@@ -165,17 +167,31 @@ def test_the_three_forms_hold_the_same_rows(tmp_path, benchmark):
     assert "300" in html
 
 
-def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, shared):
-    other = read_published(
-        _published(tmp_path / "p.json", (True, True), (True, True)), benchmark.by_id(), benchmark.title
-    )
-    assert known_differences(other) == {}
-    data = shared / "data"
-    results = data / "published" / "evalplus-starcoder2-15b-instruct-v0.1-humaneval_eval_results.json"
-    for version in ("v0.1.9", "v0.1.10"):
-        plus = load_benchmark("humaneval_plus", version, data / "evalplus")
-        known = read_published(results, plus.by_id(), plus.title)
-        assert list(known_differences(known)) == ["HumanEval/21:plus"]
+def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, monkeypatch):
+    verdicts = _verdicts((True, True), (True, True))
+    first = _published(tmp_path / "first.json", (True, True), (True, False))
+    second = _published(tmp_path / "second.json", (True, True), (False, False))
+    known = {file_sha256(first): {f"{SECOND}:plus": "their\n  rounding"}}
+    (tmp_path / "known_differences.yaml").write_text(yaml.safe_dump(known))
+    assert known_differences(read_published(first, benchmark.by_id(), benchmark.title)) == {}
+    monkeypatch.setattr("selfalign.evaluate.published.files", {"selfalign.evaluate": tmp_path}.__getitem__)
+
+    def explanations(path):
+        found = compare(verdicts, read_published(path, benchmark.by_id(), benchmark.title))
+        return [(each["task_id"], each["part"], each["explanation"]) for each in found["differing"]]
+
+    assert explanations(first) == [(SECOND, "plus", "their rounding")]
+    assert explanations(second) == [(SECOND, "base", None), (SECOND, "plus", None)]
+
+
+@pytest.mark.published
+@pytest.mark.parametrize("version", ["v0.1.9", "v0.1.10"])
+def test_the_known_difference_is_of_the_published_verdicts(tmp_path, published_data, published_file, version):
+    results = published_file("evalplus-starcoder2-15b-instruct-v0.1-humaneval_eval_results.json")
+    plus = load_benchmark("humaneval_plus", version, published_data("humaneval_plus", version))
+    assert list(known_differences(read_published(results, plus.by_id(), plus.title))) == ["HumanEval/21:plus"]
+    (tmp_path / "other.json").write_bytes(results.read_bytes() + b"\n")
+    assert known_differences(read_published(tmp_path / "other.json", plus.by_id(), plus.title)) == {}
 
 
 def test_verdicts_on_another_number_of_samples_are_not_compared(tmp_path, benchmark):

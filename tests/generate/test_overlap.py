@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 
 import pytest
 
+from selfalign.benchmarks import load_benchmark
 from selfalign.core.recipe import find_recipe, load_recipe
 from selfalign.generate.fewshots import load_few_shots
 
-FILES = ["HumanEvalPlus-v0.1.10.jsonl.gz", "MbppPlus-v0.1.0.jsonl.gz", "MbppPlus-v0.2.0.jsonl.gz"]
+VERSIONS = [("humaneval_plus", "v0.1.10"), ("mbpp_plus", "v0.1.0"), ("mbpp_plus", "v0.2.0")]
 WORDS_IN_A_ROW = 8
 
 
@@ -24,19 +23,14 @@ def normal(name):
     return name.replace("_", "").lower()
 
 
-@pytest.fixture(scope="module")
-def tasks(shared):
-    found = []
-    for name in FILES:
-        with gzip.open(shared / "data" / "evalplus" / name, "rt") as handle:
-            found += [json.loads(line) for line in handle]
-    return found
+def texts(tasks):
+    return [task.prompt + "\n" + task.canonical_solution for task in tasks]
 
 
-def test_no_example_is_a_benchmark_task(tasks, root):
+def check_examples(tasks, root):
     few_shots = load_few_shots(root / "prompts" / "few_shots.txt", load_recipe(find_recipe("selfalign")))
-    names = {normal(task["entry_point"]) for task in tasks}
-    runs = {run for task in tasks for run in word_runs(task["prompt"] + "\n" + task["canonical_solution"])}
+    names = {normal(task.entry_point) for task in tasks}
+    runs = {run for text in texts(tasks) for run in word_runs(text)}
     for each in few_shots.examples:
         text = "\n".join(each.sections.values())
         found = re.findall(r"^ *(?:def|class) (\w+)", text, re.MULTILINE)
@@ -45,7 +39,17 @@ def test_no_example_is_a_benchmark_task(tasks, root):
         assert not word_runs(text) & runs, f"example {each.number}"
 
 
-def test_the_check_would_notice_one(tasks):
-    task = tasks[0]
-    runs = word_runs(task["prompt"] + "\n" + task["canonical_solution"])
-    assert word_runs("Please solve this.\n" + task["prompt"]) & runs
+def test_no_example_is_a_task_of_humaneval(root):
+    check_examples(load_benchmark("humaneval").tasks, root)
+
+
+@pytest.mark.published
+@pytest.mark.parametrize(("name", "version"), VERSIONS)
+def test_no_example_is_a_published_task(published_data, root, name, version):
+    check_examples(load_benchmark(name, version, published_data(name, version)).tasks, root)
+
+
+def test_the_check_would_notice_one():
+    task = load_benchmark("humaneval").tasks[0]
+    (text,) = texts([task])
+    assert word_runs("Please solve this.\n" + task.prompt) & word_runs(text)
