@@ -33,6 +33,7 @@ include: "rules/execute.smk"
 include: "rules/curate.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/download.smk"
 include: "rules/report.smk"
 include: "rules/provenance.smk"
 

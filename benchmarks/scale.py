@@ -78,7 +78,6 @@ def idle() -> dict[str, Any]:
     from tests.workflow.harness import working_copy
 
     config = {
-        "paths": {"shared": str(ROOT.parent / "shared")},
         "model": {"source": "path", "path": "tiny-model"},
         "server": {"kind": "double"},
         "training": {"max_steps": 2, "min_rows": 1},
@@ -113,7 +112,6 @@ def write_soak(directory: Path, shards: int) -> None:
         (directory / f"functions/part_{part}.py").write_text("\n\n".join(functions[part::8]))
     config = {
         "run": "soak",
-        "paths": {"shared": str(ROOT.parent / "shared")},
         "model": {"source": "path", "path": "tiny-model"},
         "server": {"kind": "double"},
         "seeds": {

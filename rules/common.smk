@@ -3,6 +3,7 @@
 from math import ceil
 
 from selfalign.core.fingerprint import CodeFingerprints
+from selfalign.evaluate import answer_sets
 
 RUN = f"{config['paths']['results']}/{config['run']}"
 DOWNLOADS = config["paths"]["downloads"]
@@ -74,8 +75,7 @@ def server_gpus():
 
 def model_title():
     """Return what the model is called in cards and reports."""
-    model = config["model"]
-    return model["id"] or model["path"] or "SmolLM2-135M-Instruct"
+    return answer_sets.model_title(load_config(config))
 
 
 def growing(mem_mb):

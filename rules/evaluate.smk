@@ -4,37 +4,12 @@
 include: "functions/evaluate.smk"
 
 
-rule fetch_benchmark:
-    output:
-        data=f"{DOWNLOADS}/benchmarks/{{name}}/{{file}}",
-    log:
-        result("logs/fetch_benchmark/{name}-{file}.log"),
-    benchmark:
-        result("benchmarks/fetch_benchmark/{name}-{file}.tsv")
-    retries: 2
-    localrule: True
-    conda:
-        "../envs/selfalign.yaml"
-    container:
-        image("data")
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=60,
-    params:
-        code=fingerprint("fetch_benchmark"),
-    message:
-        "Download {wildcards.file} of {wildcards.name}"
-    script:
-        "../scripts/fetch_benchmark.py"
-
-
 rule ground_truth:
     input:
-        data=truth_data,
+        data=lambda wildcards: SETS.data(wildcards.name, wildcards.version),
     output:
-        truth=TRUTH,
-        limits=TRUTH_LIMITS,
+        truth=f"{GROUND_TRUTH}.jsonl",
+        limits=f"{GROUND_TRUTH}.limits.json",
     log:
         result("logs/ground_truth/{name}-{version}.log"),
     benchmark:
@@ -50,7 +25,7 @@ rule ground_truth:
         runtime=60,
     params:
         code=fingerprint("ground_truth"),
-        location=truth_data_location,
+        directory=lambda wildcards: SETS.data_directory(wildcards.name),
         limits=time_limits(),
     message:
         "Run the reference solutions of {wildcards.name} {wildcards.version}"
@@ -79,8 +54,8 @@ rule benchmark_samples:
         gpu=server_gpus(),
     params:
         code=fingerprint("benchmark_samples"),
-        location=benchmark_data_location,
-        settings=benchmark_settings,
+        directory=benchmark_directory,
+        settings=sampling_settings,
         model={key: value for key, value in config["model"].items() if key != "name"},
     message:
         "Ask the {wildcards.model} model the tasks of {wildcards.benchmark}"
@@ -92,7 +67,7 @@ rule benchmark_score:
     input:
         samples=rules.benchmark_samples.output.samples,
         data=benchmark_data,
-        truth=benchmark_truth,
+        truth=ground_truth,
     output:
         verdicts=f"{SCORES}/verdicts.jsonl",
         timings=f"{SCORES}/timings.jsonl",
@@ -116,8 +91,8 @@ rule benchmark_score:
         runtime=120,
     params:
         code=fingerprint("benchmark_score"),
-        location=benchmark_data_location,
-        pass_at=config["evaluation"]["pass_at"],
+        directory=benchmark_directory,
+        settings=scoring_settings,
     message:
         "Score the {wildcards.model} model's answers to {wildcards.benchmark} in the sandbox"
     script:
@@ -189,36 +164,23 @@ rule model_card:
         "../scripts/model_card.py"
 
 
-rule published_score:
+use rule benchmark_score as published_score with:
     input:
-        files=published_files,
-        data=published_data,
-        truth=published_truth,
+        samples=published_samples,
+        published=published_verdicts,
+        data=benchmark_data,
+        truth=ground_truth,
     output:
-        verdicts=result("reproduce/{published}/verdicts.jsonl"),
-        timings=result("reproduce/{published}/timings.jsonl"),
-        score=result("reproduce/{published}/score.json"),
-        comparison=result("reproduce/{published}/comparison.json"),
+        verdicts=f"{REPRODUCED}/verdicts.jsonl",
+        timings=f"{REPRODUCED}/timings.jsonl",
+        score=f"{REPRODUCED}/score.json",
+        comparison=f"{REPRODUCED}/comparison.json",
     log:
         result("logs/published_score/{published}.log"),
     benchmark:
         result("benchmarks/published_score/{published}.tsv")
-    conda:
-        "../envs/selfalign.yaml"
-    container:
-        image("evaluation")
-    threads: 8
-    resources:
-        mem_mb=growing(8000),
-        runtime=120,
-    params:
-        code=fingerprint("published_score"),
-        location=published_data_location,
-        pass_at=config["evaluation"]["pass_at"],
     message:
         "Score the published answers {wildcards.published} again"
-    script:
-        "../scripts/published_score.py"
 
 
 # The released model, by the same scripts, as its preset has it; wanted by the rule reproduce alone.
@@ -240,7 +202,7 @@ use rule base_model as released_model with:
 
 use rule benchmark_samples as released_samples with:
     input:
-        data=released_data,
+        data=benchmark_data,
         model=[] if RELEASED.server.kind == "external" else rules.released_model.output.checkpoint,
     output:
         samples=f"{RELEASED_SCORES}/samples.jsonl",
@@ -249,11 +211,11 @@ use rule benchmark_samples as released_samples with:
     benchmark:
         result("benchmarks/released_samples/{benchmark}.tsv")
     wildcard_constraints:
-        benchmark=RELEASED_BENCHMARK,
+        benchmark=alternatives(SETS.released),
     params:
         code=fingerprint("benchmark_samples"),
-        location=released_data_location,
-        settings=released_settings,
+        directory=benchmark_directory,
+        settings=sampling_settings,
         model=RELEASED_MODEL,
         preset="released-model",
     message:
@@ -263,8 +225,8 @@ use rule benchmark_samples as released_samples with:
 use rule benchmark_score as released_score with:
     input:
         samples=rules.released_samples.output.samples,
-        data=released_data,
-        truth=released_truth,
+        data=benchmark_data,
+        truth=ground_truth,
     output:
         verdicts=f"{RELEASED_SCORES}/verdicts.jsonl",
         timings=f"{RELEASED_SCORES}/timings.jsonl",
@@ -274,12 +236,7 @@ use rule benchmark_score as released_score with:
     benchmark:
         result("benchmarks/released_score/{benchmark}.tsv")
     wildcard_constraints:
-        benchmark=RELEASED_BENCHMARK,
-    params:
-        code=fingerprint("benchmark_score"),
-        location=released_data_location,
-        pass_at=RELEASED.evaluation.pass_at,
-        preset="released-model",
+        benchmark=alternatives(SETS.released),
     message:
         "Score the released model's answers to {wildcards.benchmark} in the sandbox"
 
@@ -311,7 +268,7 @@ rule reproduce:
         runtime=10,
     params:
         code=fingerprint("reproduce"),
-        obtained=obtained_scores,
+        obtained=reproduction_rows,
     message:
         "Write the reproduction table: {output.markdown}"
     script:

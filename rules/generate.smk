@@ -5,33 +5,6 @@
 include: "functions/generate.smk"
 
 
-rule fetch_few_shots:
-    output:
-        few_shots=f"{DOWNLOADS}/few_shots/{{sha256}}.txt",
-    log:
-        result("logs/fetch_few_shots/{sha256}.log"),
-    benchmark:
-        result("benchmarks/fetch_few_shots/{sha256}.tsv")
-    retries: 2
-    localrule: True
-    conda:
-        "../envs/selfalign.yaml"
-    container:
-        image("data")
-    threads: 1
-    resources:
-        mem_mb=growing(500),
-        runtime=10,
-    params:
-        code=fingerprint("fetch_few_shots"),
-        url=config["generation"]["few_shots_url"],
-        sha256=config["generation"]["few_shots_sha256"],
-    message:
-        "Fetch the few-shot file {params.url}"
-    script:
-        "../scripts/fetch_few_shots.py"
-
-
 rule concepts:
     input:
         rows=result("seeds/shards/{shard}.jsonl"),

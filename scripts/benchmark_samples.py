@@ -1,13 +1,15 @@
 from _job import job, whole_config
 
 with job(snakemake):
+    from selfalign.core.config.evaluation import BenchmarkChoice
     from selfalign.evaluate.sampling import sample_job
 
+    settings = snakemake.params.settings
     sample_job(
         whole_config(snakemake),
         snakemake.wildcards.get("model", "base"),
-        snakemake.wildcards.benchmark,
+        BenchmarkChoice(**{key: settings[key] for key in BenchmarkChoice.model_fields}),
         snakemake.output.samples,
         checkpoint=snakemake.input.get("model") or None,
-        data=snakemake.params.location,
+        data=snakemake.params.directory,
     )

@@ -1,16 +1,20 @@
-from _job import job, whole_config
+from _job import job
 
 with job(snakemake):
-    from selfalign.evaluate.job import score_job
+    from selfalign.benchmarks import load_benchmark
+    from selfalign.evaluate.scoring import ScoreFiles, score_samples
 
-    score_job(
-        whole_config(snakemake),
-        snakemake.wildcards.benchmark,
-        snakemake.input.samples,
-        next(iter(snakemake.input.get("truth") or []), None),
-        snakemake.params.location,
-        verdicts=snakemake.output.verdicts,
-        timings=snakemake.output.timings,
-        score=snakemake.output.score,
+    settings, files, out = snakemake.params.settings, snakemake.input, snakemake.output
+    score_samples(
+        files.samples,
+        load_benchmark(
+            settings["name"], settings["version"], snakemake.params.directory, window=settings["window"]
+        ),
+        ScoreFiles(out.verdicts, out.timings, out.score, out.get("comparison")),
+        ground_truth=next(iter(files.get("truth") or []), None),
+        published=files.get("published") or None,
+        exact_floats=settings["exact_floats"],
+        pass_at=settings["pass_at"],
+        runtime=snakemake.config["execution"]["runtime"],
         workers=snakemake.threads,
     )

@@ -1,13 +1,15 @@
-from _job import job, whole_config
+from _job import job
 
 with job(snakemake):
-    from selfalign.evaluate.job import ground_truth_job
+    from selfalign.benchmarks import load_benchmark
+    from selfalign.core.config.evaluation import EvaluationConfig
+    from selfalign.evaluate.ground_truth import compute_ground_truth
+    from selfalign.evaluate.scoring import open_scoring_pool
 
-    ground_truth_job(
-        whole_config(snakemake),
-        snakemake.wildcards.name,
-        snakemake.wildcards.version,
-        snakemake.params.location,
-        snakemake.output.truth,
-        workers=snakemake.threads,
+    benchmark = load_benchmark(
+        snakemake.wildcards.name, snakemake.wildcards.version, snakemake.params.directory
     )
+    with open_scoring_pool(snakemake.config["execution"]["runtime"], snakemake.threads) as pool:
+        compute_ground_truth(
+            benchmark, pool, snakemake.output.truth, EvaluationConfig(**snakemake.params.limits)
+        )

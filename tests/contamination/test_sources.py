@@ -23,30 +23,27 @@ MBPP = {
 GENERIC = {"canonical_solution": "    return x + y\n"}
 
 
-def test_packaged_data_need_no_place_and_others_are_downloaded(tmp_path):
-    found = find_sources(["humaneval", "mbpp"], tmp_path, downloads="downloads")
+def test_packaged_data_need_no_place_and_others_are_downloaded():
+    found = find_sources(["humaneval", "mbpp"], downloads="downloads")
     assert found == [Source("humaneval", "2021-07"), Source("mbpp", "2021-08", "downloads/mbpp")]
     assert found[0].files == []
     assert found[1].files == ["downloads/mbpp/mbpp.jsonl"]
 
 
-def test_a_directory_is_looked_in_first(tmp_path):
-    (tmp_path / "mbpp.jsonl").touch()
+def test_a_directory_takes_the_place_of_downloads(tmp_path):
     (found,) = find_sources(["mbpp"], tmp_path, downloads="downloads")
     assert found.files == [str(tmp_path / "mbpp.jsonl")]
 
 
-def test_a_scored_version_comes_once_with_its_configured_data(tmp_path):
-    file = tmp_path / "mine.jsonl"
-    file.touch()
-    known = [("mbpp", None, str(file)), ("evoeval", "subtle-hub-b1d6d9da", None)]
-    found = find_sources(["mbpp@2021-08", "evoeval"], None, known=known, downloads="d")
+def test_a_scored_version_comes_once():
+    known = [("mbpp", None), ("evoeval", "subtle-hub-b1d6d9da")]
+    found = find_sources(["mbpp@2021-08", "evoeval"], known=known, downloads="d")
     assert [(each.name, each.version, each.data) for each in found] == [
-        ("mbpp", "2021-08", str(file)),
+        ("mbpp", "2021-08", "d/mbpp"),
         ("evoeval", "subtle-hub-b1d6d9da", "d/evoeval"),
         ("evoeval", "difficult-hub-d8200440", "d/evoeval"),
     ]
-    assert found[0].files == [str(file)]
+    assert found[0].files == ["d/mbpp/mbpp.jsonl"]
 
 
 def test_unknown_names_and_versions_are_said():

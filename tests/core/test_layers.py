@@ -18,7 +18,7 @@ STAGES = {
     "seeds",
     "train",
 }
-SERVICES = {"benchmarks", "client", "contamination", "dedup", "journal", "sandbox", "serving"}
+SERVICES = {"benchmarks", "client", "contamination", "dedup", "downloads", "journal", "sandbox", "serving"}
 
 
 def layer_of(part):

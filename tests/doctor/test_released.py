@@ -22,7 +22,7 @@ BIG, SMALL = Gpu("NVIDIA A100-SXM4-80GB", 80.0), Gpu("NVIDIA GeForce RTX 4090", 
 @pytest.fixture
 def config(root):
     def make(wish="auto", **server):
-        base = load_config({"evaluation": {"generate_released": wish}, "server": server}).model_dump()
+        base = load_config({"reproduction": {"released_model": wish}, "server": server}).model_dump()
         return with_preset(base, root / "presets/released-model.yaml")
 
     return make
@@ -39,7 +39,7 @@ def nothing(_):
 def test_a_fixed_wish_asks_nothing(config):
     for wish, anew in (("always", True), ("never", False)):
         found = decide(config(wish), gpus=never, server=never, hub=never)
-        assert found == Decision(anew, f"evaluation.generate_released is '{wish}'")
+        assert found == Decision(anew, f"reproduction.released_model is '{wish}'")
 
 
 def test_it_answers_where_nothing_is_in_the_way(config):

@@ -10,8 +10,7 @@ import pytest
 from selfalign.benchmarks import Benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
 from selfalign.core.jsonl import write_jsonl
-from selfalign.evaluate.pool import open_scoring_pool
-from selfalign.evaluate.scoring import score
+from selfalign.evaluate.scoring import open_scoring_pool, score
 from selfalign.sandbox import Pool
 
 

@@ -13,7 +13,6 @@ from own_records import EVALPLUS
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.evaluate.ground_truth import compute_ground_truth
-from selfalign.evaluate.reference import reference_solution
 from selfalign.evaluate.samples import Sample
 from selfalign.evaluate.scorers import build_scorer
 
@@ -55,7 +54,7 @@ def verdicts(make_benchmark, pool, judge, tmp_path_factory):
     def run():
         tasks = humaneval.tasks[:HUMANEVAL_TASKS]
         answers = [
-            reference_solution(humaneval, task) if number % 2 else f"{task.prompt}    return 7\n"
+            humaneval.reference_solution(task) if number % 2 else f"{task.prompt}    return 7\n"
             for number, task in enumerate(tasks)
         ]
         samples = [Sample(task, 0, answer) for task, answer in zip(tasks, answers, strict=True)]

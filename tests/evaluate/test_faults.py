@@ -16,8 +16,7 @@ from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.evaluate import command
-from selfalign.evaluate.command import ScoreOptions, score_samples
+from selfalign.evaluate import scoring
 from selfalign.evaluate.generate import generate_samples
 from selfalign.sandbox import Verdict
 
@@ -105,7 +104,7 @@ def test_damaged_files_are_one_line(rows, tmp_path):
 
 
 class _FailingPool:
-    """A sandbox that works for the canary and the first answers, then no more."""
+    """A sandbox that works for the check of the harness and the first answers, then no more."""
 
     runtime = "failing"
 
@@ -132,9 +131,10 @@ def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(rows,
     out = tmp_path / "out"
     out.mkdir()
     (out / "score.json").write_text("{}")
-    monkeypatch.setattr(command, "open_scoring_pool", lambda *_, **__: _FailingPool(80))
+    files = scoring.ScoreFiles(out / "verdicts.jsonl", out / "timings.jsonl", out / "score.json")
+    monkeypatch.setattr(scoring, "open_scoring_pool", lambda *_, **__: _FailingPool(80))
     with pytest.raises(InfrastructureError, match=r"HumanEval/78#0:base: .* no score: the disk is full"):
-        list(score_samples(tmp_path / "samples.jsonl", out, ScoreOptions("humaneval")))
+        scoring.score_samples(tmp_path / "samples.jsonl", benchmark, files)
     assert list(out.iterdir()) == []
 
 

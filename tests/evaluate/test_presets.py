@@ -64,27 +64,13 @@ def plan(root, tmp_path):
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas/config.schema.json").write_text(schema_json())
     (tmp_path / "config.yaml").write_text(default_yaml())
-    # Local files that the plan begins with.
-    shared = tmp_path / "published"
-    published = "data/published/evalplus-starcoder2-15b-instruct-v0.1-humaneval"
-    for file in (
-        "data/evalplus/HumanEvalPlus-v0.1.9.jsonl.gz",
-        "data/evalplus/HumanEvalPlus-v0.1.10.jsonl.gz",
-        f"{published}.jsonl",
-        f"{published}_eval_results.json",
-        "data/prompts/starcoder2-instruct-fewshot.txt",
-    ):
-        (shared / file).parent.mkdir(parents=True, exist_ok=True)
-        (shared / file).write_text("")
-    few_shots = str(shared / "data/prompts/starcoder2-instruct-fewshot.txt")
-    local = {"paths": {"shared": str(shared)}, "generation": {"few_shots": few_shots}}
 
-    def planned(targets: list[str], *presets: str, **evaluation: str) -> dict[str, int]:
-        (tmp_path / "local.yaml").write_text(yaml.safe_dump({**local, "evaluation": evaluation}))
+    def planned(targets: list[str], *presets: str, **reproduction: str) -> dict[str, int]:
+        (tmp_path / "over.yaml").write_text(yaml.safe_dump({"reproduction": reproduction}))
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "snakemake", "--dry-run", "--cores", "2", *targets),
-                *("--configfile", *presets, "local.yaml"),
+                *("--configfile", *presets, "over.yaml"),
             ],
             cwd=tmp_path,
             capture_output=True,
@@ -101,23 +87,24 @@ def plan(root, tmp_path):
 @pytest.mark.workflow
 def test_presets_plan_what_they_say(preset, plan):
     targets = ["all", "reproduce"] if preset.stem == "starcoder2-15b" else ["reproduce"]
-    planned = plan(targets, f"presets/{preset.name}", generate_released="never")
+    planned = plan(targets, f"presets/{preset.name}", released_model="never")
     benchmarks = len(yaml.safe_load(preset.read_text())["evaluation"]["benchmarks"])
     models = 1 if preset.stem == "released-model" else 2
     assert planned["benchmark_samples"] == planned["benchmark_score"] == models * benchmarks
     # Once for each version of EvalPlus' and EvoEval's data, whatever the number of models.
     assert planned["ground_truth"] == 5
-    assert planned["published_score"] == 3
+    assert planned["published_score"] == 5
     assert planned["reproduce"] == 1
     assert ("train" in planned) == (preset.stem == "starcoder2-15b")
 
 
 @pytest.mark.workflow
 def test_the_released_model_is_planned_beside_its_published_answers(plan):
-    again = {"ground_truth": 2, "published_score": 3, "reproduce": 1}
-    assert plan(["reproduce"], generate_released="never") == {**again, "total": 6}
-    anew = {"released_model": 1, "released_samples": 2, "released_score": 2}
-    assert plan(["reproduce"], generate_released="always") == {**again, **anew, "total": 11}
+    # Nothing lies beside the clone: data, answers and verdicts are downloads.
+    again = {"download": 7, "ground_truth": 3, "published_score": 5, "reproduce": 1}
+    assert plan(["reproduce"], released_model="never") == {**again, "total": 16}
+    anew = {"released_model": 1, "released_samples": 3, "released_score": 3}
+    assert plan(["reproduce"], released_model="always") == {**again, **anew, "total": 23}
     # Its own preset asks it already.
-    planned = plan(["reproduce"], "presets/released-model.yaml", generate_released="always")
+    planned = plan(["reproduce"], "presets/released-model.yaml", released_model="always")
     assert not set(anew) & set(planned)

@@ -10,7 +10,6 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.cli import build_app
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
-from selfalign.evaluate.reference import reference_solution
 
 NAME = "evalplus-starcoder2-15b-instruct-v0.1-humaneval"
 
@@ -121,7 +120,7 @@ def _check_reference_solutions(data, truth, tmp_path, name, version):
     benchmark = load_benchmark(name, version, data)
     write_jsonl(
         tmp_path / "samples.jsonl",
-        ({"task_id": t.id, "solution": reference_solution(benchmark, t)} for t in benchmark.tasks),
+        ({"task_id": t.id, "solution": benchmark.reference_solution(t)} for t in benchmark.tasks),
     )
     result = _score(data, truth, tmp_path, tmp_path / "samples.jsonl", version, benchmark=name)
     assert result.exit_code == 0, result.output

@@ -11,9 +11,8 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import read_jsonl
-from selfalign.evaluate.canary import check_harness
 from selfalign.evaluate.ground_truth import compute_ground_truth, is_current, time_limit
-from selfalign.evaluate.reference import reference_solution
+from selfalign.evaluate.harness_check import check_harness
 from selfalign.evaluate.samples import Sample
 from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
 from selfalign.evaluate.scoring import score, write_verdicts
@@ -32,7 +31,7 @@ def scored(make_benchmark, pool, judge, tmp_path_factory):
             compute_ground_truth(benchmark, pool, truth, EvaluationConfig())
         scorer = build_scorer(benchmark, truth, exact_floats=exact_floats)
         samples = [
-            Sample(task, 0, reference_solution(benchmark, task) if answer is None else answer)
+            Sample(task, 0, benchmark.reference_solution(task) if answer is None else answer)
             for task, answer in zip(benchmark.tasks, answers, strict=True)
         ]
         return judge(scorer, samples)
@@ -198,7 +197,7 @@ def test_data_science_tasks_run_their_own_tests(scored):
 
 def test_humaneval_reference_solutions_score_one(judge):
     benchmark = load_benchmark("humaneval")
-    samples = [Sample(task, 0, reference_solution(benchmark, task)) for task in benchmark.tasks]
+    samples = [Sample(task, 0, benchmark.reference_solution(task)) for task in benchmark.tasks]
     verdicts = judge(build_scorer(benchmark, None), samples)
     assert [verdict["task_id"] for verdict in verdicts if not verdict["passed"]] == []
     wrong = [Sample(task, 0, f"{task.prompt}    return None\n") for task in benchmark.tasks]

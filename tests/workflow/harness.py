@@ -119,7 +119,6 @@ def tiny_config() -> dict[str, Any]:
     """Return a configuration whose whole build takes a minute or two: a tiny model, the double, few seeds."""
     return {
         "run": "tiny",
-        "paths": {"shared": str(ROOT.parent / "shared")},
         "model": {"source": "path", "path": "tiny-model"},
         "server": {"kind": "double"},
         "seeds": {"count": 6, "sources": {"packages": ["toolz==1.0.0"]}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 
 import pytest
 import yaml
@@ -24,20 +25,20 @@ def _published(model: str) -> dict:
         "model": model,
         "benchmark": "evoeval",
         "version": VERSION,
-        "data": "data.jsonl",
-        "samples": f"{model}.jsonl",
-        "verdicts": f"{model}.json",
+        "samples": {"path": f"{model}.jsonl"},
+        "verdicts": {"path": f"{model}.json"},
     }
 
 
 def _write_data(build: Build, records: list[dict]) -> None:
-    """Write records of ours, and put them into the working copy's definition in place of the published ones."""
-    write_jsonl(build.directory / "data.jsonl", records)
+    """Write records of ours as a local copy, and pin them in the working copy's definition in place of the published ones."""
+    data = build.directory / f"copies/EvoEval_{VERSION}.jsonl"
+    write_jsonl(data, records)
     path = build.directory / "src/selfalign/benchmarks/definitions/evoeval.yaml"
     definition = yaml.safe_load(path.read_text())
     version = definition["versions"][VERSION]
     version["tasks"] = len(records)
-    version["files"][0]["sha256"] = file_sha256(build.directory / "data.jsonl")
+    version["files"][0]["sha256"] = file_sha256(data)
     path.write_text(yaml.safe_dump(definition))
 
 
@@ -45,8 +46,11 @@ def _write_data(build: Build, records: list[dict]) -> None:
 def build(tmp_path) -> Build:
     """A working copy with one task, and two models' published answers to it."""
     config = tiny_config()
-    config["evaluation"] = {"published_samples": [_published("first"), _published("second")]}
+    config["reproduction"] = {"published_samples": [_published("first"), _published("second")]}
+    config["downloads"] = {"local": "copies"}
     build = Build(working_copy(tmp_path), config)
+    # The published answers of its preset would have to be downloaded.
+    _released(build, "nobody/nothing")
     _write_data(build, EVOEVAL)
     for model, solution in (("first", ANSWER), ("second", "def spread(values):\n    return 0\n")):
         write_jsonl(build.directory / f"{model}.jsonl", [{"task_id": "EvoEval/0", "solution": solution}])
@@ -66,7 +70,7 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
     done = build.snakemake("reproduce")
     assert done.returncode == 0, done.stdout[-3000:]
     jobs = re.findall(r"^\[.*\]\nFinished jobid: \d+ \(Rule: (\w+)\)", done.stdout, flags=re.MULTILINE)
-    assert sorted(jobs) == ["ground_truth", "published_score", "published_score", "reproduce"]
+    assert sorted(jobs) == ["download", "ground_truth", "published_score", "published_score", "reproduce"]
     rows = read_json(build.result("reproduce/table.json"))["rows"]
     right, wrong = rows[:2]
     assert (right["obtained"]["correct"], right["differing"]) == (1, [])
@@ -81,7 +85,7 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
     )
     assert _planned(build) == {"published_score": 1, "reproduce": 1}
     _write_data(build, [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
-    assert _planned(build) == {"ground_truth": 1, "published_score": 2, "reproduce": 1}
+    assert _planned(build) == {"download": 1, "ground_truth": 1, "published_score": 2, "reproduce": 1}
 
 
 @pytest.mark.parametrize(
@@ -90,11 +94,11 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
         ("first.jsonl", [{"task_id": "EvoEval/7", "solution": ""}], "has no task 'EvoEval/7'"),
         ("first.jsonl", [], f"1 of 1 tasks of EvoEval {VERSION} have no sample"),
         ("first.jsonl", [{"task_id": "EvoEval/0", "solution": ""}] * 2, "is there twice"),
-        ("data.jsonl", EVOEVAL * 2, "task EvoEval/0 occurs twice"),
+        ("data", EVOEVAL * 2, "task EvoEval/0 occurs twice"),
     ],
 )
 def test_bad_files_are_one_line_of_the_workflow_and_no_score(build, name, content, line):
-    if name == "data.jsonl":
+    if name == "data":
         _write_data(build, content)
     else:
         write_jsonl(build.directory / name, content)
@@ -108,7 +112,7 @@ def test_bad_files_are_one_line_of_the_workflow_and_no_score(build, name, conten
 
 
 def test_data_with_another_hash_than_the_pinned_are_no_score(build):
-    write_jsonl(build.directory / "data.jsonl", [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
+    write_jsonl(build.directory / f"copies/EvoEval_{VERSION}.jsonl", [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
     done = build.snakemake("reproduce")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout
@@ -130,10 +134,10 @@ def test_the_released_model_answers_too_where_it_is_asked_to(build):
     """One whose checkpoint is there already; the double answers for it, the tasks with published answers only."""
     _released(build, "first")
     write_tiny_checkpoint(build.directory / "resources/models/released/base")
-    build.config["evaluation"]["generate_released"] = "always"
+    build.config["reproduction"]["released_model"] = "always"
     done = build.snakemake("reproduce")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert done.stdout.count("reproduce: first answers anew: evaluation.generate_released is 'always'") == 1
+    assert done.stdout.count("reproduce: first answers anew: reproduction.released_model is 'always'") == 1
     again, _, anew = read_json(build.result("reproduce/table.json"))["rows"][:3]
     assert (anew["model"], anew["how"]) == ("first", "answers generated anew")
     assert anew["dataset"] == again["dataset"]
@@ -152,5 +156,18 @@ def test_only_reproduce_looks_for_a_gpu(build, monkeypatch):
     done = build.snakemake("--dry-run", "--quiet", "host", "all")
     assert done.returncode == 0, done.stdout[-3000:]
     assert not asked.exists()
-    assert _planned(build) == {"ground_truth": 1, "published_score": 2, "reproduce": 1}
+    assert _planned(build) == {"download": 1, "ground_truth": 1, "published_score": 2, "reproduce": 1}
     assert asked.exists()
+
+
+def test_without_a_network_one_line_names_the_address_and_the_way_out(build):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    build.config["downloads"] = {"mirrors": {"https://huggingface.co/": address}, "attempts": 1}
+    done = build.snakemake("reproduce")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith("selfalign: error: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"selfalign: error: cannot download {address}datasets/evoeval/")
+    assert f"copy called EvoEval_{VERSION}.jsonl into a directory" in lines[0]

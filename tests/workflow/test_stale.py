@@ -36,7 +36,6 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "seeds.contamination.against": ([], since("collect_functions")),
     "seeds.contamination.ngram": (12, since("collect_functions")),
     "seeds.contamination.exempt": ([], since("collect_functions")),
-    "seeds.contamination.data": ("elsewhere", NOTHING),  # the data of the default come with a package
     "seeds.near_duplicates.threshold": (0.6, since("deduplicate_functions")),
     "seeds.near_duplicates.permutations": (128, since("deduplicate_functions")),
     "seeds.near_duplicates.ngram": (4, since("deduplicate_functions")),
@@ -77,7 +76,6 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "curation.decontamination.scored": (False, NOTHING),  # what the default scores is in `against` too
     "curation.decontamination.ngram": (12, since("decontaminate")),
     "curation.decontamination.exempt": ([], since("decontaminate")),
-    "curation.decontamination.data": ("elsewhere", NOTHING),
     "curation.handover.title": ("Rows", since("dataset_card")),
     "curation.handover.license": ("mit", since("dataset_card")),
     "curation.handover.test_share": (0.5, since("dataset")),
@@ -158,9 +156,13 @@ IDLE: dict[str, Any] = {
     "seeds.judge.max_tokens": 7,
     "evaluation.min_time_limit_s": 2.0,
     "evaluation.time_limit_factor": 5.0,
-    "evaluation.generate_published": True,
-    "evaluation.generate_released": "always",
-    "evaluation.published_samples": [],
+    "reproduction.own_scores": True,
+    "reproduction.released_model": "always",
+    "reproduction.published_samples": [],
+    "downloads.local": "elsewhere",
+    "downloads.mirrors": {"https://github.com/": "https://mirror.example.org/"},
+    "downloads.timeout_s": 5.0,
+    "downloads.attempts": 2,
 }
 
 # These have no value that this build could be changed to, or all of it is another build.
@@ -169,7 +171,6 @@ OUTSIDE = {
     "paths.results": "another directory",
     "paths.journal": "where completions are kept, not what they are",
     "paths.downloads": "another directory",
-    "paths.shared": "another directory",
     "model.source": "with model.path: the sources exclude each other",
     "model.id": "as model.source",
     "model.revision": "as model.source",

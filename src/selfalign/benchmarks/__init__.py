@@ -1,7 +1,7 @@
 """Benchmarks as versioned data: what their tasks are, where they come from, how they are asked and scored."""
 
 from selfalign.benchmarks.definition import Definition, available, definition_sha256, load_definition
-from selfalign.benchmarks.load import Benchmark, load_benchmark
+from selfalign.benchmarks.load import Benchmark, data_files, load_benchmark
 from selfalign.benchmarks.records import Task
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "Definition",
     "Task",
     "available",
+    "data_files",
     "definition_sha256",
     "load_benchmark",
     "load_definition",

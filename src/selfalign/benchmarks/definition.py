@@ -28,7 +28,7 @@ class DataFile(Section):
     """One file of a version. Nothing is scored on data whose checksum is not known beforehand."""
 
     file: str = Field(description="Its name, in a local directory or among our downloads.")
-    url: str | None = Field(default=None, description="Where it is downloaded from.")
+    url: str = Field(description="Where it is downloaded from.")
     package: str | None = Field(
         default=None, description="The installed Python package that holds it, and where."
     )

@@ -42,6 +42,11 @@ class Benchmark:
         """Its name in messages, with the version of its data."""
         return f"{self.definition.title} {self.version}"
 
+    def reference_solution(self, task: Task) -> str:
+        """Return the published solution of a task as a whole answer, as the benchmark's tests take it."""
+        joint = "\n" if self.definition.format == "evoeval" else ""
+        return f"{task.beginning}{joint}{task.canonical_solution}"
+
     def by_id(self) -> dict[str, Task]:
         """Return the tasks by id."""
         return {task.id: task for task in self.tasks}
@@ -89,6 +94,20 @@ def load_benchmark(
     _refuse_twins(tasks, definition, version)
     sha256 = hashes[0] if len(hashes) == 1 else json_sha256(hashes)
     return Benchmark(definition, version, tuple(tasks), sha256, window)
+
+
+def data_files(name: str, version: str | None, directory: str | Path) -> list[str]:
+    """Return the paths of a version's data files below `directory`; none where an installed package holds them.
+
+    Args:
+        version: None: the definition's default.
+        directory: where the data of this benchmark are downloaded to.
+
+    Raises:
+        ConfigError: no such benchmark or version.
+    """
+    _, entry = load_definition(name).version_named(version)
+    return [f"{directory}/{each.file}" for each in entry.files if each.package is None]
 
 
 def locate(definition: Definition, version: str, entry: DataFile, data: str | Path | None) -> Path:

@@ -181,7 +181,6 @@ def decontaminate(
         against=against,
         ngram=ngram,
         exempt=exempt or list(GENERIC_ONE_LINERS),
-        data=str(data) if data else None,
     )
     decontaminate_file(source, out, dropped, sources=find_sources(against, data), settings=settings)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from selfalign.cli import LogLevel
+
+# Differing verdicts shown on the terminal.
+SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -55,19 +60,53 @@ def register(app: typer.Typer) -> None:
 
         With --published, the differing tasks are listed in comparison.json.
         """
-        from selfalign.evaluate.command import ScoreOptions, score_samples
+        from selfalign.benchmarks import load_benchmark
+        from selfalign.core.config.evaluation import EvaluationConfig
+        from selfalign.evaluate.ground_truth import default_truth_path
+        from selfalign.evaluate.scoring import ScoreFiles, score_samples
 
-        options = ScoreOptions(
-            benchmark=benchmark,
-            version=dataset_version,
-            data=data,
+        files = ScoreFiles(
+            out / "verdicts.jsonl", out / "timings.jsonl", out / "score.json", out / "comparison.json"
+        )
+        files.remove()
+        loaded = load_benchmark(benchmark, dataset_version, data, window=window)
+        scored, comparison = score_samples(
+            samples,
+            loaded,
+            files if published else replace(files, comparison=None),
+            ground_truth=ground_truth or default_truth_path(loaded),
+            time_limits=EvaluationConfig(),
             published=published,
-            ground_truth=ground_truth,
-            window=window,
-            pass_at=pass_at or [1],
             exact_floats=exact_floats,
+            pass_at=pass_at or [1],
             runtime=runtime,
             workers=workers,
         )
-        for line in score_samples(samples, out, options):
+        for line in (*_score_lines(scored), *_comparison_lines(comparison, files.comparison)):
             typer.echo(line)
+
+
+def _score_lines(score: dict[str, Any]) -> Iterator[str]:
+    dataset, harness = score["dataset"], score["harness"]
+    yield (
+        f"{score['title']} {dataset['version']} (data {dataset['sha256'][:12]}), {score['n']} tasks, "
+        f"{score['samples_per_task']} sample(s) each; selfalign {harness['selfalign']}, evalplus {harness['evalplus']}"
+    )
+    for name, metric in score["metrics"].items():
+        low, high = metric["interval"]
+        count = f", {metric['correct']} of {score['n']}" if "correct" in metric else ""
+        yield f"{name}: {100 * metric['value']:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f}){count}"
+
+
+def _comparison_lines(comparison: dict[str, Any] | None, file: str | Path | None) -> Iterator[str]:
+    if comparison is None:
+        return
+    yield f"against the published verdicts: {comparison['agreeing']} of {comparison['tasks']} tasks agree"
+    differing = comparison["differing"]
+    for difference in differing[:SHOWN]:
+        yield (
+            f"  {difference['task_id']} ({difference['part']}): published {difference['published']}, "
+            f"ours {difference['ours']} ({difference['reason']}); {difference['explanation'] or 'unexplained'}"
+        )
+    if len(differing) > SHOWN:
+        yield f"  and {len(differing) - SHOWN} more, in {file}"

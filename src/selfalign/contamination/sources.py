@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from selfalign.benchmarks import Benchmark, load_benchmark, load_definition
-from selfalign.benchmarks.definition import DataFile
+from selfalign.benchmarks import Benchmark, data_files, load_benchmark, load_definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +16,7 @@ class Source:
     Attributes:
         name: of its definition.
         version: of the data set, as the definition calls it.
-        data: data file, or directory of data files; None: an installed package holds them.
+        data: directory of its data files; None: an installed package holds them.
     """
 
     name: str
@@ -27,11 +26,7 @@ class Source:
     @property
     def files(self) -> list[str]:
         """The data files that loading it reads, apart from those of an installed package."""
-        if self.data is None:
-            return []
-        if Path(self.data).is_file():
-            return [self.data]
-        return [str(_in_directory(Path(self.data), each)) for each in _files(self.name, self.version)]
+        return [] if self.data is None else data_files(self.name, self.version, self.data)
 
     def to_json(self) -> dict[str, str | None]:
         """Return it as a parameter of a rule; ``Source(**value)`` is the way back."""
@@ -42,26 +37,27 @@ def find_sources(
     names: Iterable[str],
     directory: str | Path | None = None,
     *,
-    known: Iterable[tuple[str, str | None, str | None]] = (),
+    known: Iterable[tuple[str, str | None]] = (),
     downloads: str | Path | None = None,
 ) -> list[Source]:
-    """Return the benchmarks called `names` and those already `known`, each version once, with their data's place.
+    """Return the benchmarks called `names` and those already `known`, each version once.
 
     Args:
         names: ``name`` or ``name@version``.
-        directory: where data files may lie.
-        known: name, version and configured data of benchmarks that are looked for too.
-        downloads: where the data are downloaded to (below ``<name>/``) if they are nowhere else.
+        directory: where the data files of all of them lie.
+        known: name and version of benchmarks that are looked for too.
+        downloads: where the data are downloaded to (below ``<name>/``), without `directory`.
 
     Raises:
         ConfigError: no such benchmark or version.
     """
-    wanted = [(*_split(each), None) for each in names]
     found: dict[tuple[str, str], Source] = {}
-    for name, version, local in (*known, *wanted):
-        resolved, _ = load_definition(name).version_named(version)
-        place = local or _place(name, resolved, directory, downloads)
-        found.setdefault((name, resolved), Source(name, resolved, place))
+    for name, version in (*known, *map(_split, names)):
+        resolved, entry = load_definition(name).version_named(version)
+        place = directory if directory is not None else downloads and f"{downloads}/{name}"
+        packaged = all(each.package for each in entry.files)
+        data = None if packaged or place is None else str(place)
+        found.setdefault((name, resolved), Source(name, resolved, data))
     return list(found.values())
 
 
@@ -81,23 +77,3 @@ def load_sources(sources: Iterable[Source | Mapping[str, str | None]]) -> list[B
 def _split(name: str) -> tuple[str, str | None]:
     base, _, version = name.partition("@")
     return base, version or None
-
-
-def _place(name: str, version: str, directory: str | Path | None, downloads: str | Path | None) -> str | None:
-    files = _files(name, version)
-    if all(each.package for each in files):
-        return None
-    held = directory is not None and all(_in_directory(Path(directory), each).is_file() for each in files)
-    if held or downloads is None:
-        return None if directory is None else str(directory)
-    return f"{downloads}/{name}"
-
-
-def _files(name: str, version: str) -> list[DataFile]:
-    return load_definition(name).version_named(version)[1].files
-
-
-def _in_directory(directory: Path, entry: DataFile) -> Path:
-    """Return the path of a data file, which may lie unpacked."""
-    unpacked = directory / entry.file.removesuffix(".gz")
-    return unpacked if unpacked.is_file() else directory / entry.file

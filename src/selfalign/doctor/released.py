@@ -78,7 +78,7 @@ def decide(
     server: Callable[[ServerConfig], str | None] = server_problem,
     hub: Callable[[ModelConfig], str | None] = hub_problem,
 ) -> Decision:
-    """Return what ``evaluation.generate_released`` means here.
+    """Return what ``reproduction.released_model`` means here.
 
     Each probe is asked only if those before it found no obstacle, so that the network is left alone without a GPU.
 
@@ -88,9 +88,9 @@ def decide(
         server: says what keeps the configured server from running on one, if anything.
         hub: says what keeps the model from being had, if anything.
     """
-    wish = config.evaluation.generate_released
+    wish = config.reproduction.released_model
     if wish != "auto":
-        return Decision(wish == "always", f"evaluation.generate_released is '{wish}'")
+        return Decision(wish == "always", f"reproduction.released_model is '{wish}'")
     problem = (
         _gpu_problem(gpus(), config.server.tensor_parallel) or server(config.server) or hub(config.model)
     )

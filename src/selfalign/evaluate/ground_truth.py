@@ -16,12 +16,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
 from selfalign.evaluate.harness import MOST, common, harness_source, oracle
-from selfalign.evaluate.reference import reference_solution
 from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 logger = logging.getLogger(__name__)
@@ -57,10 +58,24 @@ def compute_ground_truth(
     write_json(limits_path(out), {**head(benchmark), **_settings(settings), "limits": limits})
 
 
+def update_ground_truth(
+    benchmark: Benchmark, pool: Pool, out: str | Path, settings: EvaluationConfig
+) -> None:
+    """Compute the artifact, see :func:`compute_ground_truth`, unless it is there and current."""
+    if not is_current(out, benchmark, settings):
+        compute_ground_truth(benchmark, pool, out, settings)
+
+
 def limits_path(out: str | Path) -> Path:
     """Return where the time limits lie that belong to the outputs in `out`."""
     out = Path(out)
     return out.with_name(out.name.removesuffix(".gz").removesuffix(".jsonl") + ".limits.json")
+
+
+def default_truth_path(benchmark: Benchmark) -> Path:
+    """Return where commands keep a benchmark's ground truth: in the user's cache directory."""
+    cache = platformdirs.user_cache_path("selfalign")
+    return cache / "ground_truth" / f"{benchmark.name}-{benchmark.version}-{benchmark.sha256[:12]}.jsonl"
 
 
 def _parts(benchmark: Benchmark, task: Task, verdict: Verdict) -> dict[str, Any]:
@@ -156,7 +171,7 @@ def _program(benchmark: Benchmark, task: Task) -> Program:
         not_none = MBPP_OUTPUT_NOT_NONE_TASKS
         inputs = {part: mbpp_deserialize_inputs(task.id, given) for part, given in inputs.items()}
     job = {
-        "code": reference_solution(benchmark, task),
+        "code": benchmark.reference_solution(task),
         "entry_point": task.entry_point,
         "inputs": {part: common.pack(given) for part, given in inputs.items()},
         "expressions": scoring == "evoeval" and "base_input" not in record,

@@ -14,7 +14,7 @@ import yaml
 from selfalign.core.errors import DataError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record, read_json
-from selfalign.evaluate.scoring import PASS
+from selfalign.evaluate.verdicts import PASS
 
 
 @dataclass(frozen=True)

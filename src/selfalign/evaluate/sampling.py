@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from selfalign.benchmarks import load_benchmark
 from selfalign.client import open_client
 from selfalign.core.chat import inference_prompt
 from selfalign.core.checkpoint import read_identity
 from selfalign.core.config import Config
-from selfalign.evaluate.choices import find_choice, open_benchmark
+from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.evaluate.generate import generate_samples
 from selfalign.evaluate.prompts import own_template
 from selfalign.serving import endpoints
@@ -17,15 +18,24 @@ from selfalign.serving import endpoints
 def sample_job(
     config: Config,
     model: str,
-    key: str,
+    choice: BenchmarkChoice,
     out: str | Path,
     *,
     checkpoint: str | Path | None,
     data: str | Path | None,
 ) -> None:
-    """Write the samples of `model` ("base" or "tuned") for the benchmark `key`."""
-    choice = find_choice(config, key)
-    benchmark = open_benchmark(config, choice, data)
+    """Write the samples of a model for a benchmark.
+
+    Args:
+        config: the configuration with which the model is served and asked.
+        model: "base" or "tuned".
+        choice: the benchmark, with its sampling.
+        out: JSON Lines, see :func:`~selfalign.evaluate.generate.generate_samples`.
+        checkpoint: directory of the model; None where a server elsewhere has it.
+        data: directory of the benchmark's data; None where an installed package holds them.
+    """
+    window = (choice.window[0], choice.window[1]) if choice.window else None
+    benchmark = load_benchmark(choice.name, choice.version, data, window=window)
     chat = model == "tuned" or config.evaluation.base_layout == "chat"
     # A released model brings its own template; what we tune learns ours.
     render = inference_prompt

@@ -11,8 +11,8 @@ from typing import Any
 from selfalign import __version__
 from selfalign.benchmarks import Benchmark, definition_sha256
 from selfalign.core.jsonl import Record
-from selfalign.evaluate.scoring import PASS
 from selfalign.evaluate.statistics import interval, mean_pass_at_k
+from selfalign.evaluate.verdicts import PASS
 
 
 def build_score(benchmark: Benchmark, verdicts: Sequence[Record], pass_at: Sequence[int]) -> dict[str, Any]:

@@ -1,21 +1,108 @@
-"""Samples to verdicts, in the sandbox."""
+"""Samples to verdicts and a score, in the sandbox."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selfalign.benchmarks import Benchmark
+from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import InfrastructureError
-from selfalign.core.jsonl import Record, write_jsonl
-from selfalign.evaluate.canary import check_harness
-from selfalign.evaluate.harness import read_reason
-from selfalign.evaluate.samples import Sample
-from selfalign.evaluate.scorers import Scorer
-from selfalign.sandbox import Pool, Program, Verdict
+from selfalign.core.jsonl import Record, write_json, write_jsonl
+from selfalign.evaluate.ground_truth import update_ground_truth
+from selfalign.evaluate.harness import MOST, contest, evalplus_check, oracle, script, warm_up
+from selfalign.evaluate.harness_check import check_harness
+from selfalign.evaluate.published import compare, read_published
+from selfalign.evaluate.samples import Sample, read_samples
+from selfalign.evaluate.score import build_score
+from selfalign.evaluate.scorers import Scorer, build_scorer, needs_ground_truth
+from selfalign.evaluate.verdicts import PASS, part_verdict
+from selfalign.sandbox import Pool, Program, open_pool
 
-PASS, FAIL, TIMEOUT = "pass", "fail", "timeout"
+
+def open_scoring_pool(runtime: str = "auto", workers: int | None = None) -> AbstractContextManager[Pool]:
+    """Return a context manager of a pool with room for every benchmark's programs, their harnesses loaded.
+
+    Args:
+        runtime: name of the sandbox runtime.
+        workers: number of slots; None: one per core.
+    """
+    return open_pool(
+        runtime, workers=workers, most=MOST, warm=warm_up(evalplus_check, oracle, contest, script)
+    )
+
+
+@dataclass(frozen=True)
+class ScoreFiles:
+    """Where the outcome of scoring is written.
+
+    Attributes:
+        verdicts: see :func:`write_verdicts`.
+        timings: see :func:`write_verdicts`.
+        score: see :func:`~selfalign.evaluate.score.build_score`.
+        comparison: how the verdicts differ from published ones; null without any.
+    """
+
+    verdicts: str | Path
+    timings: str | Path
+    score: str | Path
+    comparison: str | Path | None = None
+
+    def remove(self) -> None:
+        """Remove what an earlier call wrote: it must not pass for the outcome of one that fails."""
+        for path in (self.verdicts, self.timings, self.score, self.comparison):
+            if path is not None:
+                Path(path).unlink(missing_ok=True)
+
+
+def score_samples(
+    samples: str | Path,
+    benchmark: Benchmark,
+    out: ScoreFiles,
+    *,
+    ground_truth: str | Path | None = None,
+    time_limits: EvaluationConfig | None = None,
+    published: str | Path | None = None,
+    exact_floats: bool = False,
+    pass_at: Sequence[int] = (1,),
+    runtime: str = "auto",
+    workers: int | None = None,
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Score a file of samples; write verdicts, timings, score and comparison; return the last two.
+
+    Args:
+        samples: JSON Lines, see :func:`~selfalign.evaluate.samples.read_samples`.
+        benchmark: what they answer.
+        out: where the outcome is written.
+        ground_truth: the artifact of :mod:`~selfalign.evaluate.ground_truth`, for benchmarks that need one.
+        time_limits: compute the ground truth with these limits if it is missing or outdated; None: never.
+        published: published verdicts on the same samples, in EvalPlus' layout.
+        exact_floats: whether floating-point outputs must be equal to the bit.
+        pass_at: each k of pass@k.
+        runtime: name of the sandbox runtime.
+        workers: number of slots; None: one per core.
+
+    Raises:
+        DataError: samples, data or published verdicts are incomplete; no score is written.
+        InfrastructureError: the sandbox failed; no score is written.
+    """
+    out.remove()
+    read = read_samples(samples, benchmark)
+    known = read_published(published, benchmark.by_id(), benchmark.title) if published else None
+    with open_scoring_pool(runtime, workers) as pool:
+        if time_limits is not None and needs_ground_truth(benchmark) and ground_truth is not None:
+            update_ground_truth(benchmark, pool, ground_truth, time_limits)
+        scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats)
+        verdicts = write_verdicts(benchmark, read, scorer, pool, out=out.verdicts, timings=out.timings)
+    comparison = compare(verdicts, known) if known is not None else None
+    score = build_score(benchmark, verdicts, pass_at)
+    if out.comparison is not None:
+        write_json(out.comparison, comparison)
+    write_json(out.score, score)
+    return score, comparison
 
 
 def write_verdicts(
@@ -47,7 +134,6 @@ def write_verdicts(
 
 def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tuple[Record, Record]]:
     """Yield the verdict of each of `samples`, without and with times, in order. See :func:`write_verdicts`."""
-
     jobs = [(sample, part) for sample in samples for part in scorer.parts]
     # The long ones first, so that no core is left with one of them at the end.
     order = sorted(range(len(jobs)), key=lambda number: -scorer.cost(jobs[number][0].task, jobs[number][1]))
@@ -75,17 +161,3 @@ def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tup
         identity = {"task_id": sample.task.id, "sample": sample.number}
         timed = {part: {**verdict, "cpu_s": spent} for part, (verdict, spent) in judged.items()}
         yield {**identity, "passed": passed, **parts}, {**identity, "passed": passed, **timed}
-
-
-def part_verdict(verdict: Verdict) -> dict[str, Any]:
-    """Return one part of a verdict."""
-    if verdict.status == "passed":
-        return {"status": PASS, "reason": None, "failing_input": None}
-    found = read_reason(verdict.stderr)
-    reason = found.get("reason") or verdict.error or verdict.status
-    timed_out = verdict.status == "timeout" or reason == "TimeoutError"
-    return {
-        "status": TIMEOUT if timed_out else FAIL,
-        "reason": reason,
-        "failing_input": found.get("input"),
-    }

@@ -9,8 +9,8 @@ from typing import Any
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json
 from selfalign.evaluate.score import metric_parts
-from selfalign.evaluate.scoring import PASS
 from selfalign.evaluate.statistics import mcnemar
+from selfalign.evaluate.verdicts import PASS
 
 
 def write_summary(scores: Mapping[tuple[str, str], str | Path], out: str | Path) -> None:

@@ -10,11 +10,13 @@ from pydantic import Field
 
 from selfalign.core.config.base import Section, validate_section
 from selfalign.core.config.curation import CurationConfig
+from selfalign.core.config.downloads import DownloadsConfig
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.config.generation import GenerationConfig
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.report import ReportConfig
+from selfalign.core.config.reproduction import ReproductionConfig
 from selfalign.core.config.seeds import SeedsConfig
 from selfalign.core.config.serving import ClientConfig, ServerConfig
 from selfalign.core.config.training import TrainingConfig
@@ -36,10 +38,6 @@ class PathsConfig(Section):
     downloads: str = Field(
         default="resources", description="Pinned downloads (package archives, models), shared by all runs."
     )
-    shared: str = Field(
-        default="../shared",
-        description="Reference outputs and published data files, read in place by tests and presets.",
-    )
 
 
 class Config(Section):
@@ -54,6 +52,10 @@ class Config(Section):
         default="INFO", description="How much the rules write to their logs. Changing it reruns nothing."
     )
     paths: PathsConfig = Field(default_factory=PathsConfig, description="Where things lie.")
+    downloads: DownloadsConfig = Field(
+        default_factory=DownloadsConfig,
+        description="Where pinned files come from. Changing it reruns nothing.",
+    )
     model: ModelConfig = Field(default_factory=ModelConfig, description="The model that teaches itself.")
     server: ServerConfig = Field(
         default_factory=ServerConfig, description="How the model is served. Changing it reruns nothing."
@@ -76,6 +78,10 @@ class Config(Section):
     training: TrainingConfig = Field(default_factory=TrainingConfig, description="The fine-tune.")
     evaluation: EvaluationConfig = Field(
         default_factory=EvaluationConfig, description="The benchmarks that score base and tuned model."
+    )
+    reproduction: ReproductionConfig = Field(
+        default_factory=ReproductionConfig,
+        description="What `snakemake reproduce` puts beside published figures.",
     )
     report: ReportConfig = Field(default_factory=ReportConfig, description="The report.")
 

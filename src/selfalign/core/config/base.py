@@ -22,6 +22,17 @@ class Section(BaseModel):
 
 S = TypeVar("S", bound=Section)
 
+# Keys of earlier versions, with what took their place.
+REPLACED = {
+    "paths.shared": "'downloads.local' names a directory of local copies",
+    "evaluation.published_samples": "use 'reproduction.published_samples'",
+    "evaluation.generate_published": "use 'reproduction.own_scores'",
+    "evaluation.generate_released": "use 'reproduction.released_model'",
+    "evaluation.benchmarks.data": "put the file into the directory named by 'downloads.local'",
+    "seeds.contamination.data": "put the files into the directory named by 'downloads.local'",
+    "curation.decontamination.data": "put the files into the directory named by 'downloads.local'",
+}
+
 
 def validate_section(model: type[S], value: Any, name: str = "") -> S:
     """Return `value` as a `model`.
@@ -43,6 +54,9 @@ def _explain(model: type[BaseModel], name: str, problem: dict[str, Any]) -> str:
     location = [str(part) for part in problem["loc"]]
     key = ".".join(([name] if name else []) + location)
     if problem["type"] == "extra_forbidden":
+        plain = ".".join(part for part in key.split(".") if not part.isdigit())
+        if plain in REPLACED:
+            return f"configuration: key '{key}' no longer exists; {REPLACED[plain]}"
         known = _keys_at(model, location[:-1])
         close = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""

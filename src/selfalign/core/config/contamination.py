@@ -31,10 +31,6 @@ class ContaminationConfig(Section):
         default=list(GENERIC_ONE_LINERS),
         description="Texts so generic that finding them says nothing; they never count.",
     )
-    data: str | None = Field(
-        default="{shared}/data/evalplus",
-        description="Directory that is looked in before a benchmark's data are downloaded; {shared} stands for paths.shared.",
-    )
 
 
 class DecontaminationConfig(ContaminationConfig):

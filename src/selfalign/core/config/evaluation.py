@@ -19,11 +19,6 @@ class BenchmarkChoice(Section):
     version: str | None = Field(
         default=None, description="Version of the dataset; null: the definition's default."
     )
-    data: str | None = Field(
-        default=None,
-        description="Local data file, or a directory that holds it ({shared} stands for paths.shared); "
-        "null: installed package or download.",
-    )
     window: list[str] | None = Field(
         default=None, description="First and last day (ISO) of the tasks, for dated benchmarks; null: all."
     )
@@ -52,34 +47,6 @@ class BenchmarkChoice(Section):
     def key(self) -> str:
         """Name in paths: the benchmark's, with the version where one is named."""
         return self.name if self.version is None else f"{self.name}-{self.version}"
-
-
-class PublishedSamples(Section):
-    """Samples that somebody published, to be scored again by `snakemake reproduce`.
-
-    In paths, ``{shared}`` stands for ``paths.shared``.
-    """
-
-    model: str = Field(description="The model that gave the answers, by its id on the hub.")
-    benchmark: str = Field(description="Name of the benchmark's definition.")
-    version: str = Field(description="Version of the dataset.")
-    data: str | None = Field(default=None, description="Data file or directory; null: package or download.")
-    samples: str = Field(description="JSON Lines of `task_id` with `completion` or `solution`.")
-    verdicts: str | None = Field(default=None, description="Their published verdicts (EvalPlus layout).")
-    exact_floats: bool = Field(
-        default=False,
-        description="Floating-point outputs must be equal to the bit, as when these verdicts were made; "
-        "false: within 1e-6, as in EvalPlus now.",
-    )
-
-    @property
-    def key(self) -> str:
-        """Name in paths."""
-        exact = "-exact" if self.exact_floats else ""
-        return f"{self.model.replace('/', '--')}-{self.benchmark}-{self.version}{exact}"
-
-
-PUBLISHED = "{shared}/data/published/evalplus-starcoder2-15b-instruct-v0.1-humaneval"
 
 
 class EvaluationConfig(Section):
@@ -111,31 +78,6 @@ class EvaluationConfig(Section):
     time_limit_factor: float = Field(
         default=4.0, gt=0, description="Time limit as a multiple of the reference solution's CPU time."
     )
-    generate_published: bool = Field(
-        default=False,
-        description="`snakemake reproduce` also asks `model` itself, on `benchmarks`, and scores its answers.",
-    )
-    generate_released: Literal["auto", "always", "never"] = Field(
-        default="auto",
-        description="Whether `snakemake reproduce` also has the released model answer the published samples' tasks anew, "
-        "as presets/released-model.yaml asks it; auto: where this process sees an NVIDIA GPU that holds it, "
-        "and the hub or its cache here has it.",
-    )
-    published_samples: list[PublishedSamples] = Field(
-        default=[
-            PublishedSamples(
-                model="bigcode/starcoder2-15b-instruct-v0.1",
-                benchmark="humaneval_plus",
-                version=version,
-                data="{shared}/data/evalplus",
-                samples=PUBLISHED + ".jsonl",
-                verdicts=PUBLISHED + "_eval_results.json",
-                exact_floats=exact_floats,
-            )
-            for version, exact_floats in (("v0.1.9", True), ("v0.1.9", False), ("v0.1.10", False))
-        ],
-        description="Published samples that `snakemake reproduce` scores again; {shared} stands for paths.shared.",
-    )
 
     @model_validator(mode="after")
     def _keys_differ(self) -> EvaluationConfig:
@@ -143,8 +85,4 @@ class EvaluationConfig(Section):
         for key in keys:
             if keys.count(key) > 1:
                 raise ValueError(f"benchmark '{key}' is listed twice; name different versions")
-        published = [samples.key for samples in self.published_samples]
-        for key in published:
-            if published.count(key) > 1:
-                raise ValueError(f"published samples '{key}' are listed twice")
         return self

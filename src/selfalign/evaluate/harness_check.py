@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.errors import InfrastructureError
-from selfalign.evaluate.reference import reference_solution
 from selfalign.evaluate.scorers import Scorer
 from selfalign.sandbox import Pool
 
 _ECHO = Task(
-    id="canary",
+    id="echo",
     prompt="",
     canonical_solution="",
     record={"cases": [{"input": "1\n", "output": "1\n", "testtype": "stdin"}]},
@@ -51,4 +50,4 @@ def check_harness(benchmark: Benchmark, scorer: Scorer, pool: Pool) -> None:
 
 
 def _right(benchmark: Benchmark, task: Task) -> str:
-    return "print(input())\n" if task is _ECHO else reference_solution(benchmark, task)
+    return "print(input())\n" if task is _ECHO else benchmark.reference_solution(task)

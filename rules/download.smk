@@ -1,0 +1,43 @@
+# Pinned files of others: data of benchmarks, published answers, few-shots. Each has an address and a checksum.
+
+
+include: "functions/download.smk"
+
+
+rule download:
+    output:
+        file=f"{DOWNLOADS}/{{pinned}}",
+    log:
+        result("logs/download/{pinned}.log"),
+    benchmark:
+        result("benchmarks/download/{pinned}.tsv")
+    localrule: True
+    conda:
+        "../envs/selfalign.yaml"
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=60,
+    params:
+        code=fingerprint("download"),
+        file=pinned_file,
+    message:
+        "Download {params.file[url]}"
+    script:
+        "../scripts/download.py"
+
+
+# Only when it is asked for: everything that tests on published data need (`make published`).
+rule published_data:
+    input:
+        [f"{DOWNLOADS}/{path}" for path in SETS.downloads()],
+        [
+            path
+            for name, version in PUBLISHED_BENCHMARKS
+            for path in SETS.data(name, version)
+        ],
+    localrule: True
+    message:
+        "Published answers and the data of their benchmarks are there"

@@ -1,0 +1,35 @@
+# Which files rules/download.smk can download: by path below the downloads directory, address and checksum.
+
+from selfalign.benchmarks import available, load_definition
+
+
+def pinned_files():
+    """Return the data files of all benchmarks, published answers and the configured few-shot file."""
+    files = {
+        f"benchmarks/{name}/{each.file}": each.model_dump(exclude_none=True, exclude={"package"})
+        for name in available()
+        for version in load_definition(name).versions.values()
+        for each in version.files
+    }
+    for path, file in SETS.downloads().items():
+        files[path] = {"file": file.name, "url": file.url, "sha256": file.sha256}
+    url, sha256 = (config["generation"][f"few_shots_{key}"] for key in ("url", "sha256"))
+    if url:
+        files[f"few_shots/{sha256}.txt"] = {"file": url.rpartition("/")[2], "url": url, "sha256": sha256}
+    return files
+
+
+PINNED_FILES = pinned_files()
+# All versions of these that published answers are about.
+PUBLISHED_BENCHMARKS = [
+    (name, version) for name in ("humaneval_plus", "mbpp_plus") for version in load_definition(name).versions
+]
+
+
+wildcard_constraints:
+    pinned="|".join(map(re.escape, PINNED_FILES)),
+
+
+def pinned_file(wildcards):
+    """Return address and checksum of a file, as parameters of its download."""
+    return PINNED_FILES[wildcards.pinned]

@@ -1,0 +1,61 @@
+"""Configuration of downloads, and the description of a file that is pinned by its checksum."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from selfalign.core.config.base import Section
+
+SHA256 = "^[0-9a-f]{64}$"
+
+
+class DownloadsConfig(Section):
+    """Where pinned files come from. Every file is checked against its checksum, whatever its source."""
+
+    local: str | None = Field(
+        default=None,
+        description="Directory of local copies, looked in before anything is downloaded; files are found by the name "
+        "that a failed download states.",
+    )
+    mirrors: dict[str, str] = Field(
+        default={},
+        description="Base addresses to use in place of others, such as "
+        "{https://github.com/: https://mirror.example.org/github/}; the longest match wins. HF_ENDPOINT and the proxy "
+        "variables of the environment are respected as well.",
+    )
+    timeout_s: float = Field(
+        default=60.0, gt=0, description="Seconds without any data after which a transfer is tried again."
+    )
+    attempts: int = Field(default=4, ge=1, description="Attempts per file.")
+
+    @field_validator("mirrors")
+    @classmethod
+    def _addresses(cls, value: dict[str, str]) -> dict[str, str]:
+        for address in (*value, *value.values()):
+            if not address.startswith(("http://", "https://")):
+                raise ValueError(f"expected addresses that begin with http:// or https://, found '{address}'")
+        return value
+
+
+class PinnedFile(Section):
+    """A published file, by address and checksum, or a local file of one's own."""
+
+    url: str | None = Field(default=None, description="Address of the published file.")
+    sha256: str | None = Field(default=None, pattern=SHA256, description="Its SHA-256; required with `url`.")
+    path: str | None = Field(default=None, description="A local file instead.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> PinnedFile:
+        if (self.url is None) == (self.path is None):
+            raise ValueError("expected either `url` (with `sha256`) or `path`")
+        if self.url is not None and self.sha256 is None:
+            raise ValueError("`url` needs `sha256`")
+        return self
+
+    @property
+    def name(self) -> str:
+        """File name: the last part of the address or path."""
+        return PurePosixPath(urlsplit(self.url).path if self.url else self.path or "").name

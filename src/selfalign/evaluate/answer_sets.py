@@ -1,0 +1,215 @@
+"""The sets of answers that a run scores, and the files that scoring each of them needs.
+
+There are three kinds: answers of the run's own models, published answers, and answers that a released model gives anew
+to the tasks of its published answers. All are scored in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from selfalign.benchmarks import data_files, definition_sha256, load_definition
+from selfalign.core.config import Config
+from selfalign.core.config.downloads import PinnedFile
+from selfalign.core.config.evaluation import BenchmarkChoice
+from selfalign.core.config.reproduction import PublishedSamples
+from selfalign.core.errors import ConfigError
+
+NEW_ANSWERS = "answers generated anew"
+PUBLISHED_ANSWERS = "published answers, scored again"
+# Formats whose answers are compared with the outputs of reference solutions.
+COMPARED_FORMATS = ("evalplus", "evoeval")
+
+
+@dataclass(frozen=True)
+class AnswerSet:
+    """A set of answers to one benchmark.
+
+    Attributes:
+        model: who answered, as named in tables.
+        how: where the answers come from, as shown in tables.
+        choice: the benchmark, with its sampling.
+        directory: where its verdicts and score are written.
+        pass_at: each k of pass@k.
+        published: the published answers, if these are such.
+        layout: "plain" or "chat", for answers that are generated.
+        seed: of the first task, for answers that are generated.
+    """
+
+    model: str
+    how: str
+    choice: BenchmarkChoice
+    directory: str
+    pass_at: tuple[int, ...]
+    published: PublishedSamples | None = None
+    layout: str | None = None
+    seed: int | None = None
+
+    @property
+    def version(self) -> str:
+        """Version of the benchmark's data."""
+        return load_definition(self.choice.name).version_named(self.choice.version)[0]
+
+    def sampling(self) -> dict[str, Any]:
+        """Return the settings that decide the answers, as parameters of a rule."""
+        return {
+            **self.choice.model_dump(),
+            "definition": definition_sha256(self.choice.name),
+            "layout": self.layout,
+            "seed": self.seed,
+        }
+
+    def scoring(self) -> dict[str, Any]:
+        """Return the settings that decide the score, as parameters of a rule."""
+        return {
+            "name": self.choice.name,
+            "version": self.version,
+            "window": self.choice.window,
+            "pass_at": list(self.pass_at),
+            "exact_floats": self.published is not None and self.published.exact_floats,
+        }
+
+
+class AnswerSets:
+    """All sets of answers of a run.
+
+    Args:
+        config: the run's configuration.
+        released: the configuration with which the released model is asked.
+        results: directory of the run's results.
+        downloads: directory of downloads.
+
+    Raises:
+        ConfigError: two different published files have the same name.
+    """
+
+    def __init__(self, config: Config, released: Config, *, results: str, downloads: str) -> None:
+        self._downloads = downloads
+        evaluation = config.evaluation
+        self.own = {
+            (model, choice.key): AnswerSet(
+                model=model_title(config) if model == "base" else f"{model_title(config)}, tuned here",
+                how=NEW_ANSWERS,
+                choice=choice,
+                directory=f"{results}/scores/{model}/{choice.key}",
+                pass_at=tuple(evaluation.pass_at),
+                layout=_layout(config, model),
+                seed=evaluation.seed,
+            )
+            for model in evaluation.models
+            for choice in evaluation.benchmarks
+        }
+        known = [*released.reproduction.published_samples, *config.reproduction.published_samples]
+        self.published = {
+            each.key: AnswerSet(
+                model=each.model,
+                how=PUBLISHED_ANSWERS + (", floats compared exactly" if each.exact_floats else ""),
+                choice=BenchmarkChoice(name=each.benchmark, version=each.version),
+                directory=f"{results}/reproduce/{each.key}",
+                pass_at=tuple(evaluation.pass_at),
+                published=each,
+            )
+            for each in known
+        }
+        answered = {
+            (each.choice.name, each.version)
+            for each in self.published.values()
+            if each.model == released.model.id
+        }
+        self.released = {
+            choice.key: AnswerSet(
+                model=str(released.model.id),
+                how=NEW_ANSWERS,
+                choice=choice,
+                directory=f"{results}/reproduce/released/{choice.key}",
+                pass_at=tuple(released.evaluation.pass_at),
+                layout=_layout(released, "base"),
+                seed=released.evaluation.seed,
+            )
+            for choice in released.evaluation.benchmarks
+            if (choice.name, load_definition(choice.name).version_named(choice.version)[0]) in answered
+        }
+        self._files = _published_files(known)
+
+    def find(self, wildcards: Mapping[str, str]) -> AnswerSet:
+        """Return the set that a job is about: by ``published``, by ``model`` and ``benchmark``, or by ``benchmark``.
+
+        Args:
+            wildcards: of the job; with ``benchmark`` alone, the answers are the released model's.
+        """
+        if "published" in wildcards:
+            return self.published[wildcards["published"]]
+        if "model" in wildcards:
+            return self.own[wildcards["model"], wildcards["benchmark"]]
+        return self.released[wildcards["benchmark"]]
+
+    def data(self, name: str, version: str | None) -> list[str]:
+        """Return the downloaded data files of a benchmark's version."""
+        directory = self.data_directory(name)
+        return data_files(name, version, directory) if directory else []
+
+    def data_directory(self, name: str) -> str | None:
+        """Return the directory of a benchmark's downloaded data; None if an installed package holds them."""
+        files = load_definition(name).version_named(None)[1].files
+        return None if all(each.package for each in files) else f"{self._downloads}/benchmarks/{name}"
+
+    def ground_truth(self, name: str, version: str | None) -> list[str]:
+        """Return the paths of the ground truth, outputs and time limits; none where answers are not compared."""
+        definition = load_definition(name)
+        if definition.format not in COMPARED_FORMATS:
+            return []
+        stem = f"{self._downloads}/ground_truth/{name}-{definition.version_named(version)[0]}"
+        return [f"{stem}.jsonl", f"{stem}.limits.json"]
+
+    def published_file(self, file: PinnedFile) -> str:
+        """Return the path of a published file: a download's, or that of the local file it is."""
+        return file.path or f"{self._downloads}/published/{file.name}"
+
+    def downloads(self) -> dict[str, PinnedFile]:
+        """Return the published files that are downloaded, by their path below the downloads directory."""
+        return {f"published/{name}": file for name, file in self._files.items()}
+
+    def published_verdicts(self, answers: AnswerSet) -> str | None:
+        """Return the path of published verdicts on the same model's answers to the same tasks, if there are any."""
+        wanted = (answers.model, answers.choice.name, answers.version)
+        for each in self.published.values():
+            published = each.published
+            if published and published.verdicts and (each.model, each.choice.name, each.version) == wanted:
+                return self.published_file(published.verdicts)
+        return None
+
+    def reproduced(self, *, own: bool, released: bool) -> list[AnswerSet]:
+        """Return the sets of the reproduction table: published ones, then those generated anew.
+
+        Args:
+            own: include the run's own models.
+            released: include the released model's new answers.
+        """
+        sets = list(self.published.values())
+        if released:
+            sets += self.released.values()
+        if own:
+            sets += self.own.values()
+        return sets
+
+
+def model_title(config: Config) -> str:
+    """Return what the run's model is called in cards, tables and reports."""
+    return config.model.id or config.model.path or "SmolLM2-135M-Instruct"
+
+
+def _layout(config: Config, model: str) -> str:
+    return "plain" if model == "base" and config.evaluation.base_layout == "plain" else "chat"
+
+
+def _published_files(known: Iterable[PublishedSamples]) -> dict[str, PinnedFile]:
+    files: dict[str, PinnedFile] = {}
+    for each in known:
+        for file in (each.samples, each.verdicts):
+            if file is not None and file.path is None and files.setdefault(file.name, file) != file:
+                raise ConfigError(
+                    f"configuration: 'reproduction.published_samples' names two different files called '{file.name}'"
+                )
+    return files

@@ -1,0 +1,125 @@
+"""What a run scores: own, published and released answers, found by the wildcards of a job."""
+
+from __future__ import annotations
+
+import pytest
+
+from selfalign.core.config import load_config
+from selfalign.core.config.preset import with_preset
+from selfalign.core.errors import ConfigError
+from selfalign.evaluate.answer_sets import AnswerSets
+
+RELEASED = "bigcode/starcoder2-15b-instruct-v0.1"
+SAMPLES = {"url": "https://example.org/a/samples.jsonl", "sha256": "0" * 64}
+
+
+def _published(**changes):
+    entry = {"model": "m/n", "benchmark": "evoeval", "version": "subtle-hub-b1d6d9da", "samples": SAMPLES}
+    return {"reproduction": {"published_samples": [{**entry, **changes}]}}
+
+
+@pytest.fixture
+def sets(root):
+    def make(config=None):
+        loaded = load_config(config or {})
+        released = with_preset(loaded.model_dump(), root / "presets/released-model.yaml")
+        return AnswerSets(loaded, released, results="results/r", downloads="d")
+
+    return make
+
+
+def test_own_answers_are_found_by_model_and_benchmark(sets):
+    found = sets().find({"model": "tuned", "benchmark": "humaneval"})
+    assert found.directory == "results/r/scores/tuned/humaneval"
+    assert (found.model, found.layout) == ("SmolLM2-135M-Instruct, tuned here", "chat")
+    assert sets().find({"model": "base", "benchmark": "humaneval"}).layout == "plain"
+    assert found.sampling()["max_new_tokens"] == 160
+    assert found.scoring() == {
+        "name": "humaneval",
+        "version": "2021-07",
+        "window": None,
+        "pass_at": [1],
+        "exact_floats": False,
+    }
+
+
+def test_published_answers_are_those_of_the_preset_and_of_the_configuration(sets):
+    keys = list(sets(_published()).published)
+    assert keys[-1] == "m--n-evoeval-subtle-hub-b1d6d9da"
+    assert len(keys) == 6
+    found = sets().find({"published": "bigcode--starcoder2-15b-instruct-v0.1-mbpp_plus-v0.1.0-exact"})
+    assert found.scoring()["exact_floats"]
+    assert found.published is not None
+    assert sets().published_file(found.published.samples).startswith("d/published/evalplus-starcoder2-15b")
+    assert len(sets().downloads()) == 4
+
+
+def test_the_released_model_is_asked_what_it_has_published_answers_to(sets):
+    made = sets()
+    assert set(made.released) == {"humaneval_plus-v0.1.9", "humaneval_plus-v0.1.10", "mbpp_plus-v0.1.0"}
+    found = made.find({"benchmark": "mbpp_plus-v0.1.0"})
+    assert (found.model, found.layout) == (RELEASED, "chat")
+    verdicts = made.published_verdicts(found)
+    assert verdicts is not None
+    assert verdicts.endswith("-mbpp_eval_results.json")
+
+
+def test_packaged_data_are_no_files_and_only_compared_benchmarks_have_a_ground_truth(sets):
+    made = sets()
+    assert (made.data("humaneval", None), made.ground_truth("humaneval", None)) == ([], [])
+    assert made.data("mbpp_plus", "v0.2.0") == ["d/benchmarks/mbpp_plus/MbppPlus-v0.2.0.jsonl.gz"]
+    assert made.ground_truth("mbpp_plus", None) == [
+        "d/ground_truth/mbpp_plus-v0.2.0.jsonl",
+        "d/ground_truth/mbpp_plus-v0.2.0.limits.json",
+    ]
+
+
+def test_the_table_has_what_is_asked_for(sets):
+    made = sets()
+    assert [
+        len(made.reproduced(own=own, released=anew)) for own in (False, True) for anew in (False, True)
+    ] == [
+        5,
+        8,
+        7,
+        10,
+    ]
+
+
+def test_a_local_file_needs_no_checksum_and_two_files_no_common_name(sets):
+    made = sets(_published(samples={"path": "mine/samples.jsonl"}))
+    found = made.published["m--n-evoeval-subtle-hub-b1d6d9da"]
+    assert found.published is not None
+    assert made.published_file(found.published.samples) == "mine/samples.jsonl"
+    other = {"url": "https://example.org/b/samples.jsonl", "sha256": "1" * 64}
+    with pytest.raises(ConfigError, match=r"two different files called 'samples\.jsonl'"):
+        sets(_published(verdicts=other))
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ({"url": "https://example.org/x"}, "`url` needs `sha256`"),
+        ({}, "expected either `url`"),
+        ({"url": "https://example.org/x", "sha256": "0" * 64, "path": "x"}, "expected either `url`"),
+    ],
+)
+def test_a_published_file_is_pinned_or_local(file, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(_published(samples=file))
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"paths": {"shared": "x"}}, r"'paths\.shared' no longer exists; 'downloads\.local' names"),
+        ({"evaluation": {"generate_released": "never"}}, r"use 'reproduction\.released_model'"),
+        (
+            {"evaluation": {"benchmarks": [{"name": "humaneval", "data": "x"}]}},
+            r"'evaluation\.benchmarks\.0\.data' no longer exists; put the file into .*'downloads\.local'",
+        ),
+    ],
+)
+def test_former_keys_are_refused_with_what_took_their_place(config, line):
+    with pytest.raises(ConfigError, match=line):
+        load_config(config)
