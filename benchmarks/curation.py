@@ -1,6 +1,6 @@
 """How fast the steps of curation are, and what memory they take.
 
-    python benchmarks/curation.py --json [--quick] [--shared DIR]
+    python benchmarks/curation.py --json [--quick] [--downloads DIR]
 
 The rows are synthetic: sentences and small programs put together by a seeded generator. The steps run from file to
 file on all of them, in one process. Three are compared with the obvious loop, in memory and on the same rows:
@@ -131,9 +131,9 @@ def response(draw: random.Random, name: str) -> str:
     )
 
 
-def looked_for(shared: Path) -> list[Any]:
+def looked_for(downloads: Path) -> list[Any]:
     """Return the benchmarks: HumanEval, which comes with its package, and MBPP+."""
-    return find_sources(AGAINST, shared / "data/evalplus")
+    return find_sources(AGAINST, downloads=downloads / "benchmarks")
 
 
 def timed(step: Callable[[], object]) -> float:
@@ -148,12 +148,12 @@ def rate(rows: int, seconds: float) -> float:
     return float(f"{rows / seconds:.3g}")
 
 
-def measure_steps(directory: Path, count: int, shared: Path) -> dict[str, float]:
+def measure_steps(directory: Path, count: int, downloads: Path) -> dict[str, float]:
     """Return rows in per second of each step, from file to file."""
     paths = {
         name: directory / f"{name}.jsonl" for name in ("in", "raw", "selected", "near", "smart", "clean")
     }
-    sources = looked_for(shared)
+    sources = looked_for(downloads)
     plain = CurationConfig(quality=QualityConfig(complete_code=False, asserting_tests=False))
     checked = CurationConfig()
     near = CurationConfig(duplicates=DuplicatesConfig(near=["instruction", "response", "code"]))
@@ -180,9 +180,9 @@ def measure_steps(directory: Path, count: int, shared: Path) -> dict[str, float]
     return rates
 
 
-def measure_decontamination(rows: list[Record], shared: Path) -> dict[str, Any]:
+def measure_decontamination(rows: list[Record], downloads: Path) -> dict[str, Any]:
     """Compare the one pass with a loop over all patterns; a tenth of the rows have a benchmark's text in them."""
-    benchmarks = load_sources(looked_for(shared))
+    benchmarks = load_sources(looked_for(downloads))
     tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
     draw = random.Random(1)
     mixed = [
@@ -299,7 +299,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     options.add_argument("--json", action="store_true", help="only the JSON object")
     options.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS:,} rows instead of {ROWS:,}")
-    options.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the published data")
+    options.add_argument(
+        "--downloads",
+        type=Path,
+        default=ROOT / "resources",
+        help="where `make published` puts published data",
+    )
     options.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.peak:
@@ -307,10 +312,10 @@ def main() -> None:
         return
     count = QUICK_ROWS if chosen.quick else ROWS
     with tempfile.TemporaryDirectory(prefix="selfalign-curation-") as name:
-        steps = measure_steps(Path(name), count, chosen.shared)
+        steps = measure_steps(Path(name), count, chosen.downloads)
         memory = measure_memory(Path(name), count)
     rows = list(synthetic(count))
-    decontamination = measure_decontamination(rows, chosen.shared)
+    decontamination = measure_decontamination(rows, chosen.downloads)
     result = {
         "benchmark": "curation",
         "quick": chosen.quick,

@@ -33,11 +33,7 @@ rule download:
 rule published_data:
     input:
         [f"{DOWNLOADS}/{path}" for path in SETS.downloads()],
-        [
-            path
-            for name, version in PUBLISHED_BENCHMARKS
-            for path in SETS.data(name, version)
-        ],
+        [path for name, version in PUBLISHED_BENCHMARKS for path in SETS.data(name, version)],
     localrule: True
     message:
         "Published answers and the data of their benchmarks are there"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from selfalign.benchmarks.definition import DataFile, Version, load_definition
+from selfalign.benchmarks.definition import Version, load_definition
 from selfalign.core.jsonl import dumps
 from tests.browser import browser
 from tests.scripted_server import ScriptedServer
@@ -149,7 +149,9 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
         directory = tmp_path / "benchmarks" / name
         directory.mkdir(parents=True, exist_ok=True)
         (directory / published.file).write_bytes(gzip.compress(content))
-        own = DataFile(file=published.file, sha256=hashlib.sha256(content).hexdigest())
+        own = published.model_copy(
+            update={"sha256": hashlib.sha256(content).hexdigest(), "archive_sha256": None}
+        )
         monkeypatch.setitem(definition.versions, version, Version(files=[own], tasks=len(records)))
         return directory
 

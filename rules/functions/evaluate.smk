@@ -121,9 +121,7 @@ def reproduction_files(wildcards):
     anew = [each for each in reproduced_sets() if not each.published and SETS.published_verdicts(each)]
     return {
         "scores": [f"{each.directory}/score.json" for each in reproduced_sets()],
-        "comparisons": [
-            f"{each.directory}/comparison.json" for each in reproduced_sets() if each.published
-        ],
+        "comparisons": [f"{each.directory}/comparison.json" for each in reproduced_sets() if each.published],
         "published": [SETS.published_verdicts(each) for each in anew],
         "verdicts": [f"{each.directory}/verdicts.jsonl" for each in anew],
         "summary": result("scores/summary.json") if config["reproduction"]["own_scores"] else [],

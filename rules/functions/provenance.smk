@@ -23,6 +23,8 @@ def run_sources(wildcards):
     """Return the files from outside the run that decide what it makes."""
     units = UNITS if SOURCES.kind == "packages" else []
     packages = expand(f"{DOWNLOADS}/packages/{{unit}}.whl", unit=units)
-    benchmarks = [path for each in SETS.own.values() for path in SETS.data(each.choice.name, each.choice.version)]
+    benchmarks = [
+        path for each in SETS.own.values() for path in SETS.data(each.choice.name, each.choice.version)
+    ]
     recipe = [local(config["generation"]["recipe"]), few_shots_file()]
     return list(dict.fromkeys([*packages, *recipe, *benchmarks]))
