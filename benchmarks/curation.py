@@ -133,7 +133,11 @@ def response(draw: random.Random, name: str) -> str:
 
 def looked_for(downloads: Path) -> list[Any]:
     """Return the benchmarks: HumanEval, which comes with its package, and MBPP+."""
-    return find_sources(AGAINST, downloads=downloads / "benchmarks")
+    sources = find_sources(AGAINST, downloads=downloads / "benchmarks")
+    for path in (path for source in sources for path in source.files):
+        if not Path(path).is_file():
+            sys.exit(f"{path} is missing; `make published` downloads it")
+    return sources
 
 
 def timed(step: Callable[[], object]) -> float:

@@ -5,10 +5,10 @@ third one spoilt, since no answers to it are published. Each command runs twice:
 computes the ground truth, then on these. Each as it comes: EvalPlus takes half the cores, ours all. `verdicts_equal`
 compares what the two commands said. Where they differ, EvalPlus' own check judges that answer once more, alone in a
 process (`baseline_alone`): its limits are of wall time, and the command's processes, which inherit the memory of a large
-parent, can be slow enough to break them. `differing_explained` says whether it then agrees with ours. Needs the
-published data (configuration key `paths.shared`).
+parent, can be slow enough to break them. `differing_explained` says whether it then agrees with ours. Needs
+the published data: `make published` downloads them.
 
-    python benchmarks/scoring.py --json [--quick] [--shared DIR]
+    python benchmarks/scoring.py --json [--quick]
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 
 ROOT = Path(__file__).resolve().parent.parent
+DOWNLOADS = ROOT / "resources"
+PUBLISHED = DOWNLOADS / "published/evalplus-starcoder2-15b-instruct-v0.1-humaneval.jsonl"
 MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 SPOILT = "\n\ndef {entry_point}(*args, **kwargs):\n    return 'wrong'\n"
 ALONE = """
@@ -63,14 +65,14 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
     parser.add_argument("--quick", action="store_true", help="HumanEval+ only")
-    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the published data")
     options = parser.parse_args()
 
     names = ["humaneval_plus"] if options.quick else list(CASES)
+    for path in (PUBLISHED, *(DOWNLOADS / "benchmarks" / name / CASES[name][3] for name in names)):
+        if not path.is_file():
+            sys.exit(f"{path} is missing; `make published` downloads it")
     with tempfile.TemporaryDirectory(prefix="scoring-") as scratch:
-        benchmarks = {
-            name: compare(name, options.shared / "data", Path(scratch).resolve() / name) for name in names
-        }
+        benchmarks = {name: compare(name, Path(scratch).resolve() / name) for name in names}
     result = {
         "benchmark": "scoring",
         "baseline": "the evalplus.evaluate command, evalplus 0.3.1",
@@ -89,9 +91,10 @@ def main() -> None:
     print(json.dumps(result, indent=None if options.json else 2))
 
 
-def compare(name: str, data: Path, scratch: Path) -> dict[str, Any]:
+def compare(name: str, scratch: Path) -> dict[str, Any]:
     """Score the same samples by both commands; return walls, their ratio and whether the verdicts agree."""
     version, dataset, override, file = CASES[name]
+    data = DOWNLOADS / "benchmarks" / name
     scratch.mkdir()
     samples, empty = scratch / "samples.jsonl", scratch / "empty.jsonl"
     write_samples(name, version, data, samples)
@@ -99,14 +102,14 @@ def compare(name: str, data: Path, scratch: Path) -> dict[str, Any]:
 
     environment = {
         **os.environ,
-        override: str((data / "evalplus" / file).resolve()),
+        override: str((data / file).resolve()),
         "XDG_CACHE_HOME": str(scratch / "cache"),
         "HF_HUB_OFFLINE": "1",
     }
     theirs = [sys.executable, "-m", "evalplus.evaluate", "--dataset", dataset, "--samples"]
     ours = [
         *(sys.executable, "-m", "selfalign", "score", "--benchmark", name, "--dataset-version", version),
-        *("--data", str(data / "evalplus"), "--ground-truth", str(scratch / "truth.jsonl")),
+        *("--data", str(data), "--ground-truth", str(scratch / "truth.jsonl")),
     ]
     their_walls, our_walls = [], []
     for each in (empty, samples):
@@ -121,7 +124,7 @@ def compare(name: str, data: Path, scratch: Path) -> dict[str, Any]:
         for part in ("base", "plus"):
             mine, other = verdict[part]["status"], published[task][0][f"{part}_status"]
             if (mine == "pass") != (other == "pass"):
-                alone = check_alone(dataset, data / "evalplus" / file, answers[task], part)
+                alone = check_alone(dataset, data / file, answers[task], part)
                 differing.append(
                     {"task_id": task, "part": part, "ours": mine, "baseline": other, "baseline_alone": alone}
                 )
@@ -155,10 +158,9 @@ def check_alone(dataset: str, file: Path, answer: dict[str, Any], part: str) -> 
 def write_samples(name: str, version: str, data: Path, out: Path) -> None:
     """Write the samples that both score."""
     if name == "humaneval_plus":
-        published = data / "published" / "evalplus-starcoder2-15b-instruct-v0.1-humaneval.jsonl"
-        write_jsonl(out, read_jsonl(published))
+        write_jsonl(out, read_jsonl(PUBLISHED))
         return
-    tasks = load_benchmark(name, version, data / "evalplus").tasks
+    tasks = load_benchmark(name, version, data).tasks
     write_jsonl(
         out,
         (

@@ -1,10 +1,10 @@
 """Training: the published batching (rows one by one, gradients added up) against packing and length grouping.
 
-    python benchmarks/training.py --json [--quick] [--checkpoint DIR] [--shared DIR] [--threads N]
+    python benchmarks/training.py --json [--quick] [--checkpoint DIR] [--threads N]
 
-The rows are those of the final data set that the reference makes of the inputs in `shared` (113 rows, 155 tokens on
-average); ``long_rows`` has the figures of longer ones: functions of Python's standard library, the docstring as
-the instruction and the source as the response, cut at 1280 tokens.
+The rows are those of the final data set that the reference makes of the texts in tests/vectors (31 rows, 197 tokens on
+average), repeated as often as the steps need; ``long_rows`` has the figures of longer ones: functions of Python's standard
+library, the docstring as the instruction and the source as the response, cut at 1280 tokens.
 
 The same steps, so the same rows and the same gradients, are computed with each batching, each in a process of
 its own. Figures (the last line of the output is one JSON object):
@@ -34,6 +34,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,9 @@ RATIOS = (
 )
 
 
-def final_rows(shared: Path) -> list[dict[str, str]]:
-    """Return the rows of the reference's final data set."""
-    return list(read_jsonl(shared / "golden/final.jsonl"))
+def final_rows(count: int) -> list[dict[str, str]]:
+    """Return `count` rows: those of the reference's final data set, again and again."""
+    return list(islice(cycle(read_jsonl(ROOT / "tests/vectors/final_all.jsonl")), count))
 
 
 def library_rows() -> list[dict[str, str]]:
@@ -107,8 +108,9 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(given.threads)
     config = recipe(given.one, given.rows_per_step, given.steps)
     tokenizer = load_tokenizer(given.checkpoint)
-    rows = library_rows() if given.long else final_rows(given.shared)
-    encoded = encode(rows[: given.rows_per_step * given.steps], tokenizer, config.max_length)
+    count = given.rows_per_step * given.steps
+    rows = library_rows()[:count] if given.long else final_rows(count)
+    encoded = encode(rows, tokenizer, config.max_length)
     with tempfile.TemporaryDirectory() as work:
         trainer = build_trainer(config, given.checkpoint, encoded, tokenizer, work)
         marks: list[tuple[float, float]] = []
@@ -137,8 +139,8 @@ def in_its_own_process(
 ) -> dict[str, Any]:
     """Return the figures of one batching."""
     command = [sys.executable, __file__, "--one", name, "--checkpoint", str(given.checkpoint)]
-    command += ["--shared", str(given.shared), "--threads", str(given.threads)]
-    command += ["--rows-per-step", str(rows_per_step), "--steps", str(steps), *(["--long"] if long else [])]
+    command += ["--threads", str(given.threads), "--rows-per-step", str(rows_per_step)]
+    command += ["--steps", str(steps), *(["--long"] if long else [])]
     settings = {} if name == BASELINE else memory_settings()
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **settings}
@@ -181,7 +183,6 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller steps: under ten minutes")
     parser.add_argument("--checkpoint", type=Path, default=ROOT / "results/default/model/base")
-    parser.add_argument("--shared", type=Path, default=ROOT / "../shared", help="where golden/ lies")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     for hidden in ("--rows-per-step", "--steps"):
         parser.add_argument(hidden, type=int, help=argparse.SUPPRESS)
@@ -191,7 +192,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measure(given)))
         return
-    # The published batch is of 64 rows; the data set has rows for one such step and 49 of the next.
+    # The published batch is of 64 rows.
     short, long = ((16, 3), (4, 3)) if given.quick else ((64, 2), (8, 2))
     figures = {
         "benchmark": "training",
