@@ -12,7 +12,7 @@ LOCK = Path(__file__).parents[2] / "envs" / "sources.lock"
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The golden packages, unpacked from their pinned wheels."""
+    """The packages of the reference's seeds, unpacked from their pinned wheels."""
     directory = tmp_path_factory.mktemp("packages")
     pins = [line for line in LOCK.read_text().splitlines() if line.startswith(("boltons", "toolz", "more"))]
     requirements = directory / "requirements.txt"
