@@ -1,10 +1,13 @@
 # The self-alignment build, seeds to scores. `snakemake -n` shows what would run and why.
 
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from selfalign.core.config import load_config
 from selfalign.core.config.overrides import with_types
+from selfalign.core.config.paths import check_files
 from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.core.lock import hold_lock
 from selfalign.core.unmade import Unmade
@@ -12,11 +15,23 @@ from selfalign.core.unmade import Unmade
 min_version("9.27")
 
 
-configfile: "config.yaml"
+# The directory of this file. (`workflow.basedir` is another one where this workflow is a module.)
+WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+if not WORKFLOW.is_dir():
+    raise WorkflowError(
+        f"selfalign is read from {WORKFLOW}, but its scripts and its library have to be in a directory here; clone "
+        "the repository, install it (make setup) and give the path of the clone's Snakefile"
+    )
+
+
+configfile: "config.yaml" if Path("config.yaml").exists() else str(WORKFLOW / "config.yaml")
 
 
 try:
-    config = load_config(with_types(config, workflow.config_settings.config)).model_dump()
+    configured = load_config(with_types(config, workflow.config_settings.config))
+    config = configured.model_dump()
+    if workflow.is_main_process:
+        check_files(configured, WORKFLOW)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 validate(config, "schemas/config.schema.json")
@@ -80,3 +95,8 @@ onsuccess:
 
 onerror:
     report_unfinished()
+
+
+# Snakemake runs the handlers of the outermost Snakefile only.
+if not workflow.modifier.is_main_snakefile():
+    run_handlers_of_module(onstart=onstart, onsuccess=onsuccess, onerror=onerror)

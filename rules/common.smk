@@ -2,7 +2,11 @@
 
 from math import ceil
 
+from snakemake.io import sourcecache_entry
+
+from selfalign.core.config.paths import find_bundled
 from selfalign.core.fingerprint import CodeFingerprints
+from selfalign.core.hashing import file_sha256
 from selfalign.evaluate import answer_sets
 
 RUN = f"{config['paths']['results']}/{config['run']}"
@@ -13,7 +17,7 @@ SHARD_SIZE = config["generation"]["shard_size"]
 SHARDS = [f"{number:04d}" for number in range(ceil(config["seeds"]["count"] / SHARD_SIZE))]
 
 
-FINGERPRINTS = CodeFingerprints(f"{workflow.basedir}/src", cache=".snakemake/selfalign/fingerprints.json")
+FINGERPRINTS = CodeFingerprints(WORKFLOW / "src", cache=".snakemake/selfalign/fingerprints.json")
 
 
 wildcard_constraints:
@@ -28,7 +32,21 @@ def result(path):
 
 def fingerprint(script):
     """Return the fingerprint of scripts/<script>.py and the modules it reaches by imports."""
-    return FINGERPRINTS.of(f"{workflow.basedir}/scripts/{script}.py")
+    return FINGERPRINTS.of(WORKFLOW / f"scripts/{script}.py")
+
+
+def bundled(path):
+    """Return a file that may come with the workflow, as an input.
+
+    Where the workflow lies, and when it was copied there, makes nothing stale: the input goes by its `path`, and what
+    changes with the file's contents is a parameter, :func:`contents`.
+    """
+    return sourcecache_entry(ancient(local(str(find_bundled(path, WORKFLOW)))), path)
+
+
+def contents(*paths):
+    """Return the hashes of files that may come with the workflow, as a parameter of a rule that reads them."""
+    return [file_sha256(find_bundled(path, WORKFLOW)) for path in paths]
 
 
 def shard_bounds(wildcards):
@@ -60,6 +78,20 @@ def mark_incomplete(paths):
         records = FilePersistence(nolock=True)
         for path in paths:
             records._mark_incomplete(path, None)
+
+
+def run_handlers_of_module(**handlers):
+    """Have the handlers of this workflow run after those of the Snakefile whose module it is."""
+    for name, handler in handlers.items():
+        outer = getattr(workflow, f"_{name}")
+        if not hasattr(outer, "of_module"):  # each `use rule` reads this workflow anew
+
+            def both(log, outer=outer, handler=handler):
+                outer(log)
+                handler()
+
+            both.of_module = True
+            setattr(workflow, f"_{name}", both)
 
 
 def server_input(model):
@@ -104,4 +136,4 @@ def image(environment):
         server = config["server"]
         owned = server["lifetime"] == "job" and server["kind"] == "vllm"
         environment = ("serving-gpu" if server["gpus"] else "serving-cpu") if owned else "data"
-    return f"{workflow.basedir}/containers/images/{environment}.sif"
+    return f"{WORKFLOW}/containers/images/{environment}.sif"

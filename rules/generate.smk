@@ -8,7 +8,7 @@ include: "functions/generate.smk"
 rule concepts:
     input:
         rows=result("seeds/shards/{shard}.jsonl"),
-        recipe=local(config["generation"]["recipe"]),
+        recipe=bundled(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
     output:
@@ -31,6 +31,7 @@ rule concepts:
         gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
+        prompts=prompt_contents(),
         stage="concepts",
         settings=generation_settings("concepts"),
         model=served_model(),
@@ -43,7 +44,7 @@ rule concepts:
 rule instructions:
     input:
         rows=instruction_source(),
-        recipe=local(config["generation"]["recipe"]),
+        recipe=bundled(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
     output:
@@ -66,6 +67,7 @@ rule instructions:
         gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
+        prompts=prompt_contents(),
         stage="instructions",
         pipeline=config["generation"]["pipeline"],
         settings=generation_settings("instructions"),
@@ -79,7 +81,7 @@ rule instructions:
 rule responses:
     input:
         rows=result("instructions/shards/{shard}.jsonl"),
-        recipe=local(config["generation"]["recipe"]),
+        recipe=bundled(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
     output:
@@ -102,6 +104,7 @@ rule responses:
         gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
+        prompts=prompt_contents(),
         stage="responses",
         settings=generation_settings("responses"),
         model=served_model(),

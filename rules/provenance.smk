@@ -9,7 +9,7 @@ rule provenance:
         artifacts=run_artifacts,
         sources=run_sources,
         verdicts=shards("execution", "verdicts"),
-        lock=local("envs/main.lock"),
+        lock=bundled("envs/main.lock"),
     output:
         provenance=report(
             result("report/provenance.json"),
@@ -31,6 +31,7 @@ rule provenance:
         runtime=120,
     params:
         code=fingerprint("provenance"),
+        sources=[*prompt_contents(), *contents("envs/main.lock")],
     message:
         "Record what the run used and the hash of everything it made"
     script:

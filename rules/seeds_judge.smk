@@ -4,7 +4,7 @@
 rule judge_functions:
     input:
         rows=result("seeds/checked/{unit}.jsonl"),
-        prompt=local(config["seeds"]["judge"]["prompt"]),
+        prompt=bundled(config["seeds"]["judge"]["prompt"]),
         model=server_input("base"),
     output:
         rows=result("seeds/judged/{unit}.jsonl"),
@@ -25,6 +25,7 @@ rule judge_functions:
         gpu=server_gpus(),
     params:
         code=fingerprint("judge_functions"),
+        prompt=contents(config["seeds"]["judge"]["prompt"]),
         settings=config["seeds"]["judge"],
         model={key: value for key, value in config["model"].items() if key != "name"},
     message:

@@ -5,13 +5,15 @@ import os
 import sys
 from pathlib import Path
 
-SOURCES = str(Path(__file__).resolve().parents[1] / "src")
+WORKFLOW = Path(__file__).resolve().parents[1]
+SOURCES = str(WORKFLOW / "src")
 if SOURCES not in sys.path and importlib.util.find_spec("selfalign") is None:
     # In a container or conda environment of the rules, which hold what we need but not ourselves.
     sys.path.append(SOURCES)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
 from selfalign.core.config import Config, load_config
+from selfalign.core.config.paths import with_bundled_files
 from selfalign.core.config.preset import with_preset
 from selfalign.core.job import running_job
 
@@ -22,8 +24,11 @@ def job(snakemake):
 
 
 def whole_config(snakemake) -> Config:
-    """Return the validated configuration of the workflow; with the preset over it that the rule names, if it does."""
+    """Return the validated configuration of the workflow; with the preset over it that the rule names, if it does.
+
+    The files that come with the workflow are named as they are found from the working directory.
+    """
     preset = snakemake.params.get("preset")
-    if preset is None:
-        return load_config(snakemake.config)
-    return with_preset(snakemake.config, Path(__file__).resolve().parents[1] / f"presets/{preset}.yaml")
+    over = WORKFLOW / f"presets/{preset}.yaml"
+    config = with_preset(snakemake.config, over) if preset else load_config(snakemake.config)
+    return with_bundled_files(config, WORKFLOW)

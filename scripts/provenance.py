@@ -1,17 +1,18 @@
 from pathlib import Path
 
-from _job import job, whole_config
+from _job import WORKFLOW, job
 
 with job(snakemake):
+    from selfalign.core.config import load_config
     from selfalign.provenance.write import write_provenance
 
     write_provenance(
-        whole_config(snakemake),
+        load_config(snakemake.config),
         snakemake.output.provenance,
         run=Path(snakemake.output.provenance).parents[1],
         artifacts=snakemake.input.artifacts,
         sources=snakemake.input.sources,
         verdicts=snakemake.input.verdicts,
         lock=snakemake.input.lock,
-        project=Path(snakemake.scriptdir).parent,
+        project=WORKFLOW,
     )

@@ -24,7 +24,11 @@ TEST_FILES = (
 
 def check_push(targets):
     """Refuse to build for an upload if it is not said where to."""
-    if "push_dataset" in targets and not config["curation"]["handover"]["hub"]:
+    # A module's rules may have a prefix.
+    if (
+        any(target.endswith("push_dataset") for target in targets)
+        and not config["curation"]["handover"]["hub"]
+    ):
         raise ConfigError(
             "configuration: 'curation.handover.hub' is null; allowed: the data set on the hub (owner/name) to push to"
         )

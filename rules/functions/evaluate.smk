@@ -7,7 +7,7 @@ from selfalign.core.config.preset import with_preset
 from selfalign.evaluate.answer_sets import AnswerSets
 
 # The released model as its preset asks it, on the tasks that its published answers are about.
-RELEASED = with_preset(config, f"{workflow.basedir}/presets/released-model.yaml")
+RELEASED = with_preset(config, WORKFLOW / "presets/released-model.yaml")
 RELEASED_MODEL = RELEASED.model.model_dump(exclude={"name"})
 SETS = AnswerSets(load_config(config), RELEASED, results=RUN, downloads=DOWNLOADS)
 SCORED = list(SETS.own)

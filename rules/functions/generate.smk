@@ -30,5 +30,12 @@ GENERATION_COUNTS = [path for stage in GENERATION for path in shards(stage, "cou
 def few_shots_file():
     """Return the few-shot file: the configured one, or the download of the configured URL."""
     if config["generation"]["few_shots_url"] is None:
-        return local(config["generation"]["few_shots"])
+        return bundled(config["generation"]["few_shots"])
     return f"{DOWNLOADS}/few_shots/{config['generation']['few_shots_sha256']}.txt"
+
+
+def prompt_contents():
+    """Return the hashes of the recipe and, unless it is downloaded, of the few-shot file."""
+    generation = config["generation"]
+    here = [generation["few_shots"]] if generation["few_shots_url"] is None else []
+    return contents(generation["recipe"], *here)

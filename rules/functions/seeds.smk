@@ -64,7 +64,7 @@ def unit_source(wildcards):
 def package_pin(wildcards):
     """Return the line of the lock for a package."""
     name = next(each for each in SOURCES.packages if each.replace("==", "-") == wildcards.package)
-    return pinned_requirement(name, SOURCES.lock)
+    return pinned_requirement(name, find_bundled(SOURCES.lock, WORKFLOW))
 
 
 def ranked_functions(wildcards):

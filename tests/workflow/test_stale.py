@@ -151,7 +151,7 @@ IDLE: dict[str, Any] = {
     "training.push_to": "someone/something",
     # Of what this configuration does not use: the judge is off, HumanEval has no ground truth of its own.
     "report.compare": ["a", "b"],
-    "seeds.judge.prompt": "prompts/other.yaml",
+    "seeds.judge.prompt": "prompts/few_shots.txt",  # any file
     "seeds.judge.by": "logprobs",
     "seeds.judge.max_tokens": 7,
     "evaluation.min_time_limit_s": 2.0,

@@ -15,6 +15,7 @@ from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.config.generation import GenerationConfig
 from selfalign.core.config.model import ModelConfig
+from selfalign.core.config.paths import PathText
 from selfalign.core.config.report import ReportConfig
 from selfalign.core.config.reproduction import ReproductionConfig
 from selfalign.core.config.seeds import SeedsConfig
@@ -28,14 +29,14 @@ __all__ = ["Config", "PathsConfig", "load_config", "read_config"]
 class PathsConfig(Section):
     """Where things lie. Relative paths are relative to the working directory."""
 
-    results: str = Field(
+    results: PathText = Field(
         default="results", description="Every artifact of a run lies under <results>/<run>/."
     )
-    journal: str = Field(
+    journal: PathText = Field(
         default="results/journal",
         description="Completions bought so far; kept across runs, shards and failures.",
     )
-    downloads: str = Field(
+    downloads: PathText = Field(
         default="resources", description="Pinned downloads (package archives, models), shared by all runs."
     )
 

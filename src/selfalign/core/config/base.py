@@ -73,6 +73,8 @@ def _allowed(problem: dict[str, Any]) -> str:
         return "expected a section: keys with values"
     if problem["type"] == "string_pattern_mismatch":
         return f"expected text of the form {problem['ctx']['pattern']}"
+    if problem["type"] == "string_too_short":
+        return "expected a text that is not empty"
     message = str(problem["msg"]).removeprefix("Value error, ")
     message = re.sub(r"^Input should be (a valid )?", "expected ", message)
     return f"{message[:1].lower()}{message[1:]}"

@@ -6,13 +6,14 @@ import json
 import textwrap
 from collections.abc import Sequence
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from selfalign.core.config import Config
+from selfalign.core.config.paths import Existing, Expanded
 
 WIDTH = 110
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,6 +30,11 @@ REFERENCE_HEAD = """\
 Every key, with its default (the embedded laptop build), what it may be, and what it means. Generated from the models in
 `src/selfalign/core/config/` by `make generated`. A wrong key or value is refused before anything runs; give what differs in a file of your
 own with `--configfile`.
+
+A relative path is relative to the working directory. A file that may come with the workflow (`seeds.sources.lock`, `seeds.judge.prompt`,
+`generation.recipe`, `generation.few_shots`, `training.accelerate`) is looked for there first and then beside the workflow's `Snakefile`. In
+every path, `~` and environment variables (`$SCRATCH`, `${SCRATCH}`) are expanded; a variable that is not set is refused. Files that the
+configuration names are looked for before anything runs.
 """
 
 
@@ -92,7 +98,7 @@ def _default_text(field: FieldInfo) -> str:
 
 def _allowed_text(field: FieldInfo) -> str:
     """Return what a value may be, in words: its type, and its bounds."""
-    kind = _type_text(field.annotation)
+    kind = _path_text(field.metadata) or _type_text(field.annotation)
     bounds = [
         f"{sign} {getattr(rule, name)}"
         for rule in field.metadata
@@ -102,19 +108,28 @@ def _allowed_text(field: FieldInfo) -> str:
     return ", ".join([kind, *bounds])
 
 
+def _path_text(metadata: Sequence[Any]) -> str | None:
+    """Return what a path may be, by the annotations of its type; None for what is no path."""
+    if Expanded not in metadata:
+        return None
+    named = any(isinstance(each, Existing) and each.only for each in metadata)
+    return "name or path" if named else "path"
+
+
 def _type_text(annotation: Any) -> str:
     names = {str: "text", int: "integer", float: "number", bool: "true or false", type(None): "null"}
+    names |= {dict[str, str]: "keys with values"}
     if annotation in names:
         return names[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _path_text(annotation.__metadata__) or _type_text(arguments[0])
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin is list:
         return f"list of {_type_text(arguments[0])}"
-    if origin is dict:
-        return "keys with values"
     if origin in (Union, UnionType):
-        return " or ".join(_type_text(each) for each in arguments)
+        return " or ".join(map(_type_text, arguments))
     return "keys with values" if isinstance(annotation, type) else str(annotation)
 
 

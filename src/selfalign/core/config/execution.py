@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfalign.core.config.base import Section
+from selfalign.core.config.paths import ImageText
 
 
 class LimitsConfig(Section):
@@ -35,7 +36,7 @@ class ExecutionConfig(Section):
         "(http://…) of a sandbox served on another host. auto: the strongest that passes its self-test on the machine; "
         "none isolates nothing. Changing it reruns nothing.",
     )
-    image: str = Field(
+    image: ImageText = Field(
         default="",
         description="Image of gvisor, docker and podman (reference) or apptainer (.sif file); empty: the one that "
         "containers/sandbox builds.",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section
+from selfalign.core.config.paths import BundledFile
 
 # The short, easy examples of our few-shot file, which the embedded model (135M parameters) can follow.
 EASY = [1, 2, 3, 4, 5, 6, 7, 8]
@@ -41,10 +42,10 @@ class ModeConfig(Section):
 class GenerationConfig(Section):
     """Seeds to concepts to instructions to responses."""
 
-    recipe: str = Field(
+    recipe: BundledFile = Field(
         default="prompts/recipes/selfalign-small.yaml", description="The recipe: layout, tags, stop strings."
     )
-    few_shots: str = Field(
+    few_shots: BundledFile = Field(
         default="prompts/few_shots.txt", description="Few-shot file in the published layout."
     )
     few_shots_url: str | None = Field(

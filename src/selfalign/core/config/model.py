@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section
+from selfalign.core.config.paths import ExistingDirectory
 
 
 class ModelConfig(Section):
@@ -18,7 +19,9 @@ class ModelConfig(Section):
     )
     id: str | None = Field(default=None, description="Hub id, for `source: hub`.")
     revision: str | None = Field(default=None, description="Commit hash on the hub, for `source: hub`.")
-    path: str | None = Field(default=None, description="Directory of a checkpoint, for `source: path`.")
+    path: ExistingDirectory | None = Field(
+        default=None, description="Directory of a checkpoint, for `source: path`."
+    )
     name: str = Field(default="base", description="Name under which the server offers the model.")
 
     @model_validator(mode="after")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section
 from selfalign.core.config.contamination import ContaminationConfig
+from selfalign.core.config.paths import BundledFile, Existing, ExistingFile, ExistingPath, PathText
 
 
 class SourcesConfig(Section):
@@ -22,7 +23,7 @@ class SourcesConfig(Section):
         default=["boltons==24.1.0", "more-itertools==10.5.0", "networkx==3.4.2", "toolz==1.0.0"],
         description="Packages of `kind: packages`, name==version, each with its hash in `lock`; the first of two near-duplicates stays.",
     )
-    lock: str = Field(
+    lock: BundledFile = Field(
         default="envs/sources.lock", description="Pinned wheels with their SHA-256, in pip's format."
     )
     licenses: list[str] = Field(
@@ -34,7 +35,7 @@ class SourcesConfig(Section):
         description="functions: documented ones; snippets: random runs of 1 to 15 lines, as in OSS-Instruct, without the "
         "filters that are about functions (the paper's ablation).",
     )
-    path: str | None = Field(
+    path: ExistingPath | None = Field(
         default=None, description="Directory of Python files, or JSON Lines file of seeds."
     )
     parts: int = Field(
@@ -42,7 +43,8 @@ class SourcesConfig(Section):
         ge=1,
         description="Shards of `kind: directory`; a file's relative path decides its shard.",
     )
-    dataset: str = Field(
+    # The name of a data set, or a directory: those begin with "/" or ".".
+    dataset: Annotated[PathText, Existing("directory", only="^[./]")] = Field(
         default="bigcode/the-stack-dedup",
         description="Data set on the hub, for kinds stack and hub; gated ones need your HF_TOKEN.",
     )
@@ -56,7 +58,7 @@ class SourcesConfig(Section):
     column: str = Field(
         default="content", description="Column with the source file (stack) or the seed (hub)."
     )
-    opt_out: str | None = Field(
+    opt_out: ExistingFile | None = Field(
         default=None,
         description="File of repositories (owner/name) or owners that opted out since the revision, one a line.",
     )
@@ -128,7 +130,7 @@ class JudgeConfig(Section):
     enabled: bool = Field(
         default=False, description="Ask the model. Off by default: the embedded one cannot judge."
     )
-    prompt: str = Field(default="prompts/judge.yaml", description="Question and examples.")
+    prompt: BundledFile = Field(default="prompts/judge.yaml", description="Question and examples.")
     by: Literal["answers", "logprobs"] = Field(
         default="answers",
         description="answers: the word it says; logprobs: the likelier first token, where the server gives them.",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfalign.core.config.base import Section
+from selfalign.core.config.paths import ImageText
 
 
 class ContainerConfig(Section):
@@ -15,7 +16,7 @@ class ContainerConfig(Section):
     engine: Literal["docker", "podman", "apptainer"] = Field(
         default="docker", description="What runs the container."
     )
-    image: str = Field(
+    image: ImageText = Field(
         default="docker.io/vllm/vllm-openai:v0.32.0",
         description="Image with vLLM, by tag or digest; for apptainer also the path of a .sif file.",
     )

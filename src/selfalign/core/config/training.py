@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from selfalign.core.config.base import Section
+from selfalign.core.config.paths import Existing, PathText
 
 
 class TrainingConfig(Section):
@@ -72,7 +73,7 @@ class TrainingConfig(Section):
         "are learnt as well as long ones; token: every token of a response weighs the same.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of the order of the rows.")
-    accelerate: str = Field(
+    accelerate: Annotated[PathText, Existing("file", bundled=True, only=r"\.\w+$")] = Field(
         default="auto",
         description="The accelerate configuration: cpu, gpu, ddp, fsdp or zero3 (envs/accelerate/), or a file; "
         "auto: ddp on several GPUs, gpu on one, else cpu. A step has batch_size x accumulation rows on any number of devices.",
