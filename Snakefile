@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version, validate
 
 from selfalign.core.config import load_config
+from selfalign.core.config.files import read_yaml
 from selfalign.core.config.overrides import with_types
 from selfalign.core.config.paths import check_files
 from selfalign.core.errors import ConfigError, SelfalignError
@@ -28,6 +29,9 @@ configfile: "config.yaml" if Path("config.yaml").exists() else str(WORKFLOW / "c
 
 
 try:
+    if workflow.is_main_process:
+        for file in workflow.configfiles:
+            read_yaml(file)  # refuses a key that stands twice, of which Snakemake has taken the last
     configured = load_config(with_types(config, workflow.config_settings.config))
     config = configured.model_dump()
     if workflow.is_main_process:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section, validate_section
 from selfalign.core.config.curation import CurationConfig
 from selfalign.core.config.downloads import DownloadsConfig
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.config.execution import ExecutionConfig
+from selfalign.core.config.files import read_yaml
 from selfalign.core.config.generation import GenerationConfig
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.paths import PathText
@@ -24,6 +24,10 @@ from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
 
 __all__ = ["Config", "PathsConfig", "load_config", "read_config"]
+
+
+# Each is a job of every stage, and Snakemake holds all jobs of a build in memory.
+MOST_SHARDS = 20_000
 
 
 class PathsConfig(Section):
@@ -86,6 +90,16 @@ class Config(Section):
     )
     report: ReportConfig = Field(default_factory=ReportConfig, description="The report.")
 
+    @model_validator(mode="after")
+    def _not_too_many_shards(self) -> Config:
+        shards = -(-self.seeds.count // self.generation.shard_size)
+        if shards > MOST_SHARDS:
+            raise ValueError(
+                f"'seeds.count' {self.seeds.count} in shards of 'generation.shard_size' {self.generation.shard_size} makes "
+                f"{shards} shards; expected at most {MOST_SHARDS}"
+            )
+        return self
+
 
 def load_config(value: dict[str, Any]) -> Config:
     """Return `value` (parsed YAML) as a validated configuration, defaults filled in.
@@ -100,18 +114,11 @@ def read_config(path: str | Path | None) -> Config:
     """Return the configuration in a YAML file, defaults filled in; without a file, the default one.
 
     Raises:
-        ConfigError: the file cannot be read or is not YAML, or names a wrong key or value.
+        ConfigError: the file cannot be read or is not YAML, or has a wrong or repeated key or a wrong value.
     """
     if path is None:
         return Config()
-    try:
-        value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"configuration {path}: cannot be read ({error.strerror or error}); check the path"
-        ) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"configuration {path}: expected YAML ({' '.join(str(error).split())})") from None
+    value = read_yaml(path)
     try:
         return load_config({} if value is None else value)
     except ConfigError as error:

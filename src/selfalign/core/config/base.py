@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from selfalign.core.errors import ConfigError
+
+# A number that YAML 1.2 and people read as such, and YAML 1.1, of PyYAML and Snakemake, as text: 1e-5, 2.5E3.
+_EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
+# A seed: what every generator takes, ours, NumPy's, PyTorch's and a server's, also with the index of a record added.
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Section(BaseModel):
@@ -18,6 +24,24 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_exponents(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: float(each)
+            if isinstance(each, str) and _EXPONENT.fullmatch(each) and cls._expects_number(key)
+            else each
+            for key, each in value.items()
+        }
+
+    @classmethod
+    def _expects_number(cls, key: Any) -> bool:
+        field = cls.model_fields.get(key)
+        kinds = {field.annotation, *get_args(field.annotation)} if field else set()
+        return str not in kinds and not kinds.isdisjoint({int, float})
 
 
 S = TypeVar("S", bound=Section)
@@ -64,13 +88,19 @@ def _explain(model: type[BaseModel], name: str, problem: dict[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"configuration: key '{key}' is required"
     allowed = _allowed(problem)
-    return f"configuration: {repr(key) if key else 'the whole'} is {problem['input']!r}; {allowed}"
+    if not key and problem["type"] == "value_error":
+        return f"configuration: {allowed}"
+    given = problem["input"]
+    shown = str(given) if isinstance(given, datetime.date) else repr(given)
+    return f"configuration: {repr(key) if key else 'the whole'} is {shown}; {allowed}"
 
 
 def _allowed(problem: dict[str, Any]) -> str:
     """Return what a value should have been, in words for people who have not seen our models."""
     if problem["type"] in ("model_type", "dict_type"):
         return "expected a section: keys with values"
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | datetime.date):
+        return "expected text; put it in quotes"
     if problem["type"] == "string_pattern_mismatch":
         return f"expected text of the form {problem['ctx']['pattern']}"
     if problem["type"] == "string_too_short":

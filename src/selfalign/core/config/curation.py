@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.contamination import DecontaminationConfig
 
 Part = Literal["instruction", "response", "code"]
@@ -93,7 +93,7 @@ class HandoverConfig(Section):
 class CurationConfig(Section):
     """Passing responses to the training set."""
 
-    seed: int = Field(default=0, ge=0, description="Seed of the passes' and the shuffle's generators.")
+    seed: Seed = Field(default=0, description="Seed of the passes' and the shuffle's generators.")
     responses: Literal["passing", "failing", "random"] = Field(
         default="passing",
         description="passing: those that pass their tests; failing, random (both): for ablations.",

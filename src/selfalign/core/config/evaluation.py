@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import Section, Seed
 
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 
@@ -64,8 +64,8 @@ class EvaluationConfig(Section):
         default="plain",
         description="How the base model is asked: plain completion, or as the tuned one (a released tuned model).",
     )
-    seed: int = Field(
-        default=3407, ge=0, description="Task i's request is seeded with seed + i, where it is sampled."
+    seed: Seed = Field(
+        default=3407, description="Task i's request is seeded with seed + i, where it is sampled."
     )
     pass_at: list[Annotated[int, Field(ge=1)]] = Field(
         default=[1],

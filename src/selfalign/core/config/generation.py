@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.paths import BundledFile
 
 # The short, easy examples of our few-shot file, which the embedded model (135M parameters) can follow.
@@ -68,9 +68,7 @@ class GenerationConfig(Section):
         default=2, ge=1, description="Number of fixed few-shot permutations of mode grouped."
     )
     shard_size: int = Field(default=12, ge=1, description="Records a shard, by absolute index.")
-    seed: int = Field(
-        default=3407, ge=0, description="Record i's generator and request are seeded with seed + i."
-    )
+    seed: Seed = Field(default=3407, description="Record i's generator and request are seeded with seed + i.")
     concepts: ModeConfig = Field(
         default=ModeConfig(
             num_fewshots=4, examples=EASY, temperature=0.3, max_tokens=48, frequency_penalty=0.4

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from selfalign.core.config import Config, load_config
+from selfalign.core.config.files import read_yaml
 
 
 def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
@@ -19,7 +18,7 @@ def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
     Raises:
         ConfigError: a key or value is wrong.
     """
-    over = yaml.safe_load(Path(preset).read_text(encoding="utf-8"))
+    over = read_yaml(preset)
     merged = dict(config)
     for key, value in over.items():
         if key != "run":

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.contamination import ContaminationConfig
 from selfalign.core.config.paths import BundledFile, Existing, ExistingFile, ExistingPath, PathText
 
@@ -41,6 +41,7 @@ class SourcesConfig(Section):
     parts: int = Field(
         default=1,
         ge=1,
+        le=99_999,
         description="Shards of `kind: directory`; a file's relative path decides its shard.",
     )
     # The name of a data set, or a directory: those begin with "/" or ".".
@@ -146,7 +147,7 @@ class SeedsConfig(Section):
         ge=1,
         description="Seeds that go on to generation: the first of the shuffled pool. Asking for more adds shards.",
     )
-    seed: int = Field(default=3407, ge=0, description="Seed of the pool's shuffle.")
+    seed: Seed = Field(default=3407, description="Seed of the pool's shuffle.")
     sources: SourcesConfig = Field(default_factory=SourcesConfig, description="Where they come from.")
     filters: FiltersConfig = Field(default_factory=FiltersConfig, description="Text filters.")
     contamination: ContaminationConfig = Field(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.paths import Existing, PathText
 
 
@@ -72,7 +72,7 @@ class TrainingConfig(Section):
         description="example: every row weighs the same in a step, as in the published run, so that short answers "
         "are learnt as well as long ones; token: every token of a response weighs the same.",
     )
-    seed: int = Field(default=0, ge=0, description="Seed of the order of the rows.")
+    seed: Seed = Field(default=0, description="Seed of the order of the rows.")
     accelerate: Annotated[PathText, Existing("file", bundled=True, only=r"\.\w+$")] = Field(
         default="auto",
         description="The accelerate configuration: cpu, gpu, ddp, fsdp or zero3 (envs/accelerate/), or a file; "
@@ -95,6 +95,13 @@ class TrainingConfig(Section):
     push_to: str | None = Field(
         default=None, description="Hub repository the tuned model is pushed to. Changing it reruns nothing."
     )
+
+    @field_validator("max_steps")
+    @classmethod
+    def _some_steps(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("expected at least 1, or -1 for as many as the epochs have")
+        return value
 
     @property
     def decisive(self) -> dict[str, Any]:
