@@ -42,6 +42,19 @@ def test_every_key_is_described():
         ({"server": {"kind": "vlm"}}, "'server.kind' is 'vlm'; expected 'vllm', 'container'"),
         ({"model": {"source": "hub"}}, "source 'hub' needs both `id` and `revision`"),
         ({"run": "../up"}, "'run' is '../up'"),
+        ({"run": 12}, "'run' is 12; expected text; put it in quotes"),
+        ({"run": True}, "'run' is True; expected text; put it in quotes"),
+        (yaml.safe_load("run: 2026-11-28"), "'run' is 2026-11-28; expected text; put it in quotes"),
+        ({"run": None}, "'run' is None; expected string"),
+        ({"training": {"max_steps": 0}}, "'training.max_steps' is 0; expected at least 1, or -1"),
+        ({"training": {"max_steps": "1e1"}}, "'training.max_steps' is 10.0; expected integer"),
+        ({"training": {"seed": 10**20}}, f"'training.seed' is {10**20}; expected less than 2147483648"),
+        ({"seeds": {"seed": 2**31}}, "'seeds.seed' is 2147483648; expected less than 2147483648"),
+        ({"generation": {"seed": -1}}, "'generation.seed' is -1; expected greater than or equal to 0"),
+        (
+            {"seeds": {"count": 10**12}},
+            "'seeds.count' 1000000000000 in shards of 'generation.shard_size' 12 makes 83333333334 shards; expected at most",
+        ),
         (
             {"generation": {"responses": {"n": 6, "temperature": 0.0}}},
             "'generation.responses' is {'n': 6, 'temperature': 0.0}; n > 1 with temperature 0 would give the same",
@@ -52,3 +65,26 @@ def test_a_wrong_key_or_value_names_key_value_and_what_is_allowed(value, message
     with pytest.raises(ConfigError) as error:
         load_config(value)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-5", 1e-5), ("2.5E1", 25.0), (".5e0", 0.5), ("1.e0", 1.0), ("+1e1", 10.0)]
+)
+def test_a_number_with_an_exponent_is_a_number_where_one_is_expected(text, value):
+    """YAML 1.1 reads these as text."""
+    assert yaml.safe_load(text) == text
+    config = load_config(
+        yaml.safe_load(f"training: {{learning_rate: {text}}}\nrun: 1e5\nmodel: {{name: {text}}}")
+    )
+    assert config.training.learning_rate == value
+    assert (config.run, config.model.name) == ("1e5", text)
+    benchmark = {"name": "humaneval", "temperature": text}
+    if value <= 2:
+        found = load_config({"evaluation": {"benchmarks": [benchmark]}})
+        assert found.evaluation.benchmarks[0].temperature == value
+
+
+@pytest.mark.parametrize("text", ["1e", "e5", "0x1e5", "1e5x", " 1e5", "many", "12", "1_0e5"])
+def test_other_text_is_no_number(text):
+    with pytest.raises(ConfigError, match=r"'training\.learning_rate' is .*; expected number"):
+        load_config({"training": {"learning_rate": text}})

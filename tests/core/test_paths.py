@@ -21,13 +21,11 @@ from selfalign.core.errors import ConfigError
 
 # Keys that speak of files and hold no path of this machine's.
 NO_PATHS = {
-    "seeds.contamination.data": "{shared} may begin it",
-    "curation.decontamination.data": "{shared} may begin it",
-    "evaluation.benchmarks.data": "{shared} may begin it",
-    "evaluation.published_samples.data": "{shared} may begin it",
     "generation.few_shots_url": "an address",
     "generation.few_shots_sha256": "a hash",
     "seeds.sources.column": "a name",
+    "reproduction.published_samples.samples.url": "an address",
+    "reproduction.published_samples.verdicts.url": "an address",
 }
 
 
@@ -49,6 +47,11 @@ EXISTING = {key: existing_of(field) for key, field in PATHS.items() if existing_
 def config_with(key, value):
     """Return a whole configuration, as parsed YAML, with `value` at `key`."""
     config = Config().model_dump(mode="json")
+    # By default there are none; files that exist, for all but the key that is looked at.
+    files = {"samples": {"path": __file__}, "verdicts": {"path": __file__}}
+    config["reproduction"]["published_samples"] = [
+        {"model": "a/b", "benchmark": "humaneval", "version": "v1", **files}
+    ]
     target = config
     *path, last = key.split(".")
     for part in path:

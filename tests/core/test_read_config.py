@@ -24,3 +24,19 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, text):
     with pytest.raises(ConfigError) as caught:
         read_config(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text(
+        "seeds:\n  count: 3\n  count: 4\nrun: x\n"
+        "evaluation: {benchmarks: [{name: humaneval, n: 1, n: 2}]}\n\n"
+        "'run': y\ngeneration: {seed: 1}\ntraining: {seed: 1}\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert str(caught.value).splitlines() == [
+        f"configuration {path}: key 'seeds.count' stands twice, in lines 2 and 3; keep one",
+        f"configuration {path}: key 'evaluation.benchmarks.0.n' stands twice, in lines 5 and 5; keep one",
+        f"configuration {path}: key 'run' stands twice, in lines 4 and 7; keep one",
+    ]

@@ -225,6 +225,16 @@ def test_a_home_directory_in_a_path_is_the_home_directory(tmp_path):
     assert "Traceback" not in done.stdout
 
 
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "mine.yaml").write_text("run: a\nseeds:\n  count: 3\n  count: 4\n")
+    done = snakemake(tmp_path, "-s", str(ROOT / "Snakefile"), "-n", "--configfile", "mine.yaml")
+    assert done.returncode == 1
+    assert re.search(
+        r"configuration \S*mine\.yaml: key 'seeds\.count' stands twice, in lines 3 and 4", done.stdout
+    )
+    assert "Traceback" not in done.stdout
+
+
 def test_a_repository_host_is_refused_in_words(tmp_path):
     subprocess.run(["git", "init", "-q", "r"], cwd=tmp_path, check=True)
     (tmp_path / "r/Snakefile").write_text((ROOT / "Snakefile").read_text())

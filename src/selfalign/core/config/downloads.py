@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from selfalign.core.config.base import Section
+from selfalign.core.config.paths import ExistingDirectory, ExistingFile
 
 SHA256 = "^[0-9a-f]{64}$"
 
@@ -15,7 +16,7 @@ SHA256 = "^[0-9a-f]{64}$"
 class DownloadsConfig(Section):
     """Where pinned files come from. Every file is checked against its checksum, whatever its source."""
 
-    local: str | None = Field(
+    local: ExistingDirectory | None = Field(
         default=None,
         description="Directory of local copies, looked in before anything is downloaded; files are found by the name "
         "that a failed download states.",
@@ -45,7 +46,7 @@ class PinnedFile(Section):
 
     url: str | None = Field(default=None, description="Address of the published file.")
     sha256: str | None = Field(default=None, pattern=SHA256, description="Its SHA-256; required with `url`.")
-    path: str | None = Field(default=None, description="A local file instead.")
+    path: ExistingFile | None = Field(default=None, description="A local file instead.")
 
     @model_validator(mode="after")
     def _complete(self) -> PinnedFile:
