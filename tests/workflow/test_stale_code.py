@@ -91,7 +91,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.trace": (),
     "selfalign.curate.trivial": (),  # is off
     "selfalign.train": ("train",),
-    "selfalign.train.plan": (),
     "selfalign.respond": (),
     "selfalign.evaluate": ("benchmark_samples",),
     "selfalign.evaluate.answer_sets": (),

@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from selfalign.core.config import Config
-    from selfalign.train.plan import Shape
+    from selfalign.plan.training import Shape
 
 GpuKind = Annotated[str, typer.Option(help="Kind of GPU.")]
 Gpus = Annotated[int, typer.Option(min=1, help="How many.")]
@@ -69,9 +69,8 @@ def whole_run(
     if context.invoked_subcommand is not None:
         return
     from selfalign.core.config import read_config
-    from selfalign.plan.cost import Machine, make_plan
-    from selfalign.plan.usage import PUBLISHED, read_usage
-    from selfalign.train.plan import estimate
+    from selfalign.plan.training import estimate
+    from selfalign.plan.whole_run import PUBLISHED, Machine, make_plan, read_usage
 
     settings = read_config(config)
     directory = run or Path(settings.paths.results) / settings.run
@@ -117,7 +116,9 @@ def whole_run(
 def published(as_json: AsJson = False) -> None:
     """Plan the published runs, beside the hours that their paper gives (37,000 seeds on 4 A100)."""
     from selfalign.core.config.training import TrainingConfig
-    from selfalign.plan.cost import (
+    from selfalign.plan.training import GPUS, estimate
+    from selfalign.plan.whole_run import (
+        PUBLISHED,
         PUBLISHED_GPUS,
         PUBLISHED_HOURS,
         PUBLISHED_SEEDS,
@@ -125,8 +126,6 @@ def published(as_json: AsJson = False) -> None:
         implied_utilisation,
         make_plan,
     )
-    from selfalign.plan.usage import PUBLISHED
-    from selfalign.train.plan import GPUS, estimate
 
     kind = GPUS["a100-80gb"]
     machine = Machine(PUBLISHED_GPUS, kind.tflops)
@@ -199,7 +198,7 @@ def train(
 ) -> None:
     """Print memory per GPU and time of a training, as JSON: estimates, good to some tens of per cent."""
     from selfalign.core.config import read_config
-    from selfalign.train.plan import UTILISATION, describe, estimate, read_shape
+    from selfalign.plan.training import UTILISATION, describe, estimate, read_shape
 
     kind = _gpu(gpu)
     found = estimate(
@@ -217,7 +216,7 @@ def train(
 
 def _gpu(name: str) -> Any:
     from selfalign.core.errors import ConfigError
-    from selfalign.train.plan import GPUS
+    from selfalign.plan.training import GPUS
 
     if name not in GPUS:
         raise ConfigError(f"GPU '{name}': expected one of {', '.join(GPUS)}")
@@ -226,7 +225,7 @@ def _gpu(name: str) -> Any:
 
 def _shape(name: str) -> Shape:
     """Return the shape of a model; of one that is given by its size alone, what its time follows from."""
-    from selfalign.train.plan import Shape, read_shape
+    from selfalign.plan.training import Shape, read_shape
 
     size = re.fullmatch(r"(\d+(?:\.\d+)?)[bB]", name)
     if not size:

@@ -1,4 +1,4 @@
-"""What must be known of a model before it is loaded: that it is a causal language model, and its dropout."""
+"""Checks of a model before it is loaded: its weights and its dropout."""
 
 from __future__ import annotations
 
@@ -18,35 +18,6 @@ DROPOUT_FIELDS = (
     "resid_pdrop",
     "embd_pdrop",
 )
-
-
-def read_model_config(base: str | Path) -> dict[str, Any]:
-    """Return the configuration of the checkpoint `base`, with transformers' defaults for what it leaves out.
-
-    Raises:
-        DataError: there is none, or the architecture is not a causal language model that transformers knows.
-    """
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    path = Path(base) / "config.json"
-    if not path.exists():
-        raise DataError("expected a checkpoint directory with a config.json", file=base)
-    config = read_json(path)
-    family = config.get("model_type")
-    if family not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise DataError(
-            f"expected a causal language model that transformers knows, found {family!r}",
-            file=path,
-            field="model_type",
-        )
-    wanted = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[family]
-    found = config.get("architectures") or [wanted]
-    if wanted not in found:
-        raise DataError(
-            f"expected the architecture {wanted}, found {', '.join(found)}", file=path, field="architectures"
-        )
-    return AutoConfig.from_pretrained(base).to_dict()
 
 
 def check_weights(base: str | Path, tokenizer_size: int, vocab_size: int | None) -> None:

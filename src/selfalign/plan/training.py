@@ -6,7 +6,7 @@ matrix of scores (SDPA, flash-attention). Time is arithmetic: 6 floating-point o
 token (8 where activations are computed again; Kaplan et al. 2020, arXiv:2001.08361) at an assumed share of the GPU's peak.
 
 The parts are added up though not all of them are there at once (the optimizer works when the activations are gone), so
-a run may need a third less. `tests/train/test_plan_measured.py` holds the sum against trainings on a CPU.
+a run may need a third less. `tests/plan/test_training_measured.py` holds the sum against trainings on a CPU.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from selfalign.core.checkpoint import read_model_config
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
 
@@ -101,8 +102,6 @@ def read_shape(model: str | Path) -> Shape:
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
-
-    from selfalign.train.architecture import read_model_config
 
     if (Path(model) / "config.json").exists():
         config = AutoConfig.from_pretrained(model) if read_model_config(model) else None

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from selfalign.cli import build_app
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
-from selfalign.train.plan import GPUS, estimate, optimizer_bytes, read_shape
+from selfalign.plan.training import GPUS, estimate, optimizer_bytes, read_shape
 
 PUBLISHED = TrainingConfig(
     learning_rate=1e-5,

@@ -8,8 +8,17 @@ from typer.testing import CliRunner
 from selfalign.cli import build_app
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import write_json
-from selfalign.plan.cost import PUBLISHED_HOURS, Machine, implied_utilisation, make_plan
-from selfalign.plan.usage import PUBLISHED, STAGES, StageUsage, Usage, read_usage
+from selfalign.plan.whole_run import (
+    PUBLISHED,
+    PUBLISHED_HOURS,
+    STAGES,
+    Machine,
+    StageUsage,
+    Usage,
+    implied_utilisation,
+    make_plan,
+    read_usage,
+)
 
 ONE = Usage(
     source="by hand",

@@ -1,0 +1,267 @@
+"""The cost of a whole run: tokens of each generation stage, hours, disk and money.
+
+What a seed costs is counted in a finished run (:func:`read_usage`) or assumed of the published one (:data:`PUBLISHED`).
+A token takes 2 floating-point operations a parameter, whether it is read or written (Kaplan et al. 2020,
+arXiv:2001.08361); the share of a GPU's peak that generation reaches is an assumption. Prompt tokens count in full:
+prefixes that the server has in its cache make generation cheaper than planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selfalign.core.errors import DataError
+from selfalign.core.jsonl import read_json
+
+GIB = 2**30
+
+# Share of the peak that batched generation reaches. The published hours of three models (see PUBLISHED_HOURS) imply
+# 0.24, 0.18 and 0.07 with the token counts of PUBLISHED.
+UTILISATION = 0.2
+
+# Bytes of a token of text, and of a record's lineage and other fields: round figures of the embedded default.
+TOKEN_BYTES = 4
+RECORD_BYTES = 2500
+# Weights in bfloat16, as they are downloaded and as they are handed over.
+WEIGHT_BYTES = 2
+
+# SelfCodeAlign (arXiv:2410.24198), cost of 37,000 seeds on 4 A100: model, parameters in 10^9, hours of generation,
+# hours of tuning.
+PUBLISHED_SEEDS = 37_000
+PUBLISHED_GPUS = 4
+PUBLISHED_HOURS = (
+    ("StarCoder2-15B", 15.96, 12.0, 2.5),
+    ("CodeQwen1.5-7B", 7.25, 7.0, 0.5),
+    ("DeepSeek-Coder-33B", 33.34, 83.0, 3.5),
+)
+
+STAGES = ("concepts", "instructions", "responses")
+
+
+@dataclass(frozen=True)
+class StageUsage:
+    """Mean cost of a request of one generation stage.
+
+    Attributes:
+        requests: per seed (what came through the stages before).
+        prompt_tokens: per request.
+        completion_tokens: per request, all its samples together.
+        samples: per request.
+    """
+
+    requests: float
+    prompt_tokens: float
+    completion_tokens: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a seed costs and leaves.
+
+    Attributes:
+        source: where the figures come from, for people.
+        passing: responses that pass execution, per seed.
+        rows: rows of the final data set, per seed.
+        row_tokens: of a final row.
+        tokens_per_s: completion tokens a second that the run's servers gave; None where nothing was asked.
+    """
+
+    source: str
+    stages: dict[str, StageUsage]
+    passing: float
+    rows: float
+    row_tokens: float
+    tokens_per_s: float | None = None
+
+
+# Rows: the published funnel of StarCoder2-Instruct. Prompts: 400 built from the published few-shots and other
+# seeds, completions: the mean of the published few-shots' own answers; both in tokens of SmolLM2's tokenizer, whose
+# vocabulary is as large as StarCoder2's.
+PUBLISHED = Usage(
+    source="assumed: the published funnel, and prompts built from the published few-shots",
+    stages={
+        "concepts": StageUsage(1.0, 1701, 16, 1),
+        "instructions": StageUsage(1.0, 1484, 122, 1),
+        "responses": StageUsage(238_000 / 248_934, 906, 10 * 648, 10),
+    },
+    passing=500_000 / 248_934,
+    rows=50_661 / 248_934,
+    row_tokens=450,
+)
+
+
+def read_usage(run: str | Path) -> Usage:
+    """Return what a seed cost in a finished run, from its counts, metrics and funnel.
+
+    Tokens of answers that came out of the journal count as those that were asked: a plan is for a journal
+    that is empty.
+
+    Raises:
+        DataError: the run has no metrics of a stage, or they count no tokens.
+    """
+    run = Path(run)
+    seeds, stages, seconds, fresh = 0, {}, 0.0, 0
+    for stage in STAGES:
+        found = _sum(run / stage / "metrics")
+        counts = _sum(run / stage / "counts")
+        seeds = seeds or counts["in"]
+        asked = found["answers"] + found["from_journal"]
+        if not asked or not seeds:
+            raise DataError(
+                "counts no answered request; a plan needs a run that asked some", file=run / stage
+            )
+        prompt = found["prompt_tokens"] + found.get("known_prompt_tokens", 0)
+        completion = found["completion_tokens"] + found.get("known_completion_tokens", 0)
+        if not completion:
+            raise DataError(
+                "counts no tokens: everything came from a journal, by a version that did not count those",
+                file=run / stage / "metrics",
+            )
+        choices = counts.get("extra", {}).get("choices", asked)
+        stages[stage] = StageUsage(
+            asked / seeds, prompt / asked, completion / asked, max(1, round(choices / asked))
+        )
+        if found["answers"]:
+            seconds += found["seconds"]
+            fresh += found["completion_tokens"]
+    steps = read_json(run / "report/funnel.json")["steps"]
+    out = {step["stage"]: step["out"] for step in steps}  # of each stage's last step
+    return Usage(
+        source=f"counted in {run}",
+        stages=stages,
+        passing=out["execution"] / seeds,
+        rows=out["dataset"] / seeds,
+        row_tokens=PUBLISHED.row_tokens,
+        tokens_per_s=fresh / seconds if seconds else None,
+    )
+
+
+def _sum(directory: Path) -> dict[str, Any]:
+    """Return the numbers of all JSON files in `directory`, added up by key, one level deep."""
+    files = sorted(directory.glob("*.json"))
+    if not files:
+        raise DataError("holds no JSON files; is this the directory of a run?", file=directory)
+    return _added(read_json(file) for file in files)
+
+
+def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            if isinstance(value, int | float):
+                total[key] = total.get(key, 0) + value
+            elif isinstance(value, dict):
+                total[key] = _added([total.get(key, {}), value])
+    return total
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the work is given to: GPUs, the dense bfloat16 peak of one in TFLOP/s, the price of its hour."""
+
+    gpus: int
+    tflops: float
+    price: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run of one model asks for. Hours are of the wall clock, on all GPUs together."""
+
+    model: str
+    parameters: int
+    seeds: int
+    requests: int
+    samples: int
+    prompt_tokens: int
+    completion_tokens: int
+    programs: int
+    passing: int
+    rows: int
+    disk_gib: float
+    generation_hours: float
+    training_hours: float
+    gpu_hours: float
+    money: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as a JSON object, hours and sizes rounded."""
+        return {
+            name: round(value, 2) if isinstance(value, float) else value for name, value in vars(self).items()
+        }
+
+
+def make_plan(
+    model: str,
+    parameters: int,
+    seeds: int,
+    usage: Usage,
+    machine: Machine,
+    *,
+    samples: int | None = None,
+    training_hours: float = 0.0,
+    tokens_per_s: float | None = None,
+    utilisation: float = UTILISATION,
+) -> Plan:
+    """Return what `seeds` seeds ask of a model.
+
+    Args:
+        samples: responses an instruction, where they are not those of `usage`.
+        training_hours: on `machine`, from elsewhere.
+        tokens_per_s: completion tokens a second of all servers together; None: from the arithmetic above.
+        utilisation: share of the GPUs' peak that generation reaches.
+    """
+    factor = samples / usage.stages["responses"].samples if samples else 1.0
+    requests = prompt = completion = sampled = 0.0
+    size = 0.0
+    for name, stage in usage.stages.items():
+        more = factor if name == "responses" else 1.0
+        asked = seeds * stage.requests
+        requests += asked
+        sampled += asked * stage.samples * more
+        prompt += asked * stage.prompt_tokens
+        completion += asked * stage.completion_tokens * more
+        size += asked * (RECORD_BYTES + TOKEN_BYTES * (stage.prompt_tokens + stage.completion_tokens * more))
+    last = usage.stages["responses"]
+    programs = seeds * last.requests * last.samples * factor
+    # Every response is a row of its own after execution, passing or not; every completion is in the journal too.
+    size += programs * (RECORD_BYTES + TOKEN_BYTES * last.prompt_tokens) + 2 * TOKEN_BYTES * completion
+    size += 2 * WEIGHT_BYTES * parameters
+    if tokens_per_s:
+        hours = completion / tokens_per_s / 3600
+    else:
+        peak = machine.gpus * machine.tflops * 1e12 * utilisation
+        hours = 2 * parameters * (prompt + completion) / peak / 3600
+    gpu_hours = (hours + training_hours) * machine.gpus
+    return Plan(
+        model=model,
+        parameters=parameters,
+        seeds=seeds,
+        requests=round(requests),
+        samples=round(sampled),
+        prompt_tokens=round(prompt),
+        completion_tokens=round(completion),
+        programs=round(programs),
+        passing=round(seeds * usage.passing * factor),
+        rows=round(seeds * usage.rows),
+        disk_gib=size / GIB,
+        generation_hours=hours,
+        training_hours=training_hours,
+        gpu_hours=gpu_hours,
+        money=None if machine.price is None else gpu_hours * machine.price,
+    )
+
+
+def implied_utilisation(parameters: float, hours: float, usage: Usage, machine: Machine) -> float:
+    """Return the share of the peak that published hours of generation imply, by the same arithmetic.
+
+    Args:
+        parameters: of the model.
+        hours: of :data:`PUBLISHED_SEEDS` seeds, on `machine`.
+    """
+    plan = make_plan("", round(parameters), PUBLISHED_SEEDS, usage, machine, utilisation=1.0)
+    return plan.generation_hours / hours
