@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.scripted_server import completion, error
 
 from selfalign.client import Request, open_client
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.journal import request_key
+from selfalign.core.logs import configure_logging
+from selfalign.journal import open_journal, request_key
 
 FAULTS = ["rate_limit", "server_error", "reset", "half", "stall", "no_choices", "invalid_json"]
 
@@ -50,7 +52,7 @@ def test_results_come_in_the_order_of_the_requests(server, clean):
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_concurrency_changes_nothing(server, clean, most):
-    results, _ = run([server], requests(150), min_in_flight=1, max_in_flight=most)
+    results, _ = run([server], requests(150), max_in_flight=most)
     assert texts(results) == clean
 
 
@@ -102,7 +104,7 @@ def test_faults_lose_and_double_nothing(start_double, clean, tmp_path):
 
 def test_retry_after_is_obeyed(start_double):
     url = start_double("--fault", "rate_limit=0.5", "--retry-after", "0.5")
-    results, metrics = run([url], requests(6), min_in_flight=1, max_in_flight=6, max_retries=30)
+    results, metrics = run([url], requests(6), max_in_flight=6, max_retries=30)
     assert all(result.error is None for result in results)
     assert metrics.retries["http_429"] > 0
     assert metrics.to_json()["seconds"] >= 0.5
@@ -182,3 +184,123 @@ def test_the_key_holds_everything_that_decides_the_answer():
     assert len(keys) == len(variants) + 2
     renamed = Request("b", "p", 10, 0.5, n=2, seed=1, stop=("x",))
     assert request_key("m", renamed.body()) == request_key("m", base.body())
+
+
+@pytest.mark.parametrize("reason", ["abort", None, "error"])
+def test_an_answer_that_was_broken_off_is_asked_for_again(scripted_server, tmp_path, reason):
+    replies = iter(
+        [completion("  lo", "  lo", finish_reason=reason), completion("whole", "cut at the limit")]
+    )
+    server = scripted_server(lambda _: next(replies))
+    ((result,), metrics) = run([server.url], requests(1), tmp_path)
+    assert [choice.text for choice in result.choices] == ["whole", "cut at the limit"]
+    assert metrics.retries == {"unfinished": 1}
+    (again,), metrics = run(["http://127.0.0.1:9/v1"], requests(1), tmp_path)
+    assert (again.choices, metrics.requests) == (result.choices, 0)
+
+
+def test_answers_that_are_always_broken_off_are_an_error_and_not_journalled(
+    scripted_server, server, tmp_path
+):
+    broken = scripted_server(lambda body: completion(*["x"] * body["n"], finish_reason="abort"))
+    results, _ = run([broken.url], requests(3), tmp_path, max_retries=2)
+    assert {result.error for result in results} == {
+        "unfinished: the server broke it off (finish_reason 'abort') (sent 3 times)"
+    }
+    again, metrics = run([server], requests(3), tmp_path)
+    assert all(result.error is None for result in again)
+    assert metrics.from_journal == 0
+
+
+def test_a_journal_does_not_answer_with_what_was_broken_off(server, clean, tmp_path):
+    fragment = {"text": "fra", "finish_reason": "abort", "logprobs": None}
+    with open_journal(tmp_path) as journal:
+        for each in requests(4):
+            value = {"model": "test", "choices": [fragment] * 2, "usage": {}}
+            journal.append([(request_key("test", each.body()), value)])
+    for from_journal in (0, 4):
+        results, metrics = run([server], requests(4), tmp_path)
+        assert texts(results) == clean[:4]
+        assert metrics.from_journal == from_journal
+
+
+def test_the_finish_reasons_of_the_request_count(scripted_server):
+    server = scripted_server(lambda _: completion("x", finish_reason="stop_sequence"))
+    fine = Request("record 0", "p", 10, finished=("stop_sequence",))
+    assert run([server.url], [fine])[0][0].choices[0].text == "x"
+    assert run([server.url], [Request("record 0", "p", 10)], max_retries=0)[0][0].error is not None
+
+
+def test_the_server_is_sent_four_stop_strings_and_answers_end_at_all(scripted_server, tmp_path):
+    server = scripted_server(lambda _: completion("one\nSTOP 3 two STOP 5 three", "no stop", "STOP 1"))
+    stop = tuple(f"STOP {number}" for number in range(6))
+    for _ in range(2):  # from the server, then from the journal
+        (result,), _ = run([server.url], [Request("record 0", "p", 10, n=3, stop=stop)], tmp_path)
+        assert [choice.text for choice in result.choices] == ["one\n", "no stop", ""]
+    assert [body["stop"] for body in server.bodies] == [list(stop[:4])]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 404, 401])
+def test_a_refusal_of_the_request_itself_is_told_from_others(scripted_server, status):
+    server = scripted_server(lambda _: error(status, "no"))
+    (result,), metrics = run([server.url], requests(1))
+    assert result.error == f"http_{status}: no"
+    assert result.refused is (status in (400, 413, 422))
+    assert metrics.requests == 1
+
+
+def test_an_empty_account_is_not_asked_again(scripted_server):
+    value = {"error": {"message": "you exceeded your quota", "code": "insufficient_quota"}}
+    server = scripted_server(lambda _: (429, {}, value))
+    (result,), metrics = run([server.url], requests(1))
+    assert (result.error, metrics.requests) == ("http_429: you exceeded your quota", 1)
+
+
+def test_a_long_retry_after_is_cut_and_said(scripted_server, caplog):
+    replies = iter([error(429, "slow down", Retry_After="86400"), completion("a", "b")])
+    server = scripted_server(lambda _: next(replies))
+    (result,), _ = run([server.url], requests(1), retry_after_longest_s=0.2)
+    assert result.error is None
+    (line,) = [record.message for record in caplog.records if "asks to wait" in record.message]
+    assert line == (
+        f"{server.url} asks to wait 86400 s (http_429: slow down), "
+        "which is cut to client.retry_after_longest_s = 0.2 s"
+    )
+
+
+def test_a_half_character_in_a_prompt_is_the_records_own_fault(server):
+    (bad, good), _ = run([server], [Request("record 0", "a \ud83d b", 10), *requests(1)])
+    assert bad.refused
+    assert good.error is None
+
+
+def test_the_packages_variables_decide_the_headers(scripted_server, monkeypatch):
+    server = scripted_server(lambda _: completion("a", "b"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert run([server.url], requests(1))[0][0].error is None
+    for name, value in {"API_KEY": "sk-1", "ORG_ID": "org-1", "PROJECT_ID": "proj-1"}.items():
+        monkeypatch.setenv(f"OPENAI_{name}", value)
+    assert run([server.url], requests(1), headers={"X-Team": "t"})[0][0].error is None
+    headers = {name.lower(): value for name, value in server.requests[-1][0].items()}
+    assert headers["authorization"] == "Bearer sk-1"
+    assert headers["openai-organization"] == "org-1"
+    assert headers["openai-project"] == "proj-1"
+    assert headers["x-team"] == "t"
+
+
+def test_a_proxy_is_not_asked_for_servers_of_this_machine(server, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert run([server], requests(1))[0][0].error is None
+
+
+def test_no_request_is_logged_and_the_package_does_not_try_again(scripted_server, caplog):
+    configure_logging("INFO")
+    server = scripted_server(lambda _: error(500, "down"))
+    with caplog.at_level("INFO"):
+        (result,), _ = run([server.url], requests(1), max_retries=2)
+    assert result.error == "http_500: down (sent 3 times)"
+    assert len(server.requests) == 3
+    assert [record for record in caplog.records if record.name.partition(".")[0] != "selfalign"] == []

@@ -26,7 +26,7 @@ def run(request, few_shots, tmp_path):
         builder = build_prompts("selfalign", few_shots, mode, few, selection=request.param, permutations=3)
         stage = build_stage(builder, sampling or Sampling(1, 0.7, 300), "selfalign", few_shots, "m@1")
         out, dropped = tmp_path / f"{mode[0]}.out", tmp_path / f"{mode[0]}.dropped"
-        settings = ClientConfig(min_in_flight=1, max_in_flight=most, max_retries=retries)
+        settings = ClientConfig(max_in_flight=most, max_retries=retries)
         with open_client([url], "base", identity="m@1", journal=journal, settings=settings) as client:
             counts = run_stage(stage, client, source, out, dropped, max_failed_share=share)
         return list(read_jsonl(out)), list(read_jsonl(dropped)), counts.to_json()

@@ -54,8 +54,14 @@ def register(app: typer.Typer) -> None:
         max_in_flight: Annotated[int, typer.Option(min=1, help="Most requests in flight.")] = 32,
         timeout: Annotated[float, typer.Option(help="Longest time for one request, in seconds.")] = 600.0,
         max_retries: Annotated[int, typer.Option(min=0, help="Times a request is sent again.")] = 8,
+        retry_after_longest: Annotated[
+            float, typer.Option(min=0, help="Longest wait a server may ask for by Retry-After, in seconds.")
+        ] = 60.0,
         max_failed_share: Annotated[
-            float, typer.Option(min=0, max=1, help="Fail if more than this share of the requests failed.")
+            float,
+            typer.Option(
+                min=0, max=1, help="Fail if more than this share of the requests failed, refused ones aside."
+            ),
         ] = 0.01,
         dropped: Annotated[
             Path | None, typer.Option(help="JSON Lines of the records without an answer, with reasons.")
@@ -68,7 +74,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Ask a model for each record's concepts, instruction or responses."""
         from selfalign.client import open_client
-        from selfalign.client.transport import default_endpoints
+        from selfalign.client.endpoints import default_endpoints
         from selfalign.core.config.serving import ClientConfig
         from selfalign.core.jsonl import write_json
         from selfalign.generate.asks import REFERENCE_SAMPLING, Sampling
@@ -95,10 +101,10 @@ def register(app: typer.Typer) -> None:
             what,
         )
         settings = ClientConfig(
-            min_in_flight=min(2, max_in_flight),
             max_in_flight=max_in_flight,
             max_retries=max_retries,
             timeout_s=timeout,
+            retry_after_longest_s=retry_after_longest,
             max_failed_share=max_failed_share,
         )
         urls = endpoint or default_endpoints()

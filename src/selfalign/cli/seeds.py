@@ -162,7 +162,7 @@ def judge(
 ) -> None:
     """Keep the rows whose docstring a model judges enough to write the function again."""
     from selfalign.client import open_client
-    from selfalign.client.transport import default_endpoints
+    from selfalign.client.endpoints import default_endpoints
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.seeds import JudgeConfig
     from selfalign.core.config.serving import ClientConfig

@@ -11,14 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from selfalign.client.check import check_endpoints
-from selfalign.client.dispatcher import Dispatcher
-from selfalign.client.endpoints import Endpoints
-from selfalign.client.job import Job
+from selfalign.client.dispatcher import Dispatcher, Job
+from selfalign.client.endpoints import Endpoints, check_endpoints
 from selfalign.client.metrics import Metrics
-from selfalign.client.replies import Answer, Refusal
 from selfalign.client.transport import Transport
-from selfalign.client.types import Choice, Request, Result
+from selfalign.client.types import Answer, Choice, PermanentError, Request, Result
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError
 from selfalign.journal import Journal, open_journal, request_key
@@ -27,7 +24,10 @@ _BATCH = 64
 
 
 class Client:
-    """See :func:`open_client`. The event loop has a thread of its own, so a slow consumer delays no request."""
+    """See :func:`open_client`, which has the arguments.
+
+    The event loop has a thread of its own, so a slow consumer delays no request.
+    """
 
     def __init__(
         self,
@@ -64,6 +64,9 @@ class Client:
 
         Reads `requests` ahead by a bounded window. A request that failed for good has `error` set. Servers
         are looked for when the first request has to be sent, not before.
+
+        Args:
+            requests: the requests.
 
         Raises:
             ConfigError: no endpoint is known, or one serves another model.
@@ -111,7 +114,7 @@ class Client:
         key = request_key(self._identity, request.body())
         job = Job(request, key)
         with self._news:
-            known = self._journal.get(key)
+            known = self._journal.get(key, lambda value: _is_whole(value, request))
             if known is not None:
                 self.metrics.known(known["usage"])
                 self._results[job] = _result(request, known["choices"], known["usage"])
@@ -159,11 +162,9 @@ class Client:
         if self._transport is not None:
             await self._transport.close()
 
-    def _done(self, job: Job, outcome: Answer | Refusal) -> None:
-        if isinstance(outcome, Refusal):
-            self._deliver([(job, [], {}, f"{outcome.reason}: {outcome.detail}")])
-        elif self._journal is None:
-            self._deliver([(job, outcome.choices, outcome.usage, None)])
+    def _done(self, job: Job, outcome: Answer | PermanentError) -> None:
+        if isinstance(outcome, PermanentError) or self._journal is None:
+            self._deliver([(job, outcome)])
         else:
             self._uncommitted.append((job, outcome))
             if not self._committing:
@@ -182,16 +183,20 @@ class Client:
                     for job, a in batch
                 ]
                 await self._loop.run_in_executor(self._writer, self._journal.append, entries)
-                self._deliver([(job, a.choices, a.usage, None) for job, a in batch])
+                self._deliver(batch)
         finally:
             self._committing = False
 
-    def _deliver(self, batch: list[tuple[Job, list[dict[str, Any]], dict[str, Any], str | None]]) -> None:
+    def _deliver(self, batch: Sequence[tuple[Job, Answer | PermanentError]]) -> None:
         with self._news:
-            for first, choices, usage, error in batch:
+            for first, outcome in batch:
                 twins = self._same.pop(first.journal_key, [first]) if first.journal_key else [first]
                 for job in twins:
-                    self._results[job] = _result(job.request, choices, usage, error)
+                    if isinstance(outcome, PermanentError):
+                        error = f"{outcome.reason}: {outcome.detail}"
+                        self._results[job] = Result(job.request, (), {}, error, outcome.refused)
+                    else:
+                        self._results[job] = _result(job.request, outcome.choices, outcome.usage)
             self._news.notify_all()
 
     def _crashed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -200,11 +205,14 @@ class Client:
             self._news.notify_all()
 
 
-def _result(
-    request: Request, choices: list[dict[str, Any]], usage: dict[str, Any], error: str | None = None
-) -> Result:
-    found = tuple(Choice(c["text"], c["finish_reason"], c.get("logprobs")) for c in choices)
-    return Result(request, found, usage, error)
+def _result(request: Request, choices: list[dict[str, Any]], usage: dict[str, Any]) -> Result:
+    found = tuple(Choice(request.cut(c["text"]), c["finish_reason"], c.get("logprobs")) for c in choices)
+    return Result(request, found, usage)
+
+
+def _is_whole(value: dict[str, Any], request: Request) -> bool:
+    """Tell whether the server finished every sample of a journalled answer: earlier versions kept others too."""
+    return all(choice["finish_reason"] in request.finished for choice in value["choices"])
 
 
 @contextlib.contextmanager
@@ -224,6 +232,7 @@ def open_client(
         model: the name the model is served under.
         identity: what the model is (checkpoint hash, or hub id and revision); part of every journal key.
         journal: directory of the journal; None keeps no completion.
+        settings: how requests are sent; default: the configuration's defaults.
     """
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(open_journal(journal)) if journal is not None else None

@@ -1,13 +1,20 @@
-"""The servers a client spreads its load over; a dead one is left out and tried again."""
+"""The servers a client spreads its load over: found, checked for the right model, left out while they are down."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 
-from selfalign.client.replies import Outcome, Trouble
-from selfalign.core.errors import InfrastructureError
+from selfalign.client.transport import Transport
+from selfalign.client.types import PermanentError, TransientError
+from selfalign.core.checkpoint import CARD, read_identity
+from selfalign.core.errors import ConfigError, InfrastructureError
 
 log = logging.getLogger(__name__)
 
@@ -15,8 +22,18 @@ REST_FIRST_S = 1.0
 REST_LONGEST_S = 30.0
 
 
+def default_endpoints() -> list[str]:
+    """Return the endpoint named by OPENAI_BASE_URL, if it is set."""
+    url = os.environ.get("OPENAI_BASE_URL", "").strip()
+    return [url] if url else []
+
+
 class Endpoint:
-    """One server: how many requests it has, and since when and until when it is left out."""
+    """One server: how many requests it has, and since when and until when it is left out.
+
+    Args:
+        url: its base URL. All times are seconds of the event loop's clock.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
@@ -36,17 +53,22 @@ class Endpoint:
             self.next_try = now + self._rest
             self._rest = min(REST_LONGEST_S, 2 * self._rest)
 
-    def release(self, outcome: Outcome | None, now: float) -> None:
-        """Note how a request went; None: it was given up."""
+    def release(self) -> None:
+        """Note that a request that went there is over."""
         self.in_flight -= 1
-        if outcome is None:
-            return
-        if not isinstance(outcome, Trouble) or outcome.answered:
-            if self.down_since is not None:
-                log.info("%s answers again", self.url)
-            self.down_since, self._rest = None, REST_FIRST_S
-        elif outcome.unreachable and self.down_since is None:
-            log.warning("%s is unreachable and left out until it answers again: %s", self.url, outcome.detail)
+
+    def answered(self) -> None:
+        """Note that a reply came, so it is up."""
+        if self.down_since is not None:
+            log.info("%s answers again", self.url)
+        self.down_since, self._rest = None, REST_FIRST_S
+
+    def failed(self, error: TransientError, now: float) -> None:
+        """Note an error of a request; leave the endpoint out for a while if it cannot be reached."""
+        if error.answered:
+            self.answered()
+        elif error.unreachable and self.down_since is None:
+            log.warning("%s is unreachable and left out until it answers again: %s", self.url, error.detail)
             self.down_since, self.next_try = now, now + self._rest
 
 
@@ -54,6 +76,7 @@ class Endpoints:
     """Chooses the endpoint of each request.
 
     Args:
+        urls: their base URLs.
         outage_s: how long all endpoints may be down before the client gives up, in seconds.
     """
 
@@ -81,3 +104,77 @@ class Endpoints:
                 urls = ", ".join(each.url for each in self.all)
                 raise InfrastructureError(f"no server has been reachable for {now - max(down):.0f} s: {urls}")
             await asyncio.sleep(0.05)
+
+
+async def check_endpoints(endpoints: Endpoints, transport: Transport, model: str, identity: str) -> None:
+    """Check that every endpoint that can be reached serves `model`, and that it is `identity` where it says.
+
+    Args:
+        endpoints: the endpoints.
+        transport: asks them.
+        model: the name the model is served under.
+        identity: what the model is (checkpoint hash, or hub id and revision).
+
+    Raises:
+        ConfigError: an endpoint refuses our key, or serves another model or revision.
+        InfrastructureError: no endpoint can be reached.
+    """
+    for each in endpoints.all:
+        if not each.url.startswith(("http://", "https://")):
+            raise ConfigError(f"endpoint '{each.url}': expected http://HOST:PORT/v1")
+    reached = [await _check(endpoint.url, transport, model, identity) for endpoint in endpoints.all]
+    if not any(reached):
+        urls = ", ".join(each.url for each in endpoints.all)
+        raise InfrastructureError(
+            f"no server can be reached at {urls}; start it there, or give another address"
+        )
+    for endpoint, answered in zip(endpoints.all, reached, strict=True):
+        if not answered:
+            log.warning("%s cannot be reached; left out until it answers", endpoint.url)
+
+
+async def _check(url: str, transport: Transport, model: str, identity: str) -> bool:
+    """Return whether the server answers."""
+    try:
+        cards = await transport.models(url)
+    except TransientError as error:
+        if error.answered:
+            log.warning("%s does not list its models (%s); its model is not checked", url, error)
+        return error.answered
+    except PermanentError as error:
+        if error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise ConfigError(f"{url} refuses the key (OPENAI_API_KEY): {error.detail}") from None
+        if error.status == HTTPStatus.NOT_FOUND and not url.endswith("/v1"):
+            raise ConfigError(f"{url} is not an OpenAI-compatible address: did you mean {url}/v1?") from None
+        log.warning("%s does not list its models (%s); its model is not checked", url, error)
+        return True
+    if model not in cards:
+        raise ConfigError(
+            f"{url} does not serve '{model}', it serves {', '.join(cards)}; "
+            "give that name (model.name, --model) or another endpoint"
+        )
+    _check_revision(url, cards[model], identity)
+    return True
+
+
+def _check_revision(url: str, card: dict[str, Any], identity: str) -> None:
+    """Compare what the server says about the model's origin with `identity`, as far as it says anything."""
+    stated = card.get("revision")
+    root = str(card.get("root") or "")
+    if "@" in identity:
+        expected = identity.rpartition("@")[2]
+        if stated is None and "/snapshots/" in root:
+            stated = root.rstrip("/").rpartition("/")[2]
+    elif re.fullmatch(r"[0-9a-f]{64}", identity):
+        expected = identity
+        # A server we can see the disk of: its checkpoint has a card with the hash of its files.
+        if stated is None and root and (Path(root) / CARD).exists():
+            stated = read_identity(root)
+    else:
+        log.info("%s serves the model; which revision was not asked for", url)
+        return
+    if stated is not None and stated != expected:
+        raise ConfigError(
+            f"{url} serves another revision of the model: expected {expected}, it says {stated}"
+        )
+    log.info("%s serves the model%s", url, "" if stated else "; it does not say which revision")

@@ -23,12 +23,10 @@ class Metrics:
     from_journal: int = 0
     known_prompt_tokens: int = 0
     known_completion_tokens: int = 0
-    warm_ups: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
     in_flight: int = 0
-    limit: int = 0
     retries: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.monotonic)
@@ -82,7 +80,6 @@ class Metrics:
             "from_journal": self.from_journal,
             "known_prompt_tokens": self.known_prompt_tokens,
             "known_completion_tokens": self.known_completion_tokens,
-            "warm_ups": self.warm_ups,
             "prompt_tokens": self.prompt_tokens,
             "cached_tokens": self.cached_tokens,
             "completion_tokens": self.completion_tokens,

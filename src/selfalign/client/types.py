@@ -1,4 +1,4 @@
-"""What is asked of a server and what comes back."""
+"""What is asked of a server and what comes of it: an answer, or an error that a second try may or may not mend."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# How a sample ends that the server finished: at a stop string or the end of the text ("eos_token" is how
+# text-generation-inference says it), or at `max_tokens`. Any other reason, or none, means that it was broken off.
+FINISHED = ("stop", "eos_token", "length")
+# The most stop strings that the completions API takes in one request.
+MAX_SERVER_STOPS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to the completions endpoint; everything but `key` decides the answer.
+    """One request to the completions endpoint.
 
     Attributes:
-        key: names the record in messages ("line 7"); no part of the journal's key.
+        key: names the record in messages ("record 7"); no part of the journal's key.
+        prompt: the text to be continued.
         max_tokens: longest answer, in tokens.
+        temperature: sampling temperature; 0 is greedy.
         n: samples asked for.
         seed: the server's sampling seed.
-        stop: texts at which an answer ends (they are not part of it).
+        stop: texts at which an answer ends (they are not part of it). The server is sent the first four, which is
+            what the API takes; answers are cut at all of them.
         logprobs: how many log probabilities per token to return.
         extra: further fields of the request body, as the server names them.
-        prefix: the start of `prompt` that many requests share; a hint that changes nothing of the answer
-            and is no part of the journal's key.
+        finished: the finish reasons of a whole answer; an answer with another one is not accepted, neither from a
+            server nor from the journal. No part of the journal's key.
     """
 
     key: str
@@ -32,7 +41,7 @@ class Request:
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    prefix: str | None = None
+    finished: tuple[str, ...] = FINISHED
 
     def body(self) -> dict[str, Any]:
         """Return the request's body as the completions endpoint takes it, without the model's name."""
@@ -45,15 +54,26 @@ class Request:
         if self.seed is not None:
             body["seed"] = self.seed
         if self.stop:
-            body["stop"] = list(self.stop)
+            body["stop"] = list(self.stop[:MAX_SERVER_STOPS])
         if self.logprobs is not None:
             body["logprobs"] = self.logprobs
         return {**body, **self.extra}
 
+    def cut(self, text: str) -> str:
+        """Return `text` up to the first of the stop strings, some of which a server may have left in it."""
+        ends = [position for stop in self.stop if (position := text.find(stop)) >= 0]
+        return text[: min(ends)] if ends else text
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One sample: its text, why it ended ("stop", "length", …) and its log probabilities if asked for."""
+    """One sample.
+
+    Attributes:
+        text: the sample, cut at the request's stop strings.
+        finish_reason: why it ended: "stop", "length", …
+        logprobs: its log probabilities as the server gave them, if they were asked for.
+    """
 
     text: str
     finish_reason: str
@@ -62,15 +82,80 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer to a request.
+    """What came of a request.
 
     Attributes:
+        request: the request.
         choices: `request.n` samples in the server's order; none where `error` says why.
         usage: the server's token counts.
         error: why the request failed for good; None where it did not.
+        refused: the server refuses this very request (its prompt is too long, say), and works otherwise.
     """
 
     request: Request
     choices: tuple[Choice, ...]
     usage: Mapping[str, Any]
     error: str | None = None
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole, well-formed answer of a server.
+
+    Attributes:
+        choices: ``{"text", "finish_reason", "logprobs"}`` each, in the order of their index.
+        usage: the server's token counts.
+    """
+
+    choices: list[dict[str, Any]]
+    usage: dict[str, Any]
+
+
+class TransientError(Exception):
+    """The request failed, and may succeed if it is sent again.
+
+    Args:
+        reason: short stable name, counted in the metrics.
+        detail: the server's or the operating system's words.
+        retry_after: seconds the server asked to be left alone, or None.
+        overload: the server has more than it can do.
+        unreachable: no connection to the endpoint could be made.
+        answered: the endpoint sent some reply, so it is up.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        retry_after: float | None = None,
+        overload: bool = False,
+        unreachable: bool = False,
+        answered: bool = False,
+    ) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.retry_after = retry_after
+        self.overload = overload
+        self.unreachable = unreachable
+        self.answered = answered
+
+
+class PermanentError(Exception):
+    """The request failed, and would fail again.
+
+    Args:
+        reason: short stable name, counted in the metrics.
+        detail: the server's words.
+        status: the HTTP status; None where the request was given up for another reason.
+        refused: the server refuses this very request, and works otherwise.
+    """
+
+    def __init__(self, reason: str, detail: str, *, status: int | None = None, refused: bool = False) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+        self.status = status
+        self.refused = refused

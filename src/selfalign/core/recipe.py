@@ -100,9 +100,14 @@ class Recipe(Section):
     name: str = Field(description="Short name; goes into the lineage of every record.")
     few_shots: FewShotLayout = Field(description="How the few-shot file is laid out.")
     prompt_example_header: str = Field(description="Header of an example in a prompt; {number} from 1.")
-    stop: list[str] = Field(description="Stop strings of every request.")
+    stop: list[str] = Field(
+        description="Answers end at the first of these. The server is sent the first four, which is what the API takes; "
+        "answers are cut at all of them."
+    )
     finish_reasons: list[str] = Field(
-        ["stop", "eos_token"], description="An answer that ended otherwise is dropped."
+        ["stop", "eos_token"],
+        description="The server's reasons for the end of a whole answer. One at the token limit (length) is dropped; "
+        "one that ended otherwise was broken off, and is asked for again.",
     )
     default_language: str = Field("Python", description="Language of a record that does not say.")
     languages: dict[str, str] = Field({}, description="`data_dir` of a record to the name of its language.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from selfalign.benchmarks import Benchmark
@@ -15,17 +15,6 @@ from selfalign.core.jsonl import Record, write_jsonl
 from selfalign.evaluate.prompts import Render, asker
 
 logger = logging.getLogger(__name__)
-
-
-# The completions API takes at most this many stop strings. The first of a layout go to the server, so that it
-# ends early where most answers end; all of them are looked for again in what comes back.
-SERVER_STOPS = 4
-
-
-def cut_at_stops(text: str, stops: Sequence[str]) -> str:
-    """Return `text` up to the first of the stop strings."""
-    ends = [position for stop in stops if (position := text.find(stop)) >= 0]
-    return text[: min(ends)] if ends else text
 
 
 def generate_samples(
@@ -63,7 +52,7 @@ def generate_samples(
                 temperature=temperature,
                 n=n,
                 seed=seed + index if temperature > 0 else None,
-                stop=tuple(ask.layout.stop[:SERVER_STOPS]),
+                stop=tuple(ask.layout.stop),
             )
 
     def rows() -> Iterator[Record]:
@@ -74,12 +63,11 @@ def generate_samples(
                     f"({result.error}); run again to ask for the rest, no score is made of a part"
                 )
             for number, each in enumerate(result.choices):
-                text = cut_at_stops(each.text, ask.layout.stop)
                 yield {
                     "task_id": task.id,
                     "sample": number,
-                    "solution": ask.solution(task, text),
-                    "answer": text,
+                    "solution": ask.solution(task, each.text),
+                    "answer": each.text,
                     "finish_reason": each.finish_reason,
                 }
 

@@ -6,18 +6,18 @@ from collections import Counter
 from typing import Any
 
 from selfalign.client.types import Choice, Result
-from selfalign.core.recipe import ModeLayout, Recipe
+from selfalign.core.recipe import ModeLayout
 
 
-def usable_values(result: Result, layout: ModeLayout, recipe: Recipe) -> tuple[list[Any], Counter[str]]:
+def usable_values(result: Result, layout: ModeLayout) -> tuple[list[Any], Counter[str]]:
     """Return the values of the usable choices, in their order, and the others' number by reason.
 
-    Reasons: ``cut`` (at the token limit), ``finish_<reason>`` (ended otherwise), ``empty``.
+    Reasons: ``cut`` (at the token limit), ``empty``.
     """
     values: list[Any] = []
     unusable: Counter[str] = Counter()
     for choice in result.choices:
-        reason = _fault(choice, recipe)
+        reason = _fault(choice)
         if reason is not None:
             unusable[reason] += 1
         else:
@@ -25,11 +25,9 @@ def usable_values(result: Result, layout: ModeLayout, recipe: Recipe) -> tuple[l
     return values, unusable
 
 
-def _fault(choice: Choice, recipe: Recipe) -> str | None:
+def _fault(choice: Choice) -> str | None:
     if choice.finish_reason == "length":
         return "cut"
-    if choice.finish_reason not in recipe.finish_reasons:
-        return f"finish_{choice.finish_reason}"
     return None if choice.text.strip(" \t\r\n,") else "empty"
 
 

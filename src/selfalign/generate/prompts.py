@@ -27,7 +27,6 @@ class Prompt:
         text: what is sent.
         seed: the request's sampling seed.
         group: which fixed permutation opens it (mode grouped), or 0.
-        prefix: the part of `text` all prompts of the group share (mode grouped), or None.
         examples: numbers of the examples in it, in order.
         drawn: properties drawn for the record, by name.
     """
@@ -35,7 +34,6 @@ class Prompt:
     text: str
     seed: int
     group: int
-    prefix: str | None
     examples: tuple[int, ...]
     drawn: dict[str, str]
 
@@ -113,8 +111,7 @@ class PromptBuilder:
             examples = generator.sample(self._examples, k=self._k)
         prefix = self._prefix(examples) if not self._fixed else self._fixed_prefixes[group]
         text = (prefix + self._query(record, drawn)).rstrip()
-        shared = prefix if self._fixed else None
-        return Prompt(text, self._seed + index, group, shared, tuple(e.number for e in examples), drawn)
+        return Prompt(text, self._seed + index, group, tuple(e.number for e in examples), drawn)
 
     def _prefix(self, examples: Sequence[Example]) -> str:
         blocks = [self._render(n, example) for n, example in enumerate(examples, start=1)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 from selfalign.client import Client, Request, Result
+from selfalign.client.failures import Failures
 from selfalign.client.progress import progress
 from selfalign.core.config.serving import ClientConfig
-from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.core.errors import ConfigError
 from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import Record, dumps, open_writer, read_jsonl
 from selfalign.core.lineage import with_lineage
@@ -22,10 +22,6 @@ from selfalign.generate.answers import usable_values
 from selfalign.generate.asks import Ask, Sampling, read_asks
 from selfalign.generate.prompts import PromptBuilder
 from selfalign.journal import request_key
-
-log = logging.getLogger(__name__)
-
-REQUEST_FAILED = "request_failed"
 
 # Records whose requests are brought together by prefix; also how many answered rows may wait for their turn.
 GROUPING_WINDOW = 2048
@@ -60,11 +56,9 @@ class Stage:
         return self.builder.layout.stage
 
     def judge(self, ask: Ask, result: Result, choices: Counter[str]) -> Outcome:
-        """Return the record with its answers, or the reason it has none; count the choices in `choices`."""
+        """Return the record with its answers, or the reason why none can be used; count the choices in `choices`."""
         layout = self.builder.layout
-        if result.error is not None:
-            return Drop(REQUEST_FAILED, result.error)
-        values, unusable = usable_values(result, layout, self.builder.recipe)
+        values, unusable = usable_values(result, layout)
         choices.update(
             {"choices": len(result.choices), "choices_usable": len(values)}
             | {f"choices_{reason}": number for reason, number in unusable.items()}
@@ -90,9 +84,7 @@ class Stage:
             "request_seed": prompt.seed,
             "temperature": self.sampling.temperature,
             "prompt_sha256": text_sha256(prompt.text),
-            "journal_key": request_key(
-                self.identity, ask.request(self.sampling, self.builder.recipe.stop).body()
-            ),
+            "journal_key": request_key(self.identity, ask.request(self.sampling, self.builder.recipe).body()),
             **({"drawn": prompt.drawn} if prompt.drawn else {}),
         }
 
@@ -112,16 +104,23 @@ def run_stage(
     Rows are in the order of `source` whatever the order of the answers.
 
     Args:
+        stage: what is asked.
+        client: asks it.
+        source: JSON Lines.
+        out: JSON Lines of the records with their answers.
+        dropped: JSON Lines of the records without, each with its reason; None writes none.
+        max_failed_share: largest share of requests that may fail for good, those aside that the server refuses for
+            what they say.
         live: draw a progress bar where there is a terminal.
 
     Raises:
-        InfrastructureError: more than `max_failed_share` of the requests failed for good.
+        InfrastructureError: more than `max_failed_share` of the requests failed for good, or all were refused.
         DataError: a record cannot be asked about.
     """
     total = sum(1 for _ in read_jsonl(source))
     counts = StepCounts(stage.name)
     choices: Counter[str] = Counter()
-    failures: list[str] = []
+    failures = Failures(stage.name, max_failed_share)
     with contextlib.ExitStack() as files:
         kept_handle = files.enter_context(open_writer(out))
         dropped_handle = files.enter_context(open_writer(dropped)) if dropped is not None else None
@@ -129,7 +128,7 @@ def run_stage(
         for ask, result in _answered(stage, client, read_asks(source, stage.builder)):
             counts.records_in += 1
             step()
-            outcome = stage.judge(ask, result, choices)
+            outcome = stage.judge(ask, result, choices) if result.error is None else failures.note(result)
             if isinstance(outcome, Keep):
                 counts.records_out += 1
                 kept_handle.write(dumps(outcome.record) + "\n")
@@ -137,21 +136,9 @@ def run_stage(
             counts.dropped[outcome.reason] += 1
             if dropped_handle is not None:
                 dropped_handle.write(dumps(dropped_row(ask.record, outcome)) + "\n")
-            if outcome.reason == REQUEST_FAILED:
-                log.error("%s: the request failed for good: %s", result.request.key, result.error)
-                failures.append(f"{result.request.key}: {result.error}")
-                _check_share(stage.name, failures, total, max_failed_share)
+            failures.check(total)
     counts.extra = dict(sorted(choices.items()))
     return counts
-
-
-def _check_share(name: str, failures: list[str], total: int, allowed: float) -> None:
-    """Stop the job as soon as it is certain to fail: what is journalled stays."""
-    if len(failures) > allowed * total:
-        raise InfrastructureError(
-            f"{name}: {len(failures)} of {total} requests failed for good so far, more than "
-            f"client.max_failed_share = {allowed:g} allows; the first: {failures[0]}"
-        )
 
 
 def _answered(stage: Stage, client: Client, asks: Iterable[Ask]) -> Iterator[tuple[Ask, Result]]:
@@ -163,7 +150,7 @@ def _answered(stage: Stage, client: Client, asks: Iterable[Ask]) -> Iterator[tup
     def requests() -> Iterator[Request]:
         for place, ask in _by_prefix(asks):
             sent.append((place, ask))
-            yield ask.request(stage.sampling, stage.builder.recipe.stop)
+            yield ask.request(stage.sampling, stage.builder.recipe)
 
     for result in client.complete(requests()):
         place, ask = sent.popleft()

@@ -107,7 +107,9 @@ def write_index(segment: Path, places: Iterable[Place]) -> None:
         temporary.unlink()
         with contextlib.closing(sqlite3.connect(temporary)) as index:
             index.execute("PRAGMA journal_mode=OFF")
-            index.execute("CREATE TABLE entries (key BLOB PRIMARY KEY, offset INT, length INT) WITHOUT ROWID")
+            index.execute(
+                "CREATE TABLE entries (key BLOB, offset INT, length INT, PRIMARY KEY (key, offset)) WITHOUT ROWID"
+            )
             index.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?)", places)
             index.commit()
 
@@ -116,7 +118,7 @@ def read_index(segment: Path) -> Iterator[Place]:
     """Yield the places in the index of `segment`, in the order of the keys."""
     uri = f"file:{index_path(segment)}?immutable=1"
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as index:
-        yield from index.execute("SELECT key, offset, length FROM entries ORDER BY key")
+        yield from index.execute("SELECT key, offset, length FROM entries ORDER BY key, offset")
 
 
 def places_of(segment: Path) -> Iterator[Place]:

@@ -9,7 +9,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ class Journal:
         self._index = sqlite3.connect("", check_same_thread=False)
         self._index.execute("PRAGMA cache_size=-8192")
         self._index.execute(
-            "CREATE TABLE entries (key BLOB PRIMARY KEY, segment INT, offset INT, length INT) WITHOUT ROWID"
+            "CREATE TABLE entries (key BLOB, segment INT, offset INT, length INT, "
+            "PRIMARY KEY (key, segment, offset)) WITHOUT ROWID"
         )
         self._segments: list[Path] = []
         for segment in sorted(directory.glob("*.jsonl")):
@@ -50,17 +51,26 @@ class Journal:
 
     def __len__(self) -> int:
         with self._lock:
-            return self._index.execute("SELECT count(*) FROM entries").fetchone()[0]
+            return self._index.execute("SELECT count(DISTINCT key) FROM entries").fetchone()[0]
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        """Return the value under `key`, or None."""
+    def get(
+        self, key: str, usable: Callable[[dict[str, Any]], bool] = lambda _: True
+    ) -> dict[str, Any] | None:
+        """Return the value under `key`, or None.
+
+        Args:
+            key: 64 hexadecimal digits.
+            usable: whether a value will do; of several entries under the key, the oldest that will do counts.
+        """
         with self._lock:
-            found = self._index.execute(
-                "SELECT segment, offset, length FROM entries WHERE key = ?", (bytes.fromhex(key),)
-            ).fetchone()
-        if found is None:
-            return None
-        segment, offset, length = found
+            places = self._index.execute(
+                "SELECT segment, offset, length FROM entries WHERE key = ? ORDER BY segment, offset",
+                (bytes.fromhex(key),),
+            ).fetchall()
+        values = (self._read(key, *place) for place in places)
+        return next((value for value in values if value is not None and usable(value)), None)
+
+    def _read(self, key: str, segment: int, offset: int, length: int) -> dict[str, Any] | None:
         line = os.pread(self._descriptor(segment).fileno(), length, offset)
         try:
             entry = json.loads(line)

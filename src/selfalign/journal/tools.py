@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections import Counter
@@ -89,7 +90,7 @@ def look_up(directory: str | Path, key: str) -> dict[str, Any]:
 
 
 def compact(directory: str | Path) -> tuple[int, int]:
-    """Make one segment of all, without torn lines and second copies; return the bytes before and after.
+    """Make one segment of all, without torn lines and equal copies; return the bytes before and after.
 
     A crash on the way loses nothing: the old segments go only when the new one is whole.
 
@@ -111,10 +112,11 @@ def compact(directory: str | Path) -> tuple[int, int]:
         with atomic_path(merged) as temporary, temporary.open("wb") as out:
             for segment in old:
                 with segment.open("rb") as handle:
-                    for key, offset, length in scan(segment):
-                        if key not in seen:
-                            seen.add(key)
-                            out.write(os.pread(handle.fileno(), length, offset))
+                    for _, offset, length in scan(segment):
+                        line = os.pread(handle.fileno(), length, offset)
+                        if (digest := hashlib.sha256(line).digest()) not in seen:
+                            seen.add(digest)
+                            out.write(line)
         write_index(merged, scan(merged))
         for segment in old:
             index_path(segment).unlink(missing_ok=True)

@@ -7,7 +7,6 @@ alternative that no odd wording can fool.
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 from collections import deque
@@ -18,7 +17,8 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from selfalign.client import Choice, Client, Request, Result
+from selfalign.client import Choice, Client, Request
+from selfalign.client.failures import Failures
 from selfalign.core.config.base import Section, validate_section
 from selfalign.core.config.seeds import JudgeConfig
 from selfalign.core.errors import DataError, InfrastructureError
@@ -27,8 +27,6 @@ from selfalign.core.jsonl import Record, dumps, open_writer
 from selfalign.core.lineage import with_lineage
 from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, dropped_row
 from selfalign.seeds.steps import read_seeds
-
-log = logging.getLogger(__name__)
 
 TOP_LOGPROBS = 5
 _ANSWER = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
@@ -100,14 +98,25 @@ def weigh(choices: Iterable[Choice]) -> Drop | None:
 
 
 def judge(
-    records: Iterable[Record], client: Client, prompt: JudgePrompt, settings: JudgeConfig, identity: str
+    records: Iterable[Record],
+    client: Client,
+    prompt: JudgePrompt,
+    settings: JudgeConfig,
+    identity: str,
+    *,
+    failures: Failures,
 ) -> Iterator[tuple[Record, Outcome]]:
     """Yield each record with the judge's verdict, in input order.
 
-    A request that failed for good is a drop ``request_failed``, which says nothing about the seed.
+    A request that failed for good is a drop that says nothing about the seed, counted in `failures`.
 
     Args:
+        records: the seeds.
+        client: asks the judging model.
+        prompt: what it is asked.
+        settings: how it is asked.
         identity: what the judging model is; goes into the lineage.
+        failures: counts what failed for good.
     """
     sent: deque[Record] = deque()
     by_logprobs = settings.by == "logprobs"
@@ -127,7 +136,11 @@ def judge(
 
     for result in client.complete(requests()):
         record = sent.popleft()
-        yield record, _verdict(result, by_logprobs) or Keep(with_lineage(record, "judge", **origin))
+        if result.error is not None:
+            yield record, failures.note(result)
+        else:
+            drop = weigh(result.choices) if by_logprobs else vote(result.choices)
+            yield record, drop or Keep(with_lineage(record, "judge", **origin))
 
 
 def judge_file(
@@ -143,14 +156,14 @@ def judge_file(
     """Keep the rows of a file that the model judges well documented.
 
     Raises:
-        InfrastructureError: more than `max_failed_share` of the requests failed for good.
+        InfrastructureError: more than `max_failed_share` of the requests failed for good, or all were refused.
     """
     prompt = load_prompt(settings.prompt)
     counts = StepCounts("judge")
     dropped_rows: list[Record] = []
-    failed: list[Any] = []
+    failures = Failures("judge", max_failed_share)
     with open_writer(out) as handle:
-        for record, outcome in judge(read_seeds(rows), client, prompt, settings, identity):
+        for record, outcome in judge(read_seeds(rows), client, prompt, settings, identity, failures=failures):
             counts.records_in += 1
             if isinstance(outcome, Keep):
                 counts.records_out += 1
@@ -158,24 +171,11 @@ def judge_file(
                 continue
             counts.dropped[outcome.reason] += 1
             dropped_rows.append(dropped_row(record, outcome))
-            if outcome.reason == "request_failed":
-                failed.append(outcome.detail)
-                log.error("a request of the judge failed for good: %s", outcome.detail)
-        if len(failed) > max_failed_share * counts.records_in:
-            raise InfrastructureError(
-                f"judge: {len(failed)} of {counts.records_in} requests failed for good, more than "
-                f"client.max_failed_share = {max_failed_share:g} allows; the first: {failed[0]}"
-            )
+        failures.check(counts.records_in)
     if dropped is not None:
         with open_writer(dropped) as handle:
             handle.writelines(dumps(row) + "\n" for row in dropped_rows)
     return counts
-
-
-def _verdict(result: Result, by_logprobs: bool) -> Drop | None:
-    if result.error is not None:
-        return Drop("request_failed", result.error)
-    return weigh(result.choices) if by_logprobs else vote(result.choices)
 
 
 def _first_token(logprobs: Any) -> Mapping[str, float] | None:

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from selfalign.client.transport import default_endpoints
+from selfalign.client.endpoints import default_endpoints
 from selfalign.core.checkpoint import read_identity
 from selfalign.core.config import Config
 from selfalign.core.config.serving import ServerConfig

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section
 from selfalign.core.config.paths import ImageText
@@ -67,8 +67,12 @@ class ServerConfig(Section):
 class ClientConfig(Section):
     """The dispatcher. Nothing here decides what a request says."""
 
-    min_in_flight: int = Field(default=2, ge=1, description="Least number of requests in flight.")
-    max_in_flight: int = Field(default=32, ge=1, description="Most requests in flight per job.")
+    max_in_flight: int = Field(
+        default=32,
+        ge=1,
+        description="Requests in flight per job; fewer while a server says that it is overloaded (429, 503). "
+        "Some more than the servers compute at once keeps them busy.",
+    )
     headers: dict[str, str] = Field(
         default={},
         description="More headers for every request. Keys are not for here: they come from OPENAI_API_KEY.",
@@ -81,6 +85,12 @@ class ClientConfig(Section):
         default=0.5, gt=0, description="Longest wait before the first retry; doubles with each, in seconds."
     )
     backoff_longest_s: float = Field(default=30, gt=0, description="Longest wait before a retry, in seconds.")
+    retry_after_longest_s: float = Field(
+        default=60,
+        ge=0,
+        description="Longest wait that a server may ask for before a retry (its Retry-After header), in seconds; "
+        "a longer one is cut to this.",
+    )
     outage_s: float = Field(
         default=180,
         ge=0,
@@ -90,5 +100,16 @@ class ClientConfig(Section):
         default=0.01,
         ge=0,
         le=1,
-        description="The job fails if more than this share of its requests failed for good.",
+        description="The job fails if more than this share of its requests failed for good. Requests that a server "
+        "refuses for what they say, such as a prompt that is too long, do not count unless all of them are refused.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_least_number(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "min_in_flight" in value:
+            raise ValueError(
+                "`client.min_in_flight` is no longer a key: `client.max_in_flight` requests are in flight, and fewer "
+                "only while a server says that it is overloaded; remove it"
+            )
+        return value

@@ -1,4 +1,4 @@
-"""The adaptive limit against models of servers."""
+"""The limit of requests in flight against models of servers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from selfalign.client.limit import AdaptiveLimit
+from selfalign.client.dispatcher import InFlightLimit
 
 
 def simulate(limit, slots, seconds, *, queue=10_000, service_s=1.0):
@@ -34,7 +34,7 @@ def simulate(limit, slots, seconds, *, queue=10_000, service_s=1.0):
         if waiting:
             sent = waiting.pop(0)
             heapq.heappush(running, (now + service_s * lengths.uniform(0.5, 1.5), next(order), sent))
-        limit.answered(100, now, binding=True)
+        limit.answered()
         if now > seconds / 2:
             answers += 1
             limits.append(limit.value)
@@ -42,32 +42,33 @@ def simulate(limit, slots, seconds, *, queue=10_000, service_s=1.0):
 
 
 @pytest.mark.parametrize("slots", [16, 64, 200])
-def test_it_saturates_the_server(slots):
-    rate, _ = simulate(AdaptiveLimit(2, 512), slots, 120)
-    assert rate > 0.93 * slots
+def test_a_server_that_queues_is_saturated_and_the_limit_is_the_configured_number(slots):
+    rate, limits = simulate(InFlightLimit(512), slots, 120)
+    assert rate > 0.98 * slots
+    assert set(limits) == {512}
 
 
-def test_it_stays_within_its_bounds():
-    limit = AdaptiveLimit(4, 20)
-    _, limits = simulate(limit, 64, 60)
-    assert set(limits) <= set(range(4, 21))
-    for moment in range(100):
-        limit.overloaded(moment + 0.5, moment + 1)
-    assert limit.value == 4
-
-
-def test_it_does_not_flood_a_server_that_gains_nothing():
-    _, limits = simulate(AdaptiveLimit(2, 4096), 16, 200)
-    # A tenth of what it may; throughput is noisy, so a try or two goes up for nothing.
-    assert max(limits) < 410
-
-
-def test_it_backs_off_once_for_requests_in_flight_together_and_recovers():
-    limit = AdaptiveLimit(1, 100)
-    limit._set(100)
+def test_it_backs_off_once_for_requests_in_flight_together():
+    limit = InFlightLimit(100)
     for _ in range(50):
         limit.overloaded(sent_at=1.0, now=2.0)
     assert limit.value == 70
-    rate, limits = simulate(AdaptiveLimit(2, 512), 32, 300, queue=8)
-    assert rate > 0.8 * 32
-    assert max(limits) <= 60
+    limit.overloaded(sent_at=2.5, now=3.0)
+    assert limit.value == 49
+
+
+def test_it_keeps_one_place_and_comes_back_to_the_configured_number():
+    limit = InFlightLimit(20)
+    for moment in range(100):
+        limit.overloaded(moment + 0.5, moment + 1)
+    assert limit.value == 1
+    for _ in range(400):
+        limit.answered()
+    assert limit.value == 20
+
+
+@pytest.mark.parametrize(("slots", "queue"), [(32, 8), (64, 0), (64, 64)])
+def test_a_server_that_turns_requests_away_stays_busy_and_is_not_flooded(slots, queue):
+    rate, limits = simulate(InFlightLimit(512), slots, 300, queue=queue)
+    assert rate > 0.8 * slots
+    assert max(limits) <= slots + queue + 1
