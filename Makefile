@@ -16,7 +16,7 @@ setup: $(STAMP)
 
 # Torch comes first and with its own dependencies: its CPU build (taken where pip finds one) has none to speak
 # of, its CUDA build pins its libraries itself. Everything else is the lock, exactly.
-$(STAMP): envs/main.lock pyproject.toml src/selfalign/sandbox/inside/turn.c src/selfalign/sandbox/inside/pages.c
+$(STAMP): envs/main.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' envs/main.lock)"
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r envs/main.lock

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hostile import HOSTILE
 
-from selfalign.sandbox import Limits, Program, launch, open_pool
+from selfalign.sandbox import Limits, Program, open_pool
 
 LIMITS = Limits(wall_s=4.0, cpu_s=2.0, memory_mb=256)
 NEXT = (
@@ -21,19 +21,16 @@ NEXT = (
 )
 
 
-@pytest.fixture(scope="module", params=["by C", "by Python"])
-def verdicts(request):
+@pytest.fixture(scope="module")
+def verdicts():
     programs = []
     for name, (_, source) in HOSTILE.items():
         programs += [Program(name, source), Program(f"after {name}", NEXT, stdin="hello")]
     before = processes_below_us()
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "by Python":
-            patch.setattr(launch, "slot_library", lambda: b"")
-        # One slot, so that what a program leaves would meet the next.
-        with open_pool("bubblewrap", workers=1, limits=LIMITS) as pool:
-            found = {verdict.key: verdict for verdict in pool.run(programs)}
-            found["restarts"] = pool.restarts
+    # One slot, so that what a program leaves would meet the next.
+    with open_pool("bubblewrap", workers=1, limits=LIMITS) as pool:
+        found = {verdict.key: verdict for verdict in pool.run(programs)}
+        found["restarts"] = pool.restarts
     found["left"] = processes_below_us() - before
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from selfalign.sandbox.interpreter import interpreter_image
-from selfalign.sandbox.launch import INSIDE, Launch, zygote_settings
+from selfalign.sandbox.launch import GUEST, Launch, zygote_settings
 from selfalign.sandbox.types import Limits
 
 logger = logging.getLogger(__name__)
@@ -46,4 +46,4 @@ class Bare:
             "TMPDIR": str(directory),
         }
         settings = zygote_settings(uid=None, writable=[str(directory)], warm=warm)
-        return Launch([sys.executable, "-sS", str(INSIDE / "zygote.py"), settings], environment, directory)
+        return Launch([sys.executable, "-sS", str(GUEST / "zygote.py"), settings], environment, directory)

@@ -14,7 +14,7 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.cgroups import join_groups, make_groups
 from selfalign.sandbox.interpreter import interpreter_image
 from selfalign.sandbox.launch import (
-    INSIDE,
+    GUEST,
     Launch,
     fresh_uid,
     slot_memory_mb,
@@ -111,7 +111,7 @@ def _root(version: str) -> list[str]:
     for shared in sorted((interpreter / "lib").glob("libpython*.so*")):
         made += ["--ro-bind", str(shared.resolve()), f"{PYTHON}/lib/{shared.name}"]
     made += ["--ro-bind", sysconfig.get_paths()["purelib"], PACKAGES]
-    return [*made, "--ro-bind", str(INSIDE), SLOT]
+    return [*made, "--ro-bind", str(GUEST), SLOT]
 
 
 def find_bwrap() -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from selfalign.core.hashing import json_sha256
-from selfalign.sandbox.launch import inside_digest
+from selfalign.sandbox.launch import guest_digest
 from selfalign.sandbox.pool import Pool
 from selfalign.sandbox.types import Limits, Program, Verdict
 
@@ -88,7 +88,7 @@ class VerdictCache:
 
 def cache_key(program: Program, limits: Limits, runtime: str, image: str) -> str:
     """Return the key of a program's verdict: everything that decides it."""
-    return json_sha256([program.source, program.stdin, asdict(limits), runtime, image, inside_digest()])
+    return json_sha256([program.source, program.stdin, asdict(limits), runtime, image, guest_digest()])
 
 
 def _unjudged(program: Program, pool: Pool) -> Verdict:

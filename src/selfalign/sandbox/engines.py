@@ -191,8 +191,8 @@ class Apptainer:
         for variable, value in ENVIRONMENT.items():
             command += ["--env", f"{variable}={value}"]
         settings = zygote_settings(uid=None, writable=["/tmp", "/dev/shm"], warm=warm)
-        inside = ["python3", "-sS", "/opt/slot/zygote.py", settings]
-        return Launch([*command, str(self._image), *inside], client_environment())
+        program = ["python3", "-sS", "/opt/slot/zygote.py", settings]
+        return Launch([*command, str(self._image), *program], client_environment())
 
 
 def _fresh_name() -> str:

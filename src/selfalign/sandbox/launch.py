@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfalign.core.hashing import json_sha256
-from selfalign.sandbox import inside as inside_package
+from selfalign.sandbox import guest
 from selfalign.sandbox.seccomp import seccomp_filter
 from selfalign.sandbox.types import Limits
 
 # Imported as a package, so that a change of what runs inside makes its users stale (core.fingerprint).
-INSIDE = Path(inside_package.__path__[0])
+GUEST = Path(guest.__path__[0])
 # A range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share one:
 # the kernel counts processes by user.
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000
@@ -81,7 +80,6 @@ def zygote_settings(*, uid: int | None, writable: Sequence[str], warm: Sequence[
         "filter": seccomp_filter().hex(),
         "writable": list(writable),
         "warm": [*(f"import {name}" for name in WARM), *warm],
-        "library": slot_library().hex(),
     }
     return json.dumps(settings, separators=(",", ":"))
 
@@ -97,23 +95,15 @@ def slot_processes(most: Limits) -> int:
 
 
 @cache
-def inside() -> dict[str, str]:
+def guest_files() -> dict[str, str]:
     """Return the texts of what runs and judges programs inside a slot, by file name."""
-    files = sorted([*INSIDE.glob("*.py"), *INSIDE.glob("*.c")])
-    return {path.name: path.read_text(encoding="utf-8") for path in files}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(GUEST.glob("*.py"))}
 
 
 @cache
-def slot_library() -> bytes:
-    """Return the shared library of the C files inside; empty if it was not compiled, which makes slots slower."""
-    spec = importlib.util.find_spec("selfalign.sandbox._slot")
-    return Path(spec.origin).read_bytes() if spec and spec.origin else b""
-
-
-@cache
-def inside_digest() -> str:
+def guest_digest() -> str:
     """Return a digest of the code that runs and judges programs inside a slot."""
-    return json_sha256(inside())
+    return json_sha256(guest_files())
 
 
 def fresh_uid() -> int:

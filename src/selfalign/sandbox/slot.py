@@ -19,7 +19,7 @@ from typing import Any
 
 from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.cgroups import out_of_memory_kills, remove_groups
-from selfalign.sandbox.launch import Runtime, inside
+from selfalign.sandbox.launch import Runtime, guest_files
 from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
 
 START_S = 60.0
@@ -81,8 +81,8 @@ class Slot:
             raise InfrastructureError(f"runtime '{runtime.name}' cannot be started: {error}") from None
         self._buffer = bytearray()
         self.facts = self._answer(time.monotonic() + START_S)
-        if self.facts.pop("inside") != inside():
-            raise self._death("has another version of the sandbox inside; build its image again")
+        if self.facts.pop("guest") != guest_files():
+            raise self._death("has another version of the sandbox; build its image again")
 
     def run(self, program: Program, limits: Limits) -> Verdict:
         """Run one program; see :meth:`run_many`."""

@@ -1,4 +1,4 @@
-"""Standing with the kernel: privileges, the system call filter, and where a process waits."""
+"""System calls: privileges, resource limits, the system call filter, forking and waiting."""
 
 import ctypes
 import os
@@ -13,8 +13,8 @@ RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_CORE, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_AS = 
 libc = ctypes.CDLL(None, use_errno=True)
 RLimit = ctypes.c_ulong * 2
 
-# For what is called for every program: no swapping of errno, no giving up the interpreter's lock, so that fewer pages are
-# touched. After a fork, every page that is touched for the first time costs microseconds.
+# For the calls made for every program. Without errno and without releasing the interpreter's lock they touch fewer pages
+# (see fork_loop.py).
 _quick = ctypes.PyDLL(None)
 # os.fork runs the hooks of threading, random and others, which are for processes with several threads (the zygote has one)
 # and cost as much as a fork.
@@ -25,7 +25,16 @@ _usage = (ctypes.c_long * 18)()  # struct rusage: two struct timeval, the larges
 
 
 def prctl(option, value, pointer=0):
-    """Call prctl(2); raise OSError where it fails."""
+    """Call prctl(2).
+
+    Args:
+        option: its number.
+        value: the second argument.
+        pointer: the third.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
     arguments = (ctypes.c_ulong(value), ctypes.c_void_p(pointer), ctypes.c_ulong(0), ctypes.c_ulong(0))
     if libc.prctl(option, *arguments):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), f"prctl {option}")
@@ -35,15 +44,16 @@ _DUMPABLE = (ctypes.c_int(PR_SET_DUMPABLE), ctypes.c_ulong(1), *(ctypes.c_ulong(
 
 
 def become_dumpable():
-    """Let processes of the same user look at this one again."""
+    """Let processes of the same user read this one's entries in /proc, which the zygote does not allow for itself."""
     if _prctl(*_DUMPABLE):
         raise OSError("prctl PR_SET_DUMPABLE failed")
 
 
 def limits_to_set(wanted):
-    """Return what `set_limits` takes, for triples of a limit's number, its soft and its hard value.
+    """Return resource limits in the form that `set_limits` takes; one that is lower already stays.
 
-    A limit that is lower already stays; None is as high as may be.
+    Args:
+        wanted: triples of a limit's number, soft value and hard value; None: as high as allowed.
     """
     found = []
     for which, *values in wanted:
@@ -55,16 +65,16 @@ def limits_to_set(wanted):
 
 
 def set_limits(limits):
-    """Set resource limits of this process."""
+    """Set resource limits of this process (see `limits_to_set`)."""
     for which, pair in limits:
         if _setrlimit(which, pair):
             raise OSError(f"setrlimit {which} failed")
 
 
 def wait_for(pid):
-    """Wait until a child is gone; return its status, seconds of CPU time and largest resident set in KiB.
+    """Wait until a child has ended; return its status, seconds of CPU time and largest resident set in KiB.
 
-    os.wait4 would do too, with one more library and twenty objects.
+    os.wait4 would load one more library and make twenty objects.
     """
     if _wait4(pid, ctypes.byref(_status), 0, _usage) != pid:
         raise OSError("wait4 failed")
@@ -73,33 +83,32 @@ def wait_for(pid):
 
 
 def wait_for_any(options):
-    """Collect any child that is gone; return its number, 0 if all live (`options`: WNOHANG), or -1 if there is none."""
+    """Collect any child that has ended; return its process id, 0 if all live, or -1 if there is none.
+
+    Args:
+        options: 0 to wait, or WNOHANG.
+    """
     return _waitpid(-1, None, options)
 
 
 def become_user(uid):
-    """Give up being root for good."""
+    """Become an ordinary user for good.
+
+    Args:
+        uid: id of the user and its group.
+    """
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
 
 
 def install_filter(program):
-    """Install a seccomp filter (an array of struct sock_filter) for this process and all it starts."""
+    """Install a system call filter for this process and all that it starts.
+
+    Args:
+        program: an array of ``struct sock_filter`` (see seccomp(2)).
+    """
     buffer = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer))
     holder = ctypes.create_string_buffer(header, len(header))
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(holder))
-
-
-def place_in(descriptor):
-    """Return system call number, stack pointer and program counter of a waiting process, b"" while it runs.
-
-    Args:
-        descriptor: of its ``/proc/<pid>/syscall``.
-    """
-    try:
-        words = os.pread(descriptor, 4096, 0).split()
-    except OSError:
-        return b""
-    return b" ".join((words[0], words[-2], words[-1])) if len(words) == 9 else b""

@@ -1,4 +1,4 @@
-"""The processes and files of a program: how many, how large, and how to be rid of them."""
+"""The processes and files of a program: their number and size, and how to remove them."""
 
 # Plain os functions, not pathlib: they are called for every program.
 # ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH123, PTH208, SIM105
@@ -44,20 +44,28 @@ def kill_descendants():
 
 
 def resident_kb(pid, inherited):
-    """Return the memory of the program's processes together, in KiB, never too little.
+    """Return an upper bound of the memory of the program's processes together, in KiB.
 
-    Pages of files do not count, nor does what each process has from the zygote (`inherited`, KiB).
+    Pages of files do not count.
+
+    Args:
+        pid: the program's process.
+        inherited: KiB that each process has from the zygote, which do not count either.
     """
     return sum(max(0, anonymous_kb(one) - inherited) for one in processes_of(pid))
 
 
 def proportional_kb(pid):
-    """Return the same with pages that several processes share counted once; this takes longer."""
+    """Return the memory of the program's processes, in KiB, with shared pages counted once; this takes longer."""
     return sum(map(proportional_kb_of, processes_of(pid)))
 
 
 def processes_of(pid):
-    """Return the program's processes: where this is the first of its name space, all others."""
+    """Return the program's processes: all others of the PID name space where this process is the first of it.
+
+    Args:
+        pid: the program's process.
+    """
     if os.getpid() == 1:
         return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
     return [pid, *descendants_of(pid)]
@@ -92,10 +100,10 @@ def proportional_kb_of(pid):
 
 
 def cpu_seconds(pid):
-    """Return the CPU time of that of the program's processes that has used most.
+    """Return the CPU time of the program's process that has used most, in seconds.
 
-    The kernel's limit, RLIMIT_CPU, goes by whom a tick of the clock meets: beside others that run for less than that, a
-    process is taken to have used twice what it has. This is the time that it ran.
+    The kernel's own limit, RLIMIT_CPU, charges a whole clock tick to the process that it interrupts, which can double
+    the time of a process on a busy machine. This is the time that the process ran.
     """
     return max([cpu_seconds_of(one) for one in processes_of(pid)], default=0.0)
 
@@ -115,34 +123,37 @@ def shield_from(pid):
             handle.write("1000")
 
 
-class Place:
-    """A directory where programs can write, to be emptied after each.
+class Scratch:
+    """A directory where programs can write, emptied after each of them.
 
-    Where its size tells whether it has entries, as on a tmpfs, one look can find that there is nothing to do.
+    On a tmpfs the size of a directory tells whether it has entries, so that one look can find that it is empty.
+
+    Args:
+        path: of the directory.
     """
 
     def __init__(self, path):
         self.path = path
-        self.empty = None
-        self.wipe()
-        empty, trial = self.look(), f"{path}/trial"
+        self.empty_look = None
+        self.empty()
+        empty_look, trial = self.look(), f"{path}/trial"
         try:
             os.mkdir(trial)
-            telling = self.look() != empty
+            size_tells = self.look() != empty_look
             os.rmdir(trial)
         except OSError:
             return
-        if telling and self.look() == empty:
-            self.empty = empty
+        if size_tells and self.look() == empty_look:
+            self.empty_look = empty_look
 
     def look(self):
         """Return the size and mode of the directory itself."""
         seen = os.lstat(self.path)
         return seen.st_size, seen.st_mode
 
-    def wipe(self):
+    def empty(self):
         """Remove everything in it, whatever its permissions and depth; return whether there was anything."""
-        if self.look() == self.empty:
+        if self.look() == self.empty_look:
             return False
         try:
             os.chmod(self.path, stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
@@ -155,7 +166,14 @@ class Place:
 
 
 def remove(place, names):
-    """Remove `names` from `place`. Directories are moved up before they are emptied, so that none is ever deep."""
+    """Remove files and directories.
+
+    Directories are moved up before they are emptied, so that no path becomes too long.
+
+    Args:
+        place: path of the directory.
+        names: of what to remove from it.
+    """
     mark, number = os.urandom(8).hex(), 0
     while names:
         for name in names:

@@ -1,0 +1,423 @@
+"""The fork loop: one forked process per program, followed from its start to the verdict's facts.
+
+A fork shares the memory of both processes page by page; the first write to a page by either of them interrupts it
+and copies the page, which costs some microseconds. In Python even reading writes (reference counts), so the cost of a
+program is mostly the number of pages that are touched between its fork and its end. That is why the steps that every
+program takes are few functions with local variables, why all programs of a batch are compiled and prepared before the
+first fork, and why verdicts are computed after the last.
+"""
+
+import contextlib
+import functools
+import math
+import os
+import select
+import signal
+from os import close, kill, pidfd_open, pipe, pread, read, sched_yield, set_blocking
+from time import monotonic, sleep
+
+from kernel import (  # pyright: ignore[reportMissingImports]
+    PR_SET_CHILD_SUBREAPER,
+    RLIMIT_AS,
+    RLIMIT_CORE,
+    RLIMIT_CPU,
+    RLIMIT_FSIZE,
+    RLIMIT_NOFILE,
+    RLIMIT_NPROC,
+    fork,
+    limits_to_set,
+    prctl,
+    wait_for,
+    wait_for_any,
+)
+from processes import (  # pyright: ignore[reportMissingImports]
+    address_space,
+    anonymous_kb,
+    cpu_seconds,
+    kill_descendants,
+    proportional_kb,
+    resident_kb,
+    shield_from,
+)
+from program import (  # pyright: ignore[reportMissingImports]
+    ANNOUNCEMENT,
+    attend,
+    become_program,
+    compiled_ahead,
+    execute,
+    lines_of,
+    main_module,
+    set_lines,
+)
+
+MEBI = 1 << 20
+OUT, ERR, CONTROL = range(3)
+READ_BYTES = 1 << 16
+# The zygote never has more file descriptors than this.
+DESCRIPTORS = 256
+# Characters of output that wait for the end of a batch.
+MOST_WAITING = 1 << 15
+# Room for the compiler: a few lines of Python can become gigabytes of code.
+COMPILER_BYTES = 64 * MEBI
+
+# Most programs have ended before they are checked for the first time; then they are checked at these intervals.
+FIRST_CHECK_S = 0.02
+CHECK_S = 0.05
+SOONEST_CHECK_S = 0.002
+ANNOUNCED_CHECK_S = 0.002
+# A process takes some tens of microseconds from announcing its end to waiting there. The first looks only give up the
+# processor, for a slot that stays on one.
+LOOKS, YIELDING_LOOKS, LOOK_S = 20, 4, 0.00003
+# pause and ppoll on x86-64, ppoll on aarch64 (glibc's pause is one of these).
+PAUSES = (b"34", b"271", b"73")
+
+CALIBRATION = (
+    "",
+    "import _thread, time\n_thread.start_new_thread(time.sleep, (30,))\n",
+    "import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n",
+)
+CALIBRATION_LIMITS = {
+    "wall_s": 20.0,
+    "cpu_s": 10.0,
+    "memory_mb": 1024,
+    "processes": 32,
+    "open_files": 64,
+    "file_mb": 1,
+    "output_kb": 64,
+}
+
+
+class Bounds:
+    """A program's limits in the units of the fork loop.
+
+    Args:
+        limits: the fields of ``selfalign.sandbox.types.Limits``.
+
+    Attributes:
+        wall_s: seconds from start to end.
+        cpu_s: seconds of CPU time of one process; whole seconds, as in the kernel's own limit.
+        memory_kb: KiB of resident memory of all processes together.
+        output: bytes of each stream.
+        rlimits: what `kernel.set_limits` is to set in the program's process.
+    """
+
+    def __init__(self, limits):
+        self.wall_s = limits["wall_s"]
+        self.cpu_s = max(1, math.ceil(limits["cpu_s"]))
+        self.memory_kb = limits["memory_mb"] * 1024
+        self.output = limits["output_kb"] * 1024
+        # The loop measures CPU time more exactly (see `processes.cpu_seconds`); the kernel's limit is a safety net.
+        cpu_s = 1 + int(max(4 * self.cpu_s, self.wall_s))
+        wanted = [
+            (RLIMIT_AS, limits["memory_mb"] * MEBI),
+            (RLIMIT_NPROC, limits["processes"] + 1),  # the zygote counts
+            (RLIMIT_FSIZE, limits["file_mb"] * MEBI),
+            (RLIMIT_NOFILE, limits["open_files"]),
+            (RLIMIT_CORE, 0),
+        ]
+        self.rlimits = limits_to_set(
+            [(RLIMIT_CPU, cpu_s, cpu_s + 1), *((which, most, most) for which, most in wanted)]
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def bounds_of(items):
+    """Return the Bounds for the items of a dictionary of limits; programs of one job share them."""
+    return Bounds(dict(items))
+
+
+class Run:
+    """One program and what was observed of it.
+
+    Args:
+        job: the supervisor's message about it.
+        stdin: file descriptor of its standard input.
+
+    Attributes:
+        bounds: its limits.
+        pid: its process.
+        handle: a pidfd of the process.
+        pipes: file descriptors to read its standard output, standard error and control messages from.
+        data: what was read from each of them.
+        started: time of the fork (monotonic clock).
+        end: ``proved`` (it waits where only a finished program waits), ``gone`` (the process ended), the limit that it
+            passed (``wall``, ``cpu``, ``memory``, ``output``), or ``abandoned`` (the supervisor went away).
+        status: of the process, as waitpid(2) has it.
+        wall_s: seconds from the fork to the end of the process.
+        cpu_s: seconds of CPU time, of the process and the children it waited for.
+        peak_kb: KiB of the largest resident set seen.
+        place: where the process waited when it was last looked at.
+        slow: whether it lived long enough to be checked.
+    """
+
+    __slots__ = (
+        *("bounds", "cpu_s", "data", "end", "handle", "job", "peak_kb", "pid", "pipes", "place", "slow"),
+        *("started", "status", "stdin", "wall_s"),
+    )
+
+    def __init__(self, job, stdin):
+        self.job = job
+        self.stdin = stdin
+        self.bounds = bounds_of(tuple(job["limits"].items()))
+        self.data = bytearray(), bytearray(), bytearray()
+        self.place = b""
+        self.end = None
+        self.peak_kb = 0
+        self.slow = False
+
+
+class ForkLoop:
+    """Runs programs one after the other.
+
+    Args:
+        scratch: the directories where a program can write (`processes.Scratch`).
+        supervisor: file descriptor of the supervisor's messages, watched for its end only.
+    """
+
+    def __init__(self, scratch, supervisor):
+        self.scratch = scratch
+        self.supervisor = supervisor
+        self.ends = None  # learned by `calibrate`
+        self.no_input = os.open("/dev/null", os.O_RDONLY)
+        self.inherited_kb = 0
+        room = address_space(os.getpid()) + COMPILER_BYTES
+        self.compiling = limits_to_set([(RLIMIT_AS, room, None)]), limits_to_set([(RLIMIT_AS, None, None)])
+        self.is_first = os.getpid() == 1
+        if not self.is_first:
+            prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self.finished = []
+        self.waiting = 0
+        self.send = None
+
+    def run(self, jobs, send):
+        """Run programs.
+
+        Args:
+            jobs: the supervisor's messages.
+            send: called with lists of `Run` in order: at the end, and earlier if one takes long, prints much or may
+                have been killed for want of memory, which the supervisor finds out at once.
+        """
+        self.send = send
+        codes = compiled_ahead([None if job["apart"] else job["source"] for job in jobs], *self.compiling)
+        lines = [lines_of(job["source"]) for job in jobs]
+        main = main_module()  # one for all: each process has its own copy
+        programs = [
+            functools.partial(execute, code, job["source"], main, 3)
+            for code, job in zip(codes, jobs, strict=True)
+        ]
+        runs = [Run(job, input_file(job["stdin"]) if job["stdin"] else self.no_input) for job in jobs]
+        for run, program, text in zip(runs, programs, lines, strict=True):
+            if self.begin(run):
+                set_lines(text)
+                attend(program)
+            self.follow(run)
+            self.finish(run)
+        for run in runs:
+            if run.stdin != self.no_input:
+                close(run.stdin)
+        self.flush()
+
+    def begin(self, run):
+        """Fork; return True in the program's process."""
+        out, out_w = pipe()
+        err, err_w = pipe()
+        control, control_w = pipe()
+        run.started = monotonic()
+        run.pid = fork()
+        if run.pid == 0:
+            become_program((run.stdin, out_w, err_w, control_w), DESCRIPTORS, run.bounds.rlimits)
+            return True
+        if run.pid < 0:
+            raise OSError("fork failed")
+        close(out_w)
+        close(err_w)
+        close(control_w)
+        # A program can read from its own pipes too, so that nothing is there when we read.
+        set_blocking(out, False)
+        set_blocking(err, False)
+        set_blocking(control, False)
+        run.pipes = out, err, control
+        run.handle = pidfd_open(run.pid)
+        return False
+
+    def follow(self, run):
+        """Wait until it is known how a program ended (`Run.end`)."""
+        pipes, bounds, data = run.pipes, run.bounds, run.data
+        ends = {run.handle: "gone", self.supervisor: "abandoned"}
+        deadline = run.started + bounds.wall_s
+        check = run.started + FIRST_CHECK_S
+        poll = select.poll()
+        for descriptor in pipes:
+            poll.register(descriptor, select.POLLIN)
+        poll.register(run.handle, select.POLLIN)
+        poll.register(self.supervisor, 0)
+        end = None
+        while end is None:
+            now = monotonic()
+            if now >= deadline:
+                end = "wall"
+                break
+            if now >= check:
+                end, pause = self.check(run)
+                check = monotonic() + pause
+                continue
+            for descriptor, event in poll.poll((min(deadline, check) - now) * 1000):
+                if descriptor in ends:
+                    end = ends[descriptor]
+                    continue
+                stream = pipes.index(descriptor)
+                if not (event & select.POLLIN and take(run, stream)):
+                    poll.unregister(descriptor)
+                # A program that fails says how instead, and its process ends.
+                if stream == CONTROL and data[CONTROL].endswith(ANNOUNCEMENT):
+                    check = 0.0
+                    end = "proved" if self.waits_at_end(run, LOOKS) else end
+                elif len(data[stream]) > bounds.output:
+                    end = "output"
+        drain(run)
+        if end in ("proved", "gone") and max(len(data[OUT]), len(data[ERR])) > bounds.output:
+            end = "output"
+        run.end = end
+
+    def waits_at_end(self, run, looks=1):
+        """Tell whether the process waits, or comes to wait, where only a finished program waits.
+
+        Args:
+            run: the program.
+            looks: how often to look.
+        """
+        try:
+            descriptor = os.open(f"/proc/{run.pid}/syscall", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            for look in range(looks):
+                if look < YIELDING_LOOKS:
+                    sched_yield()
+                else:
+                    sleep(LOOK_S)
+                try:
+                    words = pread(descriptor, 256, 0).split()
+                except OSError:
+                    return False
+                if len(words) != 9:
+                    continue  # it runs
+                # System call, stack pointer, program counter.
+                run.place = b" ".join((words[0], words[-2], words[-1]))
+                if self.ends is None:
+                    if words[0] in PAUSES and run.data[CONTROL]:
+                        return True
+                elif run.place in self.ends:
+                    return True
+        finally:
+            close(descriptor)
+        return False
+
+    def check(self, run):
+        """Check the memory and time of all processes, and whether the end went unannounced.
+
+        Returns:
+            how the program ended, or None; and seconds until the next check.
+        """
+        if not run.slow:
+            run.slow = True
+            self.flush()
+            shield_from(run.pid)
+        bounds = run.bounds
+        left = bounds.cpu_s - cpu_seconds(run.pid)
+        if left <= 0:
+            return "cpu", 0.0
+        pause = ANNOUNCED_CHECK_S if run.data[CONTROL] else max(min(CHECK_S, left), SOONEST_CHECK_S)
+        total = resident_kb(run.pid, self.inherited_kb)
+        if total > bounds.memory_kb:
+            total = proportional_kb(run.pid)
+        run.peak_kb = max(run.peak_kb, total)
+        if total > bounds.memory_kb:
+            return "memory", 0.0
+        return ("proved" if self.waits_at_end(run) else None), pause
+
+    def finish(self, run):
+        """End the program's processes and remove its files."""
+        for descriptor in run.pipes:
+            close(descriptor)
+        close(run.handle)
+        kill(run.pid, signal.SIGKILL)  # waited for below, so it is still there
+        run.status, run.cpu_s, peak_kb = wait_for(run.pid)
+        run.peak_kb = max(run.peak_kb, peak_kb)
+        self.reap()
+        run.wall_s = monotonic() - run.started
+        if run.end == "abandoned":
+            os._exit(0)
+        for directory in self.scratch:
+            directory.empty()
+        self.finished.append(run)
+        self.waiting += len(run.data[OUT]) + len(run.data[ERR])
+        may_be_memory = run.end == "gone" and os.WIFSIGNALED(run.status)
+        if may_be_memory or self.waiting > MOST_WAITING:
+            self.flush()
+
+    def reap(self):
+        """Kill and collect everything that a program has left, until the kernel says that there are no children."""
+        while (collected := wait_for_any(os.WNOHANG)) >= 0:
+            if collected:
+                continue
+            if self.is_first:
+                with contextlib.suppress(ProcessLookupError):
+                    kill(-1, signal.SIGKILL)
+            else:
+                kill_descendants()
+            wait_for_any(0)
+
+    def flush(self):
+        """Send what is known of the programs that have ended."""
+        if self.finished:
+            finished, self.finished, self.waiting = self.finished, [], 0
+            self.send(finished)
+
+    def calibrate(self):
+        """Learn from harmless programs where a program that has ended waits.
+
+        The C library's ``pause`` makes its system call from another place once a process has had threads.
+
+        Raises:
+            RuntimeError: the kernel does not say where a process waits.
+        """
+        seen = []
+        for source in CALIBRATION:
+            job = {"source": source, "stdin": "", "apart": False, "limits": CALIBRATION_LIMITS}
+            self.run([job], seen.extend)
+        if any(run.end != "proved" for run in seen):
+            raise RuntimeError("cannot see where a process waits (/proc/<pid>/syscall)")
+        self.ends = frozenset(run.place for run in seen)
+        self.inherited_kb = anonymous_kb(os.getpid())
+
+
+def take(run, stream):
+    """Read what is in a pipe, keeping one byte more than the limit; return whether its other end may still be open."""
+    try:
+        piece = read(run.pipes[stream], READ_BYTES)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    data = run.data[stream]
+    data += piece[: max(0, run.bounds.output + 1 - len(data))]
+    return bool(piece)
+
+
+def drain(run):
+    """Read what is still in the pipes, without waiting, up to the limit of output."""
+    for stream in (OUT, ERR, CONTROL):
+        length = -1
+        while len(run.data[stream]) > length:
+            length = len(run.data[stream])
+            take(run, stream)
+
+
+def input_file(text):
+    """Return a file descriptor that reads `text`."""
+    descriptor = os.memfd_create("stdin")
+    with open(descriptor, "wb", closefd=False) as handle:
+        handle.write(text.encode("utf-8", "surrogatepass"))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

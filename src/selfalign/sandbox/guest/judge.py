@@ -1,0 +1,83 @@
+"""From what was observed of a program to its verdict."""
+
+import json
+import os
+import signal
+
+KINDS = ("syntax", "exit", "memory", "assertion", "exception")
+ERROR_CHARACTERS = 200
+
+
+def verdict_of(run):
+    """Return the verdict as the supervisor expects it.
+
+    Args:
+        run: a finished `fork_loop.Run`.
+    """
+    status, error, exit_code = judge(run)
+    out, err, _ = run.data
+    return {
+        "key": run.job["key"],
+        "status": status,
+        "error": error,
+        "stdout": text(out[: run.bounds.output]),
+        "stderr": text(err[: run.bounds.output]),
+        "wall_s": round(run.wall_s, 4),
+        "cpu_s": round(run.cpu_s, 4),
+        "peak_memory_mb": round(run.peak_kb / 1024, 1),
+        "exit_code": exit_code,
+    }
+
+
+def judge(run):
+    """Return status, error and exit code of a finished `fork_loop.Run`."""
+    if run.end == "proved":
+        return "passed", None, 0
+    if run.end in ("wall", "cpu"):
+        return "timeout", run.end, None
+    if run.end in ("memory", "output"):
+        return run.end, None, None
+    if os.WIFSIGNALED(run.status):
+        return judge_signal(os.WTERMSIG(run.status), run)
+    exit_code = os.WEXITSTATUS(run.status)
+    report = read_report(text(run.data[2]))
+    if report is None or report["kind"] == "exit":
+        return "early_exit", f"exit {exit_code}", exit_code
+    return report["kind"], report["error"], None
+
+
+def judge_signal(number, run):
+    """Return the verdict on a program whose process a signal ended.
+
+    Args:
+        number: the signal's.
+        run: the finished `fork_loop.Run`.
+    """
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    if number == signal.SIGXCPU or (number == signal.SIGKILL and run.cpu_s >= run.job["limits"]["cpu_s"]):
+        return "timeout", "cpu", None
+    if number == signal.SIGSYS:
+        return "forbidden", name, None
+    return "early_exit", name, None
+
+
+def read_report(message):
+    """Return what the program reported about its failure, or None if the message has another form.
+
+    Args:
+        message: text that the program wrote to the control pipe (see `program.report`).
+    """
+    try:
+        report = json.loads(message.split("\n", 1)[0])
+    except ValueError:
+        return None
+    if not isinstance(report, dict) or report.get("kind") not in KINDS:
+        return None
+    if not isinstance(report.get("error"), str):
+        return None
+    return {"kind": report["kind"], "error": report["error"][:ERROR_CHARACTERS]}
+
+
+def text(data):
+    """Return the text of bytes that a program wrote; what is not UTF-8 becomes lone surrogates."""
+    return data.decode("utf-8", "surrogateescape")

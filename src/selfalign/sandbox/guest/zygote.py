@@ -1,0 +1,140 @@
+"""The first process of a slot: an interpreter with its modules loaded, which forks once per program.
+
+This file prepares it; then `serve` reads jobs from standard input and writes verdicts to standard output, each a line
+of JSON. The zygote is started inside the sandbox with this directory as the first entry of the module path, which it
+removes. Its one argument is a JSON object:
+
+- ``uid``: user to become if it is root, or null;
+- ``filter``: the system call filter, hexadecimal;
+- ``writable``: directories where programs can write; the first is the working directory;
+- ``warm``: pieces of Python to run beforehand.
+"""
+
+# ruff: noqa: PTH100, PTH120, PTH123, PTH208
+
+import contextlib
+import gc
+import io
+import json
+import linecache
+import os
+import random
+import site
+import sys
+import traceback
+
+from kernel import (  # pyright: ignore[reportMissingImports]
+    PR_SET_DUMPABLE,
+    PR_SET_NO_NEW_PRIVS,
+    become_user,
+    install_filter,
+    prctl,
+)
+from serve import serve  # pyright: ignore[reportMissingImports]
+
+# The modules of this directory: programs are not to find them loaded.
+MODULES = ("kernel", "processes", "program", "fork_loop", "judge", "serve")
+
+FAILING = """\
+class A:
+    def f(self, *a, **k):
+        return [x for x in a if x]
+
+assert A().f(1)[0] + 1 == 3, "no"
+"""
+
+
+def as_if_with_site():
+    """Add what a start with `site` adds: built-in functions, and the packages where PYTHONPATH names none.
+
+    It would also run what packages install for every start, which loads libraries that every fork would copy.
+    """
+    if "PYTHONPATH" not in os.environ:
+        sys.path += site.getsitepackages()
+    site.setquit()
+    site.setcopyright()
+    site.sethelper()
+
+
+def warm(pieces):
+    """Load what programs commonly need: modules, the compiler, and what prints a traceback.
+
+    Args:
+        pieces: Python to run, such as imports; a piece that fails is ignored.
+    """
+    for piece in pieces:
+        with contextlib.suppress(Exception):
+            exec(piece, {"__name__": "warm"})
+    try:
+        exec(compile(FAILING, "<warm>", "exec"), {"__name__": "warm"})
+    except AssertionError as error:
+        # With the lines of the source, `traceback` imports `ast`, which takes longer than ten programs.
+        lines = FAILING.splitlines(keepends=True)
+        linecache.cache["<warm>"] = (len(FAILING), None, lines, "<warm>")  # pyright: ignore[reportArgumentType]
+        traceback.print_exception(error, file=io.StringIO())
+        del linecache.cache["<warm>"]
+
+
+def guest():
+    """Return the texts of this directory's files by name, which the supervisor compares with its own."""
+    home = os.path.dirname(os.path.abspath(__file__))
+    texts = {}
+    for name in sorted(os.listdir(home)):
+        if name.endswith(".py"):
+            with open(f"{home}/{name}", encoding="utf-8") as handle:
+                texts[name] = handle.read()
+    return texts
+
+
+def facts():
+    """Return the privileges of this process, for the self-test and for messages."""
+    status = {}
+    with open("/proc/self/status") as handle:
+        for line in handle:
+            name, _, value = line.partition(":")
+            status[name] = value.strip()
+    return {
+        "python": sys.version.split()[0],
+        "pid": os.getpid(),
+        "uid": os.getuid(),
+        "capabilities": status["CapEff"],
+        "no_new_privileges": status["NoNewPrivs"],
+        "seccomp": status["Seccomp"],
+    }
+
+
+def main():
+    """Prepare, and serve programs until the supervisor goes away."""
+    settings = json.loads(sys.argv[1])
+    # It made the linker resolve all functions at the start, instead of at their first call and in every fork anew.
+    os.environ.pop("LD_BIND_NOW", None)
+    incoming, outgoing = (os.dup(0), os.dup(1))
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.umask(0o022)
+    # Read while this user can: the next may not.
+    texts = guest()
+    sys.path.pop(0)
+    for name in MODULES:
+        del sys.modules[name]
+    if settings["uid"] is not None and os.getuid() == 0:
+        become_user(settings["uid"])
+    os.chdir(settings["writable"][0])
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    prctl(PR_SET_DUMPABLE, 0)
+    as_if_with_site()
+    warm(settings["warm"])
+    if settings["filter"]:
+        install_filter(bytes.fromhex(settings["filter"]))
+    greeting = {"ready": True, "guest": texts, **facts()}
+    # As every program is to find it.
+    random.seed(0)
+    sys.argv = ["program.py"]
+    gc.collect()
+    gc.freeze()
+    serve(incoming, outgoing, settings["writable"], greeting)
+
+
+if __name__ == "__main__":
+    main()
