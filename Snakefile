@@ -71,6 +71,7 @@ if workflow.is_main_process:
 onstart:
     try:
         check_push(workflow.dag_settings.targets)
+        check_verdicts()
         hold_lock(".snakemake/selfalign/lock")
         UNMADE.expect(lasting_outputs(workflow.dag.needrun_jobs()))
     except SelfalignError as error:

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from _job import job
 
 with job(snakemake):
@@ -17,7 +15,7 @@ with job(snakemake):
         dropped=snakemake.output.dropped,
         runtime=settings.runtime,
         image=settings.image,
-        cache=Path(snakemake.config["paths"]["journal"]).with_name("verdicts.sqlite"),
+        cache=snakemake.config["paths"]["verdicts"] or None,
         workers=snakemake.threads,
         limits=Limits(**settings.limits.model_dump()),
         faithful=settings.faithful,

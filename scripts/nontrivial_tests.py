@@ -1,5 +1,3 @@
-from pathlib import Path
-
 from _job import job, whole_config
 
 with job(snakemake):
@@ -16,6 +14,6 @@ with job(snakemake):
         image=config.execution.image,
         workers=snakemake.threads,
         limits=Limits(**snakemake.params.limits),
-        cache=Path(config.paths.journal).with_name("verdicts.sqlite"),
+        cache=config.paths.verdicts or None,
     )
     write_json(snakemake.output.counts, counts.to_json())

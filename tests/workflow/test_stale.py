@@ -170,6 +170,7 @@ OUTSIDE = {
     "run": "another run is another directory",
     "paths.results": "another directory",
     "paths.journal": "where completions are kept, not what they are",
+    "paths.verdicts": "where verdicts are kept, not what they are",
     "paths.downloads": "another directory",
     "model.source": "with model.path: the sources exclude each other",
     "model.id": "as model.source",

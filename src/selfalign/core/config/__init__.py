@@ -40,6 +40,11 @@ class PathsConfig(Section):
         default="results/journal",
         description="Completions bought so far; kept across runs, shards and failures.",
     )
+    verdicts: PathText = Field(
+        default="results/verdicts.sqlite",
+        description="Verdicts of programs that were run, kept across runs and shards; on a local disk: a network file "
+        "system is refused. Empty: keep none.",
+    )
     downloads: PathText = Field(
         default="resources", description="Pinned downloads (package archives, models), shared by all runs."
     )
