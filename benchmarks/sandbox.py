@@ -36,7 +36,7 @@ from sandbox_ways import PROGRAM
 
 from selfalign.core.errors import SelfalignError
 from selfalign.sandbox import Program, open_pool
-from selfalign.sandbox.engines import Docker
+from selfalign.sandbox.engines import ContainerEngine
 
 WAYS = Path(__file__).with_name("sandbox_ways.py")
 CORES = os.cpu_count() or 1
@@ -120,7 +120,7 @@ def main() -> None:
     rounds = [all_ways(count)]
     figures: dict[str, Any] = {}
     try:
-        image = Docker(given.image).image().rpartition("@")[0]
+        image = ContainerEngine("docker", given.image).image().rpartition("@")[0]
         figures["docker_run"] = timed(lambda number: docker_run(image, number), count // 50)
     except SelfalignError as error:
         figures["docker_run"] = {"not run": str(error)}

@@ -111,6 +111,29 @@ def podman_settings(directory: Path, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("CONTAINERS_STORAGE_CONF", str(directory / "storage.conf"))
 
 
+@contextlib.contextmanager
+def podman_service(directory: Path) -> Iterator[str]:
+    """Start Podman's service, which answers Docker's API; yield its address."""
+    address = f"unix://{directory}/podman.sock"
+    with (directory / "log").open("w") as log:
+        service = subprocess.Popen(
+            ["podman", "system", "service", "--time", "0", address],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        until = time.monotonic() + 60
+        while not (directory / "podman.sock").exists():
+            assert service.poll() is None, (directory / "log").read_text()[-2000:]
+            assert time.monotonic() < until, "podman's service does not answer"
+            time.sleep(0.1)
+        yield address
+    finally:
+        service.terminate()
+        service.wait(30)
+
+
 def podman_close(directory: Path) -> None:
     """Remove containers, images and mounts."""
     run("podman", "system", "reset", "--force")

@@ -10,7 +10,7 @@ from tests.vectors import VECTORS
 from selfalign.core.errors import InfrastructureError
 from selfalign.execute.filter import execute_file
 from selfalign.sandbox import Limits, Program, open_pool
-from selfalign.sandbox.engines import Apptainer, Docker, Podman
+from selfalign.sandbox.engines import Apptainer, ContainerEngine
 from selfalign.sandbox.runtimes import RUNTIMES, find_runtime
 from selfalign.sandbox.selftest import self_test
 
@@ -44,7 +44,10 @@ def podman(docker, tmp_path_factory):  # noqa: ARG001 - Docker has the image
         archive = directory / "image.tar"
         engine.run(engine.DOCKER, "save", "-o", str(archive), engine.IMAGE)
         engine.run("podman", "load", "-q", "-i", str(archive))
-        yield
+        with engine.podman_service(directory) as address:
+            patch.setenv("CONTAINER_HOST", address)
+            yield
+        patch.delenv("CONTAINER_HOST")
         engine.podman_close(directory)
 
 
@@ -74,7 +77,7 @@ def check_hostile(runtime: str) -> None:
 
 @pytest.mark.usefixtures("docker")
 def test_docker_passes_its_self_test():
-    assert [check for check in self_test(Docker(engine.IMAGE)) if check.problem] == []
+    assert [check for check in self_test(ContainerEngine("docker", engine.IMAGE)) if check.problem] == []
 
 
 @pytest.mark.usefixtures("docker")
@@ -112,8 +115,8 @@ def check_golden(runtime: str, out: Path) -> None:
 
 @pytest.mark.usefixtures("docker")
 def test_an_image_that_is_not_there_is_said():
-    with pytest.raises(InfrastructureError, match="no image 'nobody/has:this'"):
-        Docker("nobody/has:this").image()
+    with pytest.raises(InfrastructureError, match="Docker has no image 'nobody/has:this'"):
+        ContainerEngine("docker", "nobody/has:this").image()
 
 
 @pytest.mark.usefixtures("docker")
@@ -129,7 +132,7 @@ def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(tmp_path):
 
 @pytest.mark.usefixtures("podman")
 def test_podman_passes_its_self_test_and_judges_the_hostile_programs():
-    assert [check for check in self_test(Podman(engine.IMAGE)) if check.problem] == []
+    assert [check for check in self_test(ContainerEngine("podman", engine.IMAGE)) if check.problem] == []
     check_hostile("podman")
     assert engine.run("podman", "ps", "-aq") == ""
 
@@ -140,6 +143,26 @@ def test_apptainer_without_the_command_is_refused(monkeypatch):
         Apptainer().image()
 
 
+@pytest.mark.usefixtures("podman")
 def test_podman_without_the_image_is_refused():
-    with pytest.raises(InfrastructureError, match="podman"):
-        Podman("nobody/has:this").image()
+    with pytest.raises(InfrastructureError, match="Podman has no image 'nobody/has:this'"):
+        ContainerEngine("podman", "nobody/has:this").image()
+
+
+@pytest.mark.parametrize("name", ["docker", "gvisor", "podman"])
+def test_an_engine_that_does_not_answer_is_one_line(name, tmp_path, monkeypatch):
+    for variable in ("DOCKER_HOST", "CONTAINER_HOST"):
+        monkeypatch.setenv(variable, f"unix://{tmp_path}/none.sock")
+    with pytest.raises(InfrastructureError, match="engine answers; start") as raised:
+        ContainerEngine(name).image()
+    assert "\n" not in str(raised.value)
+    assert ("podman system service" in str(raised.value)) == (name == "podman")
+
+
+def test_podman_is_looked_for_where_its_service_listens(monkeypatch):
+    monkeypatch.delenv("CONTAINER_HOST", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 1000)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    assert ContainerEngine("podman")._address() == "unix:///run/user/1000/podman/podman.sock"
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    assert ContainerEngine("podman")._address() == "unix:///run/podman/podman.sock"

@@ -1,8 +1,8 @@
-"""Bytes between our standard streams and a container's, through the ``docker`` SDK.
+"""A process that starts a container, relays its standard streams, and removes it when it ends itself.
 
-``python -m selfalign.sandbox.bridge run CONTAINER`` (the SDK's arguments as JSON) creates and starts a container
-and ends it when standard input closes: so also when whoever started us is killed. ``... remove NAME`` makes
-sure that it is gone.
+``python -m selfalign.sandbox.bridge run ADDRESS CONTAINER`` creates and starts a container (the ``docker`` SDK's
+arguments as JSON) and removes it when standard input closes, which also happens when the supervisor is killed.
+``... remove ADDRESS NAME`` removes it if it is still there.
 """
 
 from __future__ import annotations
@@ -14,32 +14,43 @@ import selectors
 import socket
 import struct
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from selfalign.sandbox.engines import connect
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 HEADER = struct.Struct(">BxxxL")  # Engine API, "attach to a container", stream format
 STDERR = 2
+READ_BYTES = 1 << 16
 
 
-def run(arguments: dict) -> int:
-    """Create, start and serve a container; return the exit status for our own end."""
-    import docker
+def run(client: DockerClient, arguments: dict[str, Any]) -> None:
+    """Create and start a container and relay its streams until either side ends.
+
+    Args:
+        client: of the engine.
+        arguments: of ``client.containers.create``.
+    """
     from docker.errors import APIError
 
-    client = docker.from_env()
     container = client.containers.create(**arguments)
     try:
-        attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        attached: Any = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         container.start()
-        connection: Any = attached
-        relay(getattr(connection, "_sock", connection))
+        relay(getattr(attached, "_sock", attached))
     finally:
         with contextlib.suppress(APIError):
             container.remove(force=True)
-    return 0
 
 
 def relay(connection: socket.socket) -> None:
-    """Pass bytes both ways until either side is at its end."""
+    """Pass bytes both ways until either side is at its end.
+
+    Args:
+        connection: attached to the container.
+    """
     buffer = bytearray()
     connection.setblocking(True)
     with selectors.DefaultSelector() as selector:
@@ -47,18 +58,22 @@ def relay(connection: socket.socket) -> None:
         selector.register(connection, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
-                piece = os.read(0, 1 << 16) if key.fd == 0 else connection.recv(1 << 16)
+                piece = os.read(0, READ_BYTES) if key.fd == 0 else connection.recv(READ_BYTES)
                 if not piece:
                     return
                 if key.fd == 0:
                     connection.sendall(piece)
                 else:
                     buffer += piece
-                    pass_on(buffer)
+                    write_frames(buffer)
 
 
-def pass_on(buffer: bytearray) -> None:
-    """Write the whole frames of `buffer` to our standard streams, and leave the rest in it."""
+def write_frames(buffer: bytearray) -> None:
+    """Write the whole frames of a buffer to our standard streams, and leave the rest in it.
+
+    Args:
+        buffer: bytes from the container, in the engine's stream format.
+    """
     while len(buffer) >= HEADER.size:
         stream, length = HEADER.unpack_from(buffer)
         if len(buffer) < HEADER.size + length:
@@ -69,24 +84,32 @@ def pass_on(buffer: bytearray) -> None:
         del buffer[: HEADER.size + length]
 
 
-def remove(name: str) -> int:
-    """Remove the container if it is there."""
-    import docker
+def remove(client: DockerClient, name: str) -> None:
+    """Remove a container if it is there.
+
+    Args:
+        client: of the engine.
+        name: the container's.
+    """
     from docker.errors import APIError
 
     with contextlib.suppress(APIError):
-        docker.from_env().containers.get(name).remove(force=True)
-    return 0
+        client.containers.get(name).remove(force=True)
 
 
 def main() -> int:
     """Do what the command line says."""
-    command, argument = sys.argv[1:]
+    command, address, argument = sys.argv[1:]
     try:
-        return run(json.loads(argument)) if command == "run" else remove(argument)
+        client = connect(address)
+        if command == "run":
+            run(client, json.loads(argument))
+        else:
+            remove(client, argument)
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.cgroups import join_groups, make_groups
-from selfalign.sandbox.interpreter import interpreter_image
 from selfalign.sandbox.launch import (
     GUEST,
     Launch,
     fresh_uid,
+    interpreter_image,
     slot_memory_mb,
     slot_processes,
     zygote_settings,

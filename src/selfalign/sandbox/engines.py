@@ -1,7 +1,7 @@
-"""Container engines: Docker (and gVisor under it), Podman, Apptainer. One container is one slot.
+"""Container engines: Docker, gVisor under Docker, Podman; and Apptainer. One container is one slot.
 
-The image is built from containers/sandbox; it carries the inside of a slot, and a slot whose inside is not the one
-of this installation is refused when it starts.
+The image is built from containers/sandbox and carries the files of :mod:`selfalign.sandbox.guest`; a slot whose files
+are not those of this installation is refused when it starts.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.launch import Launch, fresh_uid, slot_memory_mb, slot_processes, zygote_settings
 from selfalign.sandbox.types import Limits
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 DEFAULT_IMAGE = "selfalign-sandbox:full"
 SCRATCH = {"/tmp": "rw,nosuid,nodev,size=64m,mode=1777", "/dev/shm": "rw,nosuid,nodev,size=16m,mode=1777"}
@@ -35,60 +38,60 @@ ENVIRONMENT = {
     "PYTHONHASHSEED": "0",
 }
 # What a client of an engine needs of our environment; the programs see none of it.
-CLIENT = (
-    *("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "HOME", "PATH", "XDG_RUNTIME_DIR"),
-    *("CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF", "CONTAINERS_REGISTRIES_CONF", "TMPDIR"),
-)
+CLIENT = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR")
 QUERY_S = 60
+NOBODY = 65534
 
 
-def client_environment() -> dict[str, str]:
-    """Return the environment of an engine's client."""
-    return {name: os.environ[name] for name in CLIENT if name in os.environ}
+class ContainerEngine:
+    """Docker, gVisor or Podman, through the ``docker`` SDK.
 
-
-class Docker:
-    """Docker's engine, or Podman's socket, through the ``docker`` SDK.
+    Docker is found as its own client finds it (``DOCKER_HOST``, the current context). Podman answers the same API on a
+    socket: ``CONTAINER_HOST``, else the one that its service has for this user.
 
     Args:
+        name: ``docker``, ``gvisor`` (Docker with the runtime ``runsc``) or ``podman``.
         image: reference of the image; empty for the default.
-        oci_runtime: the engine's runtime, ``runsc`` for gVisor; empty for the engine's default.
     """
 
     isolates = True
 
-    def __init__(self, image: str = "", oci_runtime: str = "") -> None:
-        self.name = "gvisor" if oci_runtime == "runsc" else "docker"
+    def __init__(self, name: str, image: str = "") -> None:
+        self.name = name
+        self._title = "Podman" if name == "podman" else "Docker"
         self._image = image or DEFAULT_IMAGE
-        self._oci_runtime = oci_runtime
 
     def image(self) -> str:
         """Return the image's reference and digest.
 
         Raises:
-            InfrastructureError: there is no engine, or it does not have the image.
+            InfrastructureError: no engine answers, or it does not have the image.
         """
-        import docker
-        from docker.errors import DockerException, ImageNotFound
+        from docker.errors import ImageNotFound
 
-        try:
-            client = docker.from_env(timeout=QUERY_S)
+        with self._client() as client:
             try:
                 return f"{self._image}@{client.images.get(self._image).id}"
-            finally:
-                client.close()
-        except ImageNotFound:
-            raise InfrastructureError(
-                f"docker has no image {self._image!r}; containers/sandbox/README.md says how to build it"
-            ) from None
-        except DockerException as error:
-            raise InfrastructureError(
-                f"no Docker engine answers; start it, or take another runtime (auto chooses one): {error}"
-            ) from None
+            except ImageNotFound:
+                raise InfrastructureError(
+                    f"{self._title} has no image {self._image!r}; containers/sandbox/README.md says how to build it"
+                ) from None
 
     def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
-        """Return how to start one slot: a container, and a process of ours that passes bytes to and from it."""
-        uid, name, memory = fresh_uid(), _fresh_name(), f"{slot_memory_mb(most)}m"
+        """Return how to start one slot: a process of ours that starts a container and relays its streams.
+
+        Args:
+            most: limits of the largest program that the slot will run.
+            warm: pieces of Python run before the first program, besides the usual imports.
+
+        Raises:
+            InfrastructureError: no engine answers.
+        """
+        with self._client() as client:
+            facts = client.info()
+        rootless = any("rootless" in option for option in facts.get("SecurityOptions") or ())
+        user = NOBODY if rootless else fresh_uid()
+        name = f"selfalign-{secrets.token_hex(8)}"
         container: dict[str, Any] = {
             "image": self._image,
             "command": [zygote_settings(uid=None, writable=WRITABLE, warm=warm)],
@@ -98,70 +101,90 @@ class Docker:
             "environment": ENVIRONMENT,
             "hostname": "sandbox",
             "ipc_mode": "private",
-            "mem_limit": memory,
-            "memswap_limit": memory,
+            "log_config": {"type": "none"},
             "network_mode": "none",
-            "pids_limit": slot_processes(most),
             "read_only": True,
             "security_opt": ["no-new-privileges"],
             "stdin_open": True,
             "tmpfs": SCRATCH,
-            "user": f"{uid}:{uid}",
+            "user": f"{user}:{user}",
             "working_dir": "/tmp",
         }
-        if self._oci_runtime:
-            container["runtime"] = self._oci_runtime
+        if self.name == "gvisor":
+            container["runtime"] = "runsc"
+        # Rootless Podman fails where control groups are not delegated to the user; the zygote's own limits hold anyway.
+        if not (rootless and self.name == "podman"):
+            memory = f"{slot_memory_mb(most)}m"
+            container |= {"mem_limit": memory, "memswap_limit": memory, "pids_limit": slot_processes(most)}
         bridge = [sys.executable, "-m", "selfalign.sandbox.bridge"]
+        address = self._address()
         return Launch(
-            [*bridge, "run", json.dumps(container)], client_environment(), ends=[[*bridge, "remove", name]]
+            [*bridge, "run", address, json.dumps(container)],
+            {variable: os.environ[variable] for variable in CLIENT if variable in os.environ},
+            ends=[[*bridge, "remove", address, name]],
         )
 
-
-class Podman:
-    """Podman's command, rootful or rootless."""
-
-    name = "podman"
-    isolates = True
-
-    def __init__(self, image: str = "") -> None:
-        self._image = image or DEFAULT_IMAGE
-
-    def image(self) -> str:
-        """Return the image's reference and digest.
+    @contextmanager
+    def _client(self) -> Iterator[DockerClient]:
+        """Connect to the engine.
 
         Raises:
-            InfrastructureError: there is no Podman, or it does not have the image.
+            InfrastructureError: it does not answer.
         """
-        identity = _query(["podman", "image", "inspect", "--format", "{{.Id}}", self._image], "podman")
-        return f"{self._image}@sha256:{identity.removeprefix('sha256:')}"
+        from docker.errors import DockerException
 
-    def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
-        """Return how to start one slot."""
-        name = _fresh_name()
-        command = ["podman", "run", "--rm", "--interactive", "--name", name, "--hostname", "sandbox"]
-        command += ["--network", "none", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "ALL"]
-        command += ["--security-opt", "no-new-privileges", "--workdir", "/tmp", "--log-driver", "none"]
-        if os.getuid() == 0:
-            uid, memory = fresh_uid(), f"{slot_memory_mb(most)}m"
-            command += ["--user", f"{uid}:{uid}", "--pids-limit", str(slot_processes(most))]
-            command += ["--memory", memory, "--memory-swap", memory]
-        else:
-            # Without delegated cgroups Podman cannot limit them; the limits of the zygote hold all the same.
-            command += ["--user", "65534:65534"]
-        for place, options in SCRATCH.items():
-            command += ["--tmpfs", f"{place}:{options}"]
-        for variable, value in ENVIRONMENT.items():
-            command += ["--env", f"{variable}={value}"]
-        settings = zygote_settings(uid=None, writable=WRITABLE, warm=warm)
-        return Launch(
-            [*command, self._image, settings],
-            client_environment(),
-            ends=[["podman", "rm", "--force", "--ignore", name]],
+        address = self._address()
+        try:
+            client = connect(address)
+            try:
+                yield client
+            finally:
+                client.close()
+        except DockerException as error:
+            if self.name == "podman":
+                help = f"start its service: `podman system service --time 0 {address}`, or systemd's podman.socket"
+            else:
+                help = "start it"
+            raise InfrastructureError(
+                f"no {self._title} engine answers; {help}, or take another runtime (auto chooses one): {error}"
+            ) from None
+
+    def _address(self) -> str:
+        """Return the engine's address, empty to find it as Docker's client does."""
+        if self.name != "podman":
+            return ""
+        if address := os.environ.get("CONTAINER_HOST"):
+            return address
+        directory = (
+            "/run" if os.getuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
         )
+        return f"unix://{directory}/podman/podman.sock"
+
+
+def connect(address: str) -> DockerClient:
+    """Return a client of an engine.
+
+    Args:
+        address: of its API; empty to find it as Docker's client does.
+
+    Raises:
+        docker.errors.DockerException: it does not answer.
+    """
+    import docker
+
+    return (
+        docker.DockerClient(base_url=address, timeout=QUERY_S)
+        if address
+        else docker.from_env(timeout=QUERY_S)
+    )
 
 
 class Apptainer:
-    """Apptainer (or Singularity), as on clusters, with a ``.sif`` file."""
+    """Apptainer (or Singularity), as on clusters, with a ``.sif`` file.
+
+    Args:
+        image: the file; empty for ``selfalign-sandbox.sif`` in the working directory.
+    """
 
     name = "apptainer"
     isolates = True
@@ -185,30 +208,18 @@ class Apptainer:
             return f"{self._image.name}@sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
 
     def launch(self, _most: Limits, /, warm: Sequence[str] = ()) -> Launch:
-        """Return how to start one slot. ``--containall`` gives it a PID name space and a /tmp of its own."""
+        """Return how to start one slot. ``--containall`` gives it a PID name space and a /tmp of its own.
+
+        Args:
+            _most: not used: Apptainer has no limits for the whole slot that an ordinary user may set.
+            warm: pieces of Python run before the first program, besides the usual imports.
+        """
         command = ["apptainer", "exec", "--containall", "--cleanenv", "--no-home", "--no-init", "--net"]
         command += ["--network", "none", "--no-privs", "--drop-caps", "all", "--pwd", "/tmp"]
         for variable, value in ENVIRONMENT.items():
             command += ["--env", f"{variable}={value}"]
         settings = zygote_settings(uid=None, writable=["/tmp", "/dev/shm"], warm=warm)
-        program = ["python3", "-sS", "/opt/slot/zygote.py", settings]
-        return Launch([*command, str(self._image), *program], client_environment())
-
-
-def _fresh_name() -> str:
-    return f"selfalign-{secrets.token_hex(8)}"
-
-
-def _query(command: list[str], program: str) -> str:
-    if shutil.which(program) is None:
-        raise InfrastructureError(
-            f"there is no command {program}; install it, or take another runtime (auto chooses one)"
+        command += [str(self._image), "python3", "-sS", "/opt/slot/zygote.py", settings]
+        return Launch(
+            command, {variable: os.environ[variable] for variable in CLIENT if variable in os.environ}
         )
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=QUERY_S)
-    except subprocess.TimeoutExpired:
-        raise InfrastructureError(f"{program} did not answer in {QUERY_S} s") from None
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise InfrastructureError(f"{program}: {last[0]}")
-    return done.stdout.strip()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import platform
 import secrets
+import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -92,6 +95,15 @@ def slot_memory_mb(most: Limits) -> int:
 def slot_processes(most: Limits) -> int:
     """Return the processes and threads of a whole slot for programs of at most these limits."""
     return most.processes + SPARE_PROCESSES
+
+
+@cache
+def interpreter_image() -> str:
+    """Return what programs see as their system where there is no image: a digest of our interpreter and its packages."""
+    # The directory's name is NAME-VERSION.dist-info; reading the files in it took longer than many a program does.
+    packages = sorted(path.name for path in Path(sysconfig.get_paths()["purelib"]).glob("*.dist-info"))
+    digest = json_sha256([sys.version, platform.machine(), packages])
+    return f"python-{platform.python_version()}@sha256:{digest}"
 
 
 @cache

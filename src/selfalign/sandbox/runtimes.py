@@ -3,26 +3,72 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from functools import cache
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
 
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.sandbox.bare import Bare
 from selfalign.sandbox.bubblewrap import Bubblewrap
-from selfalign.sandbox.engines import Apptainer, Docker, Podman
-from selfalign.sandbox.launch import Runtime
+from selfalign.sandbox.engines import Apptainer, ContainerEngine
+from selfalign.sandbox.launch import GUEST, Launch, Runtime, interpreter_image, zygote_settings
 from selfalign.sandbox.selftest import self_test
+from selfalign.sandbox.types import Limits
 
 logger = logging.getLogger(__name__)
 
+
+class NoIsolation:
+    """The zygote without a sandbox around it: limits, but no isolation.
+
+    For programs that are trusted, or machines that are disposable. Must be asked for by name.
+    """
+
+    name = "none"
+    isolates = False
+
+    def __init__(self) -> None:
+        logger.warning(
+            "runtime 'none': programs are NOT isolated; they run as this user, with its files and network"
+        )
+
+    def image(self) -> str:
+        """Return the digest of the interpreter and its packages."""
+        return interpreter_image()
+
+    def launch(self, _most: Limits, /, warm: Sequence[str] = ()) -> Launch:
+        """Return how to start one slot, with a directory of its own.
+
+        Args:
+            _most: not used: nothing limits the slot as a whole.
+            warm: pieces of Python run before the first program, besides the usual imports.
+        """
+        directory = Path(tempfile.mkdtemp(prefix="selfalign-"))
+        environment = {
+            "HOME": str(directory),
+            "LANG": "C.UTF-8",
+            "LD_BIND_NOW": "1",  # see the zygote
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONPATH": sysconfig.get_paths()["purelib"],
+            "TMPDIR": str(directory),
+        }
+        settings = zygote_settings(uid=None, writable=[str(directory)], warm=warm)
+        return Launch([sys.executable, "-sS", str(GUEST / "zygote.py"), settings], environment, directory)
+
+
 # Each is made with the name of its image, which bubblewrap and none do not have.
 RUNTIMES: dict[str, Callable[[str], Runtime]] = {
-    "gvisor": lambda image: Docker(image, "runsc"),
-    "docker": Docker,
-    "podman": Podman,
+    "gvisor": partial(ContainerEngine, "gvisor"),
+    "docker": partial(ContainerEngine, "docker"),
+    "podman": partial(ContainerEngine, "podman"),
     "apptainer": Apptainer,
     "bubblewrap": lambda _: Bubblewrap(),
-    "none": lambda _: Bare(),
+    "none": lambda _: NoIsolation(),
 }
 # Strongest first: gvisor has a kernel of its own; docker and podman put a memory cap around the whole slot and
 # hide the host's interpreter; apptainer has the image only. `none` is never chosen.

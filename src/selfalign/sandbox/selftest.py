@@ -35,7 +35,7 @@ PROBES = (
     ),
     (
         "cannot write outside its scratch space",
-        "import os\nfor top in ('/', '/usr/lib', '/opt', '/etc', '/dev', '/proc/sys/kernel'):\n"
+        "import os\nfor top in ('/', '/usr/lib', '/opt', '/etc', '/dev', '/proc/sys/kernel', '/run', '/var/tmp'):\n"
         "    try:\n        open(top + '/selfalign-probe', 'w')\n    except OSError:\n        continue\n"
         "    raise AssertionError(top)",
         {"passed"},

@@ -187,7 +187,7 @@ class ForkLoop:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.finished = []
         self.waiting = 0
-        self.send = None
+        self.send = lambda _: None  # set by `run`
 
     def run(self, jobs, send):
         """Run programs.
