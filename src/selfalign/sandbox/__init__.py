@@ -1,4 +1,4 @@
-"""The sandbox: untrusted Python programs run isolated, with honest verdicts.
+"""The sandbox: untrusted Python programs run isolated, with verdicts that they cannot forge.
 
 Threat model. A program is hostile Python (and native code it brings along). Covered: reading or changing
 files of the host, the network, other processes of the host, later programs, the memory and time of the

@@ -31,12 +31,11 @@ SHARED_BYTES = 16 << 20
 
 
 class Bubblewrap:
-    """An empty read-only root with the system's libraries, our interpreter and its packages, in name spaces of its own.
+    """A read-only root with the system's libraries, our interpreter and its packages, in name spaces of its own.
 
-    What bubblewrap lacks, the zygote adds: the system call filter, and the memory and process limits; the slot as a
-    whole is limited by control groups where this user may make them. As
-    root the zygote becomes a user of its own, different for every slot, before it reads the first program;
-    otherwise a user name space has only one.
+    The zygote adds what bubblewrap lacks: the system call filter, and the memory and process limits. The slot as a whole is
+    limited by control groups where this user may make them. As root the zygote becomes a user of its own, different for
+    every slot, before it reads the first program; for other users a user name space has only one.
     """
 
     name = "bubblewrap"
@@ -47,7 +46,15 @@ class Bubblewrap:
         return interpreter_image()
 
     def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
-        """Return how to start one slot."""
+        """Return how to start one slot.
+
+        Args:
+            most: limits of the largest program that the slot will run.
+            warm: pieces of Python run before the first program, besides the usual imports.
+
+        Raises:
+            InfrastructureError: there is no bubblewrap.
+        """
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         command = [find_bwrap(), "--die-with-parent", "--as-pid-1", "--new-session", "--clearenv"]
         command += [
@@ -91,7 +98,7 @@ def environment() -> dict[str, str]:
 
 
 def _root(version: str) -> list[str]:
-    """Return the arguments that make the root: libraries, interpreter, packages and the inside of the slot."""
+    """Return the arguments that make the root: libraries, interpreter, packages and the files of the zygote."""
     interpreter = Path(sys.base_prefix)
     made: list[str] = []
     for directory in ("/opt", PYTHON, f"{PYTHON}/bin", f"{PYTHON}/lib", "/usr", "/usr/share"):

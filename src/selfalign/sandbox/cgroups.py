@@ -53,14 +53,23 @@ def make_groups(memory_mb: int, processes: int) -> list[Path]:
 
 
 def join_groups(groups: Sequence[Path], command: Sequence[str]) -> list[str]:
-    """Return the command that joins the groups and becomes `command`."""
+    """Return a command that joins control groups and then becomes another.
+
+    Args:
+        groups: directories of the groups.
+        command: what to become.
+    """
     if not groups:
         return list(command)
     return ["/bin/sh", "-c", JOIN, "sh", str(len(groups)), *map(str, groups), *command]
 
 
 def remove_groups(groups: Sequence[Path]) -> None:
-    """Kill what is still in the groups, and remove them."""
+    """Kill what is still in control groups, and remove them.
+
+    Args:
+        groups: their directories.
+    """
     for group in groups:
         deadline = time.monotonic() + REMOVE_S
         while group.exists() and time.monotonic() < deadline:
@@ -73,7 +82,11 @@ def remove_groups(groups: Sequence[Path]) -> None:
 
 
 def out_of_memory_kills(groups: Sequence[Path]) -> int:
-    """Return how often the kernel has killed something in the groups because they had no memory left."""
+    """Return how often the kernel has killed something in control groups because they had no memory left.
+
+    Args:
+        groups: their directories.
+    """
     kills = 0
     for group in groups:
         for name in ("memory.events", "memory.oom_control"):
@@ -98,7 +111,13 @@ def unified_parents(mounts: str, membership: str) -> Iterator[Path]:
 
 
 def controller_parents(mounts: str, membership: str, controller: str) -> Iterator[Path]:
-    """Yield where a group of version 1 could be made for a controller, as :func:`unified_parents`."""
+    """Yield where a group of version 1 could be made for a controller: below our own group, then ever higher.
+
+    Args:
+        mounts: what /proc/self/mountinfo says.
+        membership: what /proc/self/cgroup says.
+        controller: name of the controller.
+    """
     place = _mount(mounts, "cgroup", controller)
     for line in membership.splitlines():
         _, controllers, own = line.split(":", 2)

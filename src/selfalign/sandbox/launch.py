@@ -1,4 +1,4 @@
-"""How a slot is started: what every runtime tells the zygote, and the runtimes by name."""
+"""How a slot is started: the interface of runtimes, and what all of them tell the zygote."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from selfalign.sandbox import guest
 from selfalign.sandbox.seccomp import seccomp_filter
 from selfalign.sandbox.types import Limits
 
-# Imported as a package, so that a change of what runs inside makes its users stale (core.fingerprint).
+# Imported as a package, so that a change of any of its files makes the rules that use the sandbox stale (core.fingerprint).
 GUEST = Path(guest.__path__[0])
-# A range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share one:
-# the kernel counts processes by user.
+# User ids of slots: a range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share
+# one, since the kernel counts processes by user.
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000
-# What a slot as a whole may use beyond its largest program: the zygote, scratch space, and what a program can do
-# before it is noticed that it is over its own limits.
+# What a slot as a whole may use beyond its largest program: the zygote, scratch space, and what a program can use
+# before the zygote finds that it is over its own limits.
 SPARE_MEMORY_MB = 512
 SPARE_PROCESSES = 224
-# Imported before the first program: what most generated programs use. Not more: every MiB of the zygote makes each
-# fork dearer (63 modules: 30 MiB and half as much CPU time again a program), and a rare import costs its program only.
+# Imported before the first program: what most generated programs use. Not more: every MiB of the zygote makes each fork
+# slower (63 modules: 30 MiB and 1.5 times the CPU time per program), and a rare import costs its own program only.
 WARM = """
 abc bisect collections.abc copy enum functools io itertools json math operator random re string time typing
 """.split()  # noqa: SIM905
@@ -41,9 +41,9 @@ class Launch:
     Attributes:
         command: what to run.
         environment: all of its environment.
-        directory: made for this slot, and to be removed after it.
-        ends: commands that make sure that the slot is gone.
-        groups: control groups made for this slot, and to be removed after it.
+        directory: made for this slot; removed after it.
+        ends: commands to run after the slot has ended, which remove what may be left of it.
+        groups: control groups made for this slot; removed after it.
     """
 
     command: Sequence[str]
@@ -54,7 +54,12 @@ class Launch:
 
 
 class Runtime(Protocol):
-    """A way to isolate."""
+    """A way to isolate programs.
+
+    Attributes:
+        name: as in the configuration.
+        isolates: whether it isolates at all.
+    """
 
     name: str
     isolates: bool
@@ -77,7 +82,13 @@ class Runtime(Protocol):
 
 
 def zygote_settings(*, uid: int | None, writable: Sequence[str], warm: Sequence[str] = ()) -> str:
-    """Return the zygote's argument."""
+    """Return the zygote's argument.
+
+    Args:
+        uid: user that it is to become if it is root; None: it stays what it is.
+        writable: directories where programs can write; the first is the working directory.
+        warm: pieces of Python run before the first program, besides the usual imports.
+    """
     settings: dict[str, Any] = {
         "uid": uid,
         "filter": seccomp_filter().hex(),
@@ -88,12 +99,20 @@ def zygote_settings(*, uid: int | None, writable: Sequence[str], warm: Sequence[
 
 
 def slot_memory_mb(most: Limits) -> int:
-    """Return the memory of a whole slot for programs of at most these limits, in MiB."""
+    """Return the memory of a whole slot for programs of at most these limits, in MiB.
+
+    Args:
+        most: limits of the largest program.
+    """
     return most.memory_mb + SPARE_MEMORY_MB
 
 
 def slot_processes(most: Limits) -> int:
-    """Return the processes and threads of a whole slot for programs of at most these limits."""
+    """Return the processes and threads of a whole slot for programs of at most these limits.
+
+    Args:
+        most: limits of the largest program.
+    """
     return most.processes + SPARE_PROCESSES
 
 
@@ -108,13 +127,13 @@ def interpreter_image() -> str:
 
 @cache
 def guest_files() -> dict[str, str]:
-    """Return the texts of what runs and judges programs inside a slot, by file name."""
+    """Return the texts of the files of :mod:`selfalign.sandbox.guest`, by name."""
     return {path.name: path.read_text(encoding="utf-8") for path in sorted(GUEST.glob("*.py"))}
 
 
 @cache
 def guest_digest() -> str:
-    """Return a digest of the code that runs and judges programs inside a slot."""
+    """Return a digest of the code that runs and judges programs: part of the key of kept verdicts."""
     return json_sha256(guest_files())
 
 

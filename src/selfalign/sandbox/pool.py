@@ -20,9 +20,9 @@ from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
 
 logger = logging.getLogger(__name__)
 
-# Programs taken ahead of the oldest unfinished one, per slot: enough that a slow one holds up nobody.
+# Programs taken ahead of the oldest unfinished one, per slot, so that the others do not wait for a slow one.
 LOOK_AHEAD = 64
-# Programs a slot is given at once where there are plenty: it goes on to the next without waiting for us.
+# Programs that a slot is given at once where many wait, so that it does not wait for us between two of them.
 BATCH = 16
 
 AnySlot = Slot | RemoteSlot
@@ -39,6 +39,12 @@ class _Task:
 
 class Pool:
     """Slots and the programs in them; see :func:`open_pool`.
+
+    Args:
+        start: starts a slot.
+        size: slots.
+        limits: of programs that bring none.
+        most: limits that no program exceeds in memory and processes.
 
     Attributes:
         restarts: slots that died and were replaced.
@@ -67,7 +73,10 @@ class Pool:
         self.image = slot.image
 
     def run(self, programs: Iterable[Program]) -> Iterator[Verdict]:
-        """Yield the verdict of every program, in the order of `programs`, which is read as needed.
+        """Yield the verdict of every program, in the order of `programs`.
+
+        Args:
+            programs: read as needed.
 
         Raises:
             ConfigError: a program may use more than the slots have room for.
@@ -150,7 +159,7 @@ class Pool:
                 for verdict in slot.run_many([(task.program, task.limits) for task in batch]):
                     unfinished.popleft().verdict.set_result(verdict)
             except SlotDied as death:
-                at_once = 1  # so that it is certain whose fault it is, should it die again
+                at_once = 1  # so that it is clear which program it was, should it die again
                 slot = self._replaced(slot, death, unfinished[0])
                 slot = self._run_again(slot, unfinished.popleft())
         return slot
@@ -186,6 +195,9 @@ def processors_of(slots: int) -> list[int | None]:
     """Return the processor that each slot is to stay on, where there are enough slots to use all that are ours.
 
     Fewer run wherever there is room: it is not known which processors others use.
+
+    Args:
+        slots: their number.
     """
     processors = sorted(os.sched_getaffinity(0))
     if slots < len(processors):

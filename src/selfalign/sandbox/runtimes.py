@@ -110,6 +110,11 @@ def find_runtime(name: str, image: str = "") -> Runtime:
 
 @cache
 def first_failure(name: str, image: str) -> str | None:
-    """Return the first check of its self-test that a runtime fails; tried once in a process."""
+    """Return the first check of its self-test that a runtime fails, None if it passes; tried once per process.
+
+    Args:
+        name: one of :data:`RUNTIMES`.
+        image: of a container engine; empty: the default.
+    """
     failures = [check for check in self_test(RUNTIMES[name](image)) if check.problem]
     return f"{failures[0].name} ({failures[0].problem})" if failures else None

@@ -102,7 +102,10 @@ MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 
 
 def seccomp_filter(machine: str | None = None) -> bytes:
-    """Return the filter for this kind of processor, as an array of ``struct sock_filter``.
+    """Return the filter as an array of ``struct sock_filter``.
+
+    Args:
+        machine: kind of processor, as ``platform.machine`` names it; None: this one.
 
     Raises:
         InfrastructureError: no filter is known for the processor.

@@ -1,4 +1,4 @@
-"""The self-test of a runtime: what it must refuse, tried for real, before the first program is trusted to it."""
+"""The self-test of a runtime: what it must refuse, tried before the first program is given to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ LIMITS = Limits(wall_s=10.0, cpu_s=1.0, memory_mb=256, processes=16)
 
 @dataclass(frozen=True)
 class Check:
-    """One check and what is wrong; None: nothing."""
+    """One check.
+
+    Attributes:
+        name: what is checked.
+        problem: what is wrong; None: nothing.
+    """
 
     name: str
     problem: str | None
@@ -75,12 +80,16 @@ PROBES = (
     ("leaves a file", "open('/tmp/left', 'w').write('x')", {"passed"}),
     ("finds nothing of the program before", "import os\nassert os.listdir('/tmp') == []", {"passed"}),
 )
-# Takes as long as all the others: a slot of its own tries it meanwhile.
+# Takes as long as all the others together, so it is tried in a second slot meanwhile.
 LONG_PROBE = ("has a CPU limit", "while True:\n    pass", {"timeout"})
 
 
 def self_test(runtime: Runtime) -> list[Check]:
-    """Return every check of the runtime; the list ends early where the runtime does not start."""
+    """Return the checks of a runtime; only the first where it does not start.
+
+    Args:
+        runtime: to try.
+    """
     with ThreadPoolExecutor(1) as other:
         meanwhile = other.submit(_try, runtime, [LONG_PROBE])
         checks = _try(runtime, PROBES)

@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.room.release()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Log through our own logger."""
+        """Log through our own logger (`format` and `args` as in the base class)."""
         logger.debug(format, *args)
 
     def _allowed(self) -> bool:
@@ -115,6 +115,9 @@ class Handler(BaseHTTPRequestHandler):
 
 def program_of(request: Any) -> Program:
     """Return the program of a request.
+
+    Args:
+        request: decoded JSON.
 
     Raises:
         ValueError, TypeError, KeyError: it is none.

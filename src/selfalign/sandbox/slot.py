@@ -1,4 +1,4 @@
-"""A slot: one sandbox with its zygote, fed with programs one after the other."""
+"""A slot: one sandbox with its zygote, which runs one program after the other."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ from selfalign.sandbox.launch import Runtime, guest_files
 from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
 
 START_S = 60.0
-# The zygote keeps the deadline; only if it fails itself does the slot's end come, this much later.
+# The zygote keeps a program's deadline. If it fails to, the slot is ended this much later.
 GRACE_S = 20.0
-
-
-# Bytes that are sent ahead of the answers: less than a pipe holds, so that we never wait to write while the sandbox does.
-SHORT = 1 << 15
+# Bytes that are sent ahead of the answers: less than a pipe holds, so that both sides never wait to write.
+SENT_AHEAD = 1 << 15
 
 
 class SlotDied(InfrastructureError):
@@ -42,11 +40,11 @@ class Slot:
         runtime: what isolates it.
         most: limits of the largest program that it is to run.
         warm: pieces of Python run before the first program, besides the usual imports.
-        processor: the only one that the sandbox is to use; None: any. A program and the zygote that waits for it share
-            a processor's caches; on two, every page that one of them writes interrupts the other.
+        processor: number of the only one that the sandbox is to use; None: any. A program and the zygote that waits for
+            it then share a processor's caches.
 
     Attributes:
-        facts: what the zygote says about its privileges.
+        facts: privileges and versions that the zygote reports.
         processor: as given.
 
     Raises:
@@ -85,7 +83,12 @@ class Slot:
             raise self._death("has another version of the sandbox; build its image again")
 
     def run(self, program: Program, limits: Limits) -> Verdict:
-        """Run one program; see :meth:`run_many`."""
+        """Run one program and return its verdict; see :meth:`run_many`.
+
+        Args:
+            program: to run.
+            limits: its limits.
+        """
         (verdict,) = self.run_many([(program, limits)])
         return verdict
 
@@ -96,7 +99,7 @@ class Slot:
 
         Args:
             programs: each with its limits.
-            apart: compile them in processes of their own, should that be what ends the sandbox.
+            apart: compile each in its own process, in case that compiling it is what ended the sandbox.
 
         Raises:
             SlotDied: the sandbox ended or did not answer; this program and those after it have no verdict.
@@ -106,7 +109,7 @@ class Slot:
         sent: deque[int] = deque()
         for program, limits in programs:
             together = b""
-            while request is not None and (not sent or sum(sent) + len(request) <= SHORT):
+            while request is not None and (not sent or sum(sent) + len(request) <= SENT_AHEAD):
                 together += request
                 sent.append(len(request))
                 request = next(unsent, None)
@@ -163,7 +166,7 @@ class Slot:
     def _answer(self, deadline: float) -> dict[str, Any]:
         assert self._process.stdout is not None
         fd = self._process.stdout.fileno()
-        searched = 0  # answers can be of a hundred megabytes: no byte is looked at or copied twice
+        searched = 0  # an answer can be a hundred megabytes long: no byte is searched or copied twice
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
             left = deadline - time.monotonic()

@@ -1,4 +1,4 @@
-"""What goes into the sandbox and what comes out."""
+"""Programs, their limits and their verdicts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ class Limits:
     output_kb: int = 256
 
     def within(self, most: Limits) -> bool:
-        """Tell whether a slot made for programs of at most `most` has room for one with these limits."""
+        """Tell whether a slot has room for a program with these limits.
+
+        Args:
+            most: limits of the largest program that the slot was made for.
+        """
         return self.memory_mb <= most.memory_mb and self.processes <= most.processes
 
 

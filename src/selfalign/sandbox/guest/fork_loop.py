@@ -218,7 +218,11 @@ class ForkLoop:
         self.flush()
 
     def begin(self, run):
-        """Fork; return True in the program's process."""
+        """Fork; return True in the program's process.
+
+        Args:
+            run: the program; its process, pipes and start are set.
+        """
         out, out_w = pipe()
         err, err_w = pipe()
         control, control_w = pipe()
@@ -241,7 +245,11 @@ class ForkLoop:
         return False
 
     def follow(self, run):
-        """Wait until it is known how a program ended (`Run.end`)."""
+        """Wait until it is known how a program ended (`Run.end`).
+
+        Args:
+            run: the program, begun.
+        """
         pipes, bounds, data = run.pipes, run.bounds, run.data
         ends = {run.handle: "gone", self.supervisor: "abandoned"}
         deadline = run.started + bounds.wall_s
@@ -316,6 +324,9 @@ class ForkLoop:
     def check(self, run):
         """Check the memory and time of all processes, and whether the end went unannounced.
 
+        Args:
+            run: the program.
+
         Returns:
             how the program ended, or None; and seconds until the next check.
         """
@@ -337,7 +348,11 @@ class ForkLoop:
         return ("proved" if self.waits_at_end(run) else None), pause
 
     def finish(self, run):
-        """End the program's processes and remove its files."""
+        """End the program's processes and remove its files.
+
+        Args:
+            run: the program, followed to its end.
+        """
         for descriptor in run.pipes:
             close(descriptor)
         close(run.handle)
@@ -393,7 +408,12 @@ class ForkLoop:
 
 
 def take(run, stream):
-    """Read what is in a pipe, keeping one byte more than the limit; return whether its other end may still be open."""
+    """Read what is in a pipe, keeping one byte more than the limit; return whether its other end may still be open.
+
+    Args:
+        run: the program.
+        stream: OUT, ERR or CONTROL.
+    """
     try:
         piece = read(run.pipes[stream], READ_BYTES)
     except BlockingIOError:
@@ -406,7 +426,11 @@ def take(run, stream):
 
 
 def drain(run):
-    """Read what is still in the pipes, without waiting, up to the limit of output."""
+    """Read what is still in the pipes, without waiting, up to the limit of output.
+
+    Args:
+        run: the program.
+    """
     for stream in (OUT, ERR, CONTROL):
         length = -1
         while len(run.data[stream]) > length:

@@ -30,7 +30,11 @@ def verdict_of(run):
 
 
 def judge(run):
-    """Return status, error and exit code of a finished `fork_loop.Run`."""
+    """Return status, error and exit code of the verdict.
+
+    Args:
+        run: a finished `fork_loop.Run`.
+    """
     if run.end == "proved":
         return "passed", None, 0
     if run.end in ("wall", "cpu"):
@@ -79,5 +83,9 @@ def read_report(message):
 
 
 def text(data):
-    """Return the text of bytes that a program wrote; what is not UTF-8 becomes lone surrogates."""
+    """Return the text of bytes that a program wrote; what is not UTF-8 becomes lone surrogates.
+
+    Args:
+        data: bytes or bytearray.
+    """
     return data.decode("utf-8", "surrogateescape")

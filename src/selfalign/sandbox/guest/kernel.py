@@ -75,6 +75,9 @@ def wait_for(pid):
     """Wait until a child has ended; return its status, seconds of CPU time and largest resident set in KiB.
 
     os.wait4 would load one more library and make twenty objects.
+
+    Args:
+        pid: the child's process id.
     """
     if _wait4(pid, ctypes.byref(_status), 0, _usage) != pid:
         raise OSError("wait4 failed")

@@ -14,7 +14,11 @@ CPUCLOCK_SCHED = 2
 
 
 def children_of(pid):
-    """Return the children of a process, all threads' together."""
+    """Return the children of a process, all threads' together.
+
+    Args:
+        pid: the process.
+    """
     found = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -56,7 +60,11 @@ def resident_kb(pid, inherited):
 
 
 def proportional_kb(pid):
-    """Return the memory of the program's processes, in KiB, with shared pages counted once; this takes longer."""
+    """Return the memory of the program's processes, in KiB, with shared pages counted once; this takes longer.
+
+    Args:
+        pid: the program's process.
+    """
     return sum(map(proportional_kb_of, processes_of(pid)))
 
 
@@ -72,7 +80,11 @@ def processes_of(pid):
 
 
 def anonymous_kb(pid):
-    """Return the resident memory of a process that belongs to no file, in KiB."""
+    """Return the resident memory of a process that belongs to no file, in KiB.
+
+    Args:
+        pid: the process.
+    """
     with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as handle:
         words = handle.read().split()
         return (int(words[1]) - int(words[2])) * PAGE // 1024
@@ -80,13 +92,21 @@ def anonymous_kb(pid):
 
 
 def address_space(pid):
-    """Return the size of a process's address space, in bytes."""
+    """Return the size of a process's address space, in bytes.
+
+    Args:
+        pid: the process.
+    """
     with open(f"/proc/{pid}/statm") as handle:
         return int(handle.read().split()[0]) * PAGE
 
 
 def proportional_kb_of(pid):
-    """Return a process's share of memory that belongs to no file, in KiB."""
+    """Return a process's share of memory that belongs to no file, in KiB.
+
+    Args:
+        pid: the process.
+    """
     try:
         with open(f"/proc/{pid}/smaps_rollup") as handle:
             for line in handle:
@@ -104,12 +124,19 @@ def cpu_seconds(pid):
 
     The kernel's own limit, RLIMIT_CPU, charges a whole clock tick to the process that it interrupts, which can double
     the time of a process on a busy machine. This is the time that the process ran.
+
+    Args:
+        pid: the program's process.
     """
     return max([cpu_seconds_of(one) for one in processes_of(pid)], default=0.0)
 
 
 def cpu_seconds_of(pid):
-    """Return the CPU time of a process."""
+    """Return the CPU time of a process, in seconds.
+
+    Args:
+        pid: the process.
+    """
     try:
         return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)  # as clock_getcpuclockid(3) has it
     except OSError:
@@ -117,7 +144,11 @@ def cpu_seconds_of(pid):
 
 
 def shield_from(pid):
-    """Let the kernel end the program's processes before the zygote where the slot is out of memory."""
+    """Let the kernel end the program's processes before the zygote where the slot is out of memory.
+
+    Args:
+        pid: the program's process.
+    """
     for one in processes_of(pid):
         with contextlib.suppress(OSError), open(f"/proc/{one}/oom_score_adj", "w") as handle:
             handle.write("1000")

@@ -43,6 +43,9 @@ class CompileError(Exception):
 def compiled(source):
     """Return the code of a program.
 
+    Args:
+        source: its text.
+
     Raises:
         CompileError: it is not valid Python, or too large for the compiler.
     """
@@ -73,7 +76,11 @@ def compiled_ahead(sources, during, after):
 
 
 def code_or_none(source):
-    """Return the code of a program, None if its own process is to compile it."""
+    """Return the code of a program, None if its own process is to compile it.
+
+    Args:
+        source: its text; None if it is not to be compiled here.
+    """
     if source is None or len(source) > MOST_AHEAD:
         return None
     try:
@@ -83,7 +90,11 @@ def code_or_none(source):
 
 
 def lines_of(source):
-    """Return the lines of a program as `linecache` keeps them, for tracebacks and `inspect`."""
+    """Return the lines of a program as `linecache` keeps them, for tracebacks and `inspect`.
+
+    Args:
+        source: its text.
+    """
     return len(source), None, source.splitlines(keepends=True), FILE
 
 
