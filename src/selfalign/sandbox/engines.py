@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = "selfalign-sandbox:full"
 SCRATCH = {"/tmp": "rw,nosuid,nodev,size=64m,mode=1777", "/dev/shm": "rw,nosuid,nodev,size=16m,mode=1777"}
+# Podman makes these writable beside a read-only root unless something is mounted there.
+PODMAN_ONLY = {"/run": "ro,size=4k", "/var/tmp": "ro,size=4k"}
 # Emptied after every program. Engines mount a queue file system of their own, which keeps what is made in it.
 WRITABLE = [*SCRATCH, "/dev/mqueue"]
 ENVIRONMENT = {
@@ -106,7 +108,7 @@ class ContainerEngine:
             "read_only": True,
             "security_opt": ["no-new-privileges"],
             "stdin_open": True,
-            "tmpfs": SCRATCH,
+            "tmpfs": SCRATCH | (PODMAN_ONLY if self.name == "podman" else {}),
             "user": f"{user}:{user}",
             "working_dir": "/tmp",
         }

@@ -282,7 +282,7 @@ class ForkLoop:
                     end = "proved" if self.waits_at_end(run, LOOKS) else end
                 elif len(data[stream]) > bounds.output:
                     end = "output"
-        drain(run)
+        drain(run, poll)
         if end in ("proved", "gone") and max(len(data[OUT]), len(data[ERR])) > bounds.output:
             end = "output"
         run.end = end
@@ -425,17 +425,22 @@ def take(run, stream):
     return bool(piece)
 
 
-def drain(run):
+def drain(run, poll):
     """Read what is still in the pipes, without waiting, up to the limit of output.
 
     Args:
         run: the program.
+        poll: that the pipes are registered with.
     """
-    for stream in (OUT, ERR, CONTROL):
-        length = -1
-        while len(run.data[stream]) > length:
-            length = len(run.data[stream])
-            take(run, stream)
+    more = True
+    while more:
+        more = False
+        for descriptor, event in poll.poll(0):
+            if event & select.POLLIN and descriptor in run.pipes:
+                stream = run.pipes.index(descriptor)
+                length = len(run.data[stream])
+                take(run, stream)
+                more = more or len(run.data[stream]) > length
 
 
 def input_file(text):
