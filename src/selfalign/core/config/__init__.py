@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.config.files import read_yaml
 from selfalign.core.config.generation import GenerationConfig
 from selfalign.core.config.model import ModelConfig
-from selfalign.core.config.paths import PathText
+from selfalign.core.config.paths import Expanded, PathText
 from selfalign.core.config.report import ReportConfig
 from selfalign.core.config.reproduction import ReproductionConfig
 from selfalign.core.config.seeds import SeedsConfig
@@ -40,7 +40,7 @@ class PathsConfig(Section):
         default="results/journal",
         description="Completions bought so far; kept across runs, shards and failures.",
     )
-    verdicts: PathText = Field(
+    verdicts: Annotated[str, Expanded] = Field(
         default="results/verdicts.sqlite",
         description="Verdicts of programs that were run, kept across runs and shards; on a local disk: a network file "
         "system is refused. Empty: keep none.",
