@@ -52,6 +52,23 @@ def test_an_upload_to_nowhere_is_refused_before_anything_is_built(build):
     assert "Finished jobid" not in done.stdout
 
 
+def test_verdicts_where_none_can_be_kept_are_refused_before_anything_is_built(build):
+    shutil.rmtree(build.directory / "results")
+    (build.directory / "somewhere").mkdir()
+    done = build.snakemake("--until", "execute", config={"paths": {"verdicts": "somewhere"}})
+    assert done.returncode == 1
+    assert "'somewhere' (configuration key paths.verdicts, option --cache) is a directory" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "Finished jobid" not in done.stdout
+
+
+def test_verdicts_need_not_be_kept(build):
+    (build.directory / "results/verdicts.sqlite").unlink()
+    done = build.snakemake("--forcerun", "execute", "--until", "execute", config={"paths": {"verdicts": ""}})
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert not (build.directory / "results/verdicts.sqlite").exists()
+
+
 def test_values_of_the_command_line_have_their_types(finished):
     done = finished.snakemake(
         "--dry-run", "--quiet", "rules", "--config", 'curation={"diversify_names": true}'
