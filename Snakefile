@@ -7,7 +7,7 @@ from snakemake.utils import min_version, validate
 
 from selfalign.core.config import load_config
 from selfalign.core.config.files import read_yaml
-from selfalign.core.config.overrides import with_types
+from selfalign.core.config.overrides import overrides_of, with_types
 from selfalign.core.config.paths import check_files
 from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.core.lock import hold_lock
@@ -32,7 +32,10 @@ try:
     if workflow.is_main_process:
         for file in workflow.configfiles:
             read_yaml(file)  # refuses a key that stands twice, of which Snakemake has taken the last
-    configured = load_config(with_types(config, workflow.config_settings.config))
+    overrides = workflow.config_settings.config
+    if workflow.modifier.skip_configfile:  # a module that is given its configuration
+        overrides = overrides_of(config, workflow.modifier_stack[0].globals["config"], overrides)
+    configured = load_config(with_types(config, overrides))
     config = configured.model_dump()
     if workflow.is_main_process:
         check_files(configured, WORKFLOW)

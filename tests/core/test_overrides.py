@@ -1,7 +1,7 @@
 import pytest
 
 from selfalign.core.config import load_config
-from selfalign.core.config.overrides import with_types
+from selfalign.core.config.overrides import overrides_of, with_types
 
 
 def test_nested_values_of_the_command_line_get_their_types_and_the_rest_is_left_alone():
@@ -42,3 +42,13 @@ def test_lists_and_sections_in_lists():
 @pytest.mark.parametrize("text", ["yes", "[", "", "nan-x", "1e"])
 def test_text_stays_text(text):
     assert with_types({"a": {"b": text}}, {"a": {"b": text}}) == {"a": {"b": text}}
+
+
+def test_the_overrides_of_a_section_are_those_at_its_place():
+    config = {"run": "a", "one": {"seeds": {}}, "two": {"three": {"seeds": {}}}, "four": {}}
+    overrides = {"one": {"seeds": {"count": "1"}}, "two": {"three": {"seeds": {"count": "2"}}}}
+    assert overrides_of(config, config, overrides) is overrides
+    assert overrides_of(config["one"], config, overrides) == {"seeds": {"count": "1"}}
+    assert overrides_of(config["two"]["three"], config, overrides) == {"seeds": {"count": "2"}}
+    assert overrides_of(config["four"], config, overrides) == {}
+    assert overrides_of({"seeds": {}}, config, overrides) == {}  # as equal as it may be

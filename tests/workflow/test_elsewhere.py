@@ -67,12 +67,18 @@ def test_the_default_is_planned_as_a_module_without_a_configuration(default_plan
     assert planned(snakemake(tmp_path, "--dry-run", "--quiet", "host").stdout) == default_plan
 
 
-def test_the_default_is_planned_as_a_module_with_a_prefix_and_the_outer_configuration(default_plan, tmp_path):
+def test_the_default_is_planned_as_a_module_with_a_prefix_and_a_section_of_the_outer_configuration(
+    default_plan, tmp_path
+):
     (tmp_path / "repository").symlink_to(ROOT)
-    (tmp_path / "ours.yaml").write_text((ROOT / "config.yaml").read_text())
-    text = MODULE.format(snakefile="repository/Snakefile", config="config", prefix=" as selfalign_*")
+    (tmp_path / "ours.yaml").write_text("ours: 1\nselfalign: {seeds: {count: 12}}\n")
+    text = MODULE.format(
+        snakefile="repository/Snakefile", config='config["selfalign"]', prefix=" as selfalign_*"
+    )
     (tmp_path / "Snakefile").write_text('configfile: "ours.yaml"\n' + text)
-    plan = planned(snakemake(tmp_path, "--dry-run", "--quiet", "host").stdout)
+    # On the command line, Snakemake takes the number for text.
+    over = ("--config", 'selfalign={"seeds": {"count": 24}}', "seeds={}")
+    plan = planned(snakemake(tmp_path, "--dry-run", "--quiet", "host", *over).stdout)
     assert plan == {
         name if name == "total" else f"selfalign_{name}": count for name, count in default_plan.items()
     }

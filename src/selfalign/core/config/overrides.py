@@ -20,6 +20,24 @@ def with_types(config: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str
     }
 
 
+def overrides_of(
+    section: Mapping[str, Any], config: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the part of `overrides` that is about `section`, the very object at some place within `config`.
+
+    A module may be given a section of the configuration that the overrides are laid over.
+    """
+    if section is config:
+        return overrides
+    for key, value in config.items():
+        over = overrides.get(key)
+        if isinstance(value, Mapping) and isinstance(over, Mapping):
+            found = overrides_of(section, value, over)
+            if found:
+                return found
+    return {}
+
+
 def _merged(value: Any, override: Any) -> Any:
     if isinstance(override, Mapping) and isinstance(value, Mapping):
         return {key: _merged(each, override[key]) if key in override else each for key, each in value.items()}
