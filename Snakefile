@@ -10,8 +10,9 @@ from selfalign.core.config.files import read_yaml
 from selfalign.core.config.overrides import overrides_of, with_types
 from selfalign.core.config.paths import check_files
 from selfalign.core.errors import ConfigError, SelfalignError
+from selfalign.core.interrupted_outputs import InterruptedOutputs
 from selfalign.core.lock import hold_lock
-from selfalign.core.unmade import Unmade
+from selfalign_snakemake import internals
 
 min_version("9.27")
 
@@ -61,22 +62,22 @@ include: "rules/provenance.smk"
 
 
 if CACHING:
-    without_benchmarks()
+    internals.remove_benchmarks_of_cached_rules(workflow)
 
 FINGERPRINTS.save()
 
-UNMADE = Unmade(".snakemake/selfalign/unmade.json")
+INTERRUPTED = InterruptedOutputs(".snakemake/selfalign/planned.json")
 if workflow.is_main_process:
-    mark_incomplete(UNMADE.overtaken())
+    internals.mark_incomplete(INTERRUPTED.outdated())
 
 
-# Instead of Snakemake's lock, which a killed run leaves behind (profiles/default: nolock): this one dies with us.
+# In place of Snakemake's lock, which a killed run leaves behind (profiles/default: nolock): this one is released with the process.
 onstart:
     try:
         check_push(workflow.dag_settings.targets)
         check_verdicts()
         hold_lock(".snakemake/selfalign/lock")
-        UNMADE.expect(lasting_outputs(workflow.dag.needrun_jobs()))
+        INTERRUPTED.plan(internals.planned_outputs(workflow))
     except SelfalignError as error:
         raise WorkflowError(str(error)) from None
 
@@ -97,7 +98,7 @@ rule all:
 
 
 onsuccess:
-    UNMADE.settle()
+    INTERRUPTED.finish()
     Path(UNFINISHED).unlink(missing_ok=True)
 
 
@@ -105,6 +106,5 @@ onerror:
     report_unfinished()
 
 
-# Snakemake runs the handlers of the outermost Snakefile only.
 if not workflow.modifier.is_main_snakefile():
-    run_handlers_of_module(onstart=onstart, onsuccess=onsuccess, onerror=onerror)
+    internals.add_handlers_to_outer_workflow(workflow, onstart=onstart, onsuccess=onsuccess, onerror=onerror)

@@ -2,12 +2,11 @@
 
 from math import ceil
 
-from snakemake.io import sourcecache_entry
-
 from selfalign.core.config.paths import find_bundled
 from selfalign.core.fingerprint import CodeFingerprints
 from selfalign.core.hashing import file_sha256
 from selfalign.evaluate import answer_sets
+from selfalign_snakemake.internals import as_input_called
 
 RUN = f"{config['paths']['results']}/{config['run']}"
 DOWNLOADS = config["paths"]["downloads"]
@@ -41,7 +40,7 @@ def bundled(path):
     Where the workflow lies, and when it was copied there, makes nothing stale: the input goes by its `path`, and what
     changes with the file's contents is a parameter, :func:`contents`.
     """
-    return sourcecache_entry(ancient(local(str(find_bundled(path, WORKFLOW)))), path)
+    return as_input_called(ancient(local(str(find_bundled(path, WORKFLOW)))), path)
 
 
 def contents(*paths):
@@ -58,40 +57,6 @@ def shard_bounds(wildcards):
 def shards(stage, kind="shards", suffix=".jsonl"):
     """Return the paths of a stage's shards, in the order of their records."""
     return [f"{RUN}/{stage}/{kind}/{shard}{suffix}" for shard in SHARDS]
-
-
-def lasting_outputs(jobs):
-    """Return the output files of jobs that lie here and stay."""
-    return [
-        str(file)
-        for job in jobs
-        for file in job.output
-        if file not in job.temp_output and not file.is_storage
-    ]
-
-
-def mark_incomplete(paths):
-    """Make Snakemake take files for what killed jobs have left: they are made again (profiles/default: rerun-incomplete)."""
-    from snakemake.persistence.file import FilePersistence
-
-    if paths:
-        records = FilePersistence(nolock=True)
-        for path in paths:
-            records._mark_incomplete(path, None)
-
-
-def run_handlers_of_module(**handlers):
-    """Have the handlers of this workflow run after those of the Snakefile whose module it is."""
-    for name, handler in handlers.items():
-        outer = getattr(workflow, f"_{name}")
-        if not hasattr(outer, "of_module"):  # each `use rule` reads this workflow anew
-
-            def both(log, outer=outer, handler=handler):
-                outer(log)
-                handler()
-
-            both.of_module = True
-            setattr(workflow, f"_{name}", both)
 
 
 def server_input(model):
@@ -121,13 +86,6 @@ def growing(mem_mb):
 
 # What several workflows may share, with --cache (docs/how-to/scale.md); without it Snakemake would warn at every start.
 CACHING = workflow.workflow_settings.cache is not None
-
-
-def without_benchmarks():
-    """Take the benchmarks from the rules that may come from the cache: Snakemake refuses a rule that has both."""
-    for each in workflow.rules:
-        if each.cache and each.cache.output:
-            each._benchmark = None
 
 
 def image(environment):

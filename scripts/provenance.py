@@ -5,6 +5,7 @@ from _job import WORKFLOW, job
 with job(snakemake):
     from selfalign.core.config import load_config
     from selfalign.provenance.write import write_provenance
+    from selfalign_snakemake.internals import output_records
 
     write_provenance(
         load_config(snakemake.config),
@@ -15,4 +16,5 @@ with job(snakemake):
         verdicts=snakemake.input.verdicts,
         lock=snakemake.input.lock,
         project=WORKFLOW,
+        records=output_records(),
     )

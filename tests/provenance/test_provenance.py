@@ -10,9 +10,9 @@ from selfalign.cli import build_app
 from selfalign.core.config import Config
 from selfalign.core.errors import DataError
 from selfalign.core.host import host_facts, host_line, nvidia_gpus, read_hosts
-from selfalign.provenance import records
 from selfalign.provenance.verify import PROVENANCE, verify_run
 from selfalign.provenance.write import commit, environment, write_provenance
+from selfalign_snakemake.internals import output_records
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def run(tmp_path, monkeypatch):
         verdicts=["results/one/execution/verdicts/0000.jsonl"],
         lock="lock",
         project=tmp_path,
+        records=output_records(),
     )
     return run
 
@@ -116,16 +117,6 @@ def test_the_lock_is_hashed(root):
     found = environment(root / "envs/main.lock")
     assert len(found["lock_sha256"]) == 64
     assert "snakemake" not in found["not_as_locked"]
-
-
-def test_long_names_of_records_are_joined(tmp_path):
-    name = base64.urlsafe_b64encode(b"a/long/path").decode()
-    (tmp_path / f"@{name[:6]}").mkdir()
-    (tmp_path / f"@{name[:6]}" / name[6:]).write_text('{"rule": "r"}')
-    (tmp_path / "no base64").write_text("{}")
-    assert records.workflow_records(tmp_path) == {
-        "a/long/path": {"rule": "r", "started": None, "ended": None}
-    }
 
 
 def test_gpus_are_those_of_the_driver(tmp_path):

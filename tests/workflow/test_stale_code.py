@@ -28,6 +28,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.host": ("provenance",),
     "selfalign.core.fences": ("collect_functions",),  # searched for a benchmark's text
     "selfalign.core.hashing": ("collect_functions", "base_model"),
+    "selfalign.core.interrupted_outputs": (),
     "selfalign.core.job": (),  # around every job, in none of its outputs
     "selfalign.core.lifetime": ("train",),
     "selfalign.core.lineage": ("collect_functions",),
@@ -35,7 +36,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.logs": ("train",),
     "selfalign.core.outcomes": ("collect_functions",),
     "selfalign.core.recipe": ("concepts",),
-    "selfalign.core.unmade": (),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
     "selfalign.downloads": (),
     "selfalign.contamination": ("collect_functions",),

@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGE = "selfalign"
-UNCOUNTED = (PACKAGE, f"{PACKAGE}.core.config")
+PACKAGES = ("selfalign", "selfalign_snakemake")
+UNCOUNTED = ("selfalign", "selfalign.core.config")
 _FILE_NAME = re.compile(r"[\w.-]+\.(yaml|json|jinja|html|css|js|c)")
 
 
@@ -129,7 +129,7 @@ class CodeFingerprints:
             found: set[str] = set()
             for statement in self._source(path).imports:
                 base = _absolute_base(statement, path, module)
-                if base.split(".")[0] != PACKAGE:
+                if base.split(".")[0] not in PACKAGES:
                     continue
                 for name in (base, *(f"{base}.{each}" for each in statement.names)):
                     parts = name.split(".")

@@ -10,7 +10,7 @@ import importlib.metadata
 import platform
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from selfalign.core.config import Config
 from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.host import read_hosts
 from selfalign.core.jsonl import read_json, read_jsonl, write_json
-from selfalign.provenance.records import workflow_records
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)$")
 
@@ -35,6 +34,7 @@ def write_provenance(
     verdicts: Iterable[str | Path],
     lock: str | Path,
     project: str | Path,
+    records: Mapping[str, dict[str, Any]],
 ) -> None:
     """Write what the run used and what it made.
 
@@ -45,9 +45,9 @@ def write_provenance(
         verdicts: JSON Lines of verdicts, for the sandbox's runtimes and images.
         lock: the pinned packages of the environment.
         project: directory of the workflow, for its commit.
+        records: rule, start and end of the job that made each file, by the file's path.
     """
     run = Path(run)
-    records = workflow_records()
     settings = config.model_dump(mode="json")
     made = {}
     for path in _files(artifacts):
@@ -120,7 +120,7 @@ def _files(paths: Iterable[str | Path]) -> list[Path]:
     return sorted(path for path in found if path.name != ".snakemake_timestamp")
 
 
-def _record_of_directory(records: dict[str, dict[str, Any]], path: Path) -> dict[str, Any]:
+def _record_of_directory(records: Mapping[str, dict[str, Any]], path: Path) -> dict[str, Any]:
     return next((records[str(parent)] for parent in path.parents if str(parent) in records), {})
 
 

@@ -1,0 +1,53 @@
+"""Outputs that interrupted or failed builds planned and did not make.
+
+Snakemake removes the old output of a job before the job starts, and makes a missing file only if something needs it. So
+after a changed configuration and a job that failed or was killed half-way, files made from that job's old output would
+look up to date to the next build. The outputs that a build plans are recorded here, so that the next build knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from selfalign.core.jsonl import read_json, write_json
+
+
+class InterruptedOutputs:
+    """The record of planned outputs.
+
+    Args:
+        path: JSON file of paths; its modification time is that of the last build's plan.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    def plan(self, paths: Iterable[str]) -> None:
+        """Record the outputs that a build is about to make, with those that are still outstanding."""
+        write_json(self._path, sorted({*self._outstanding(), *paths}))
+
+    def outdated(self) -> list[str]:
+        """Return the existing outputs that should have been made again, if another outstanding one is missing."""
+        outstanding = self._outstanding()
+        existing = [each for each in outstanding if Path(each).exists()]
+        return existing if len(existing) < len(outstanding) else []
+
+    def finish(self) -> None:
+        """Forget the outputs that have been made."""
+        outstanding = self._outstanding()
+        if all(Path(each).exists() for each in outstanding):
+            self._path.unlink(missing_ok=True)
+        else:
+            write_json(self._path, outstanding)
+
+    def _outstanding(self) -> list[str]:
+        """Return the recorded outputs that are missing, or older than the plan."""
+        if not self._path.exists():
+            return []
+        planned = self._path.stat().st_mtime_ns
+        return [each for each in read_json(self._path) if not _made_after(Path(each), planned)]
+
+
+def _made_after(path: Path, moment: int) -> bool:
+    return path.exists() and path.stat().st_mtime_ns > moment

@@ -1,0 +1,1 @@
+"""What the workflow needs of Snakemake itself; the library, :mod:`selfalign`, knows nothing of it."""

@@ -1,0 +1,117 @@
+"""Every use of Snakemake's internals, which may change with any release.
+
+``tests/snakemake/test_internals.py`` holds each of them against the pinned version.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+# Where Snakemake keeps a record of each output, one JSON file each, named by the URL-safe base64 of its path.
+METADATA = Path(".snakemake/metadata")
+
+
+def planned_outputs(workflow: Any) -> list[str]:
+    """Return the local, lasting output files of the jobs that are about to run.
+
+    Args:
+        workflow: Snakemake's global ``workflow``, in ``onstart``.
+    """
+    return [
+        str(file)
+        for job in workflow.dag.needrun_jobs()
+        for file in job.output
+        if file not in job.temp_output and not file.is_storage
+    ]
+
+
+def mark_incomplete(paths: Iterable[str]) -> None:
+    """Mark files as left behind by interrupted jobs, so that ``--rerun-incomplete`` makes them again."""
+    from snakemake.persistence.file import FilePersistence
+
+    paths = list(paths)
+    if paths:
+        records = FilePersistence(nolock=True)
+        for path in paths:
+            records._mark_incomplete(path, None)
+
+
+def remove_benchmarks_of_cached_rules(workflow: Any) -> None:
+    """Remove the ``benchmark`` of every rule that may come from the between-workflow cache, which excludes it."""
+    for rule in workflow.rules:
+        if rule.cache and rule.cache.output:
+            rule._benchmark = None
+
+
+def add_handlers_to_outer_workflow(workflow: Any, **handlers: Callable[[], None]) -> None:
+    """Run handlers of a workflow that is used as a module after those of the outermost Snakefile.
+
+    Snakemake runs the handlers of the outermost Snakefile only; one that stands after the module there replaces these.
+
+    Args:
+        workflow: Snakemake's global ``workflow``.
+        handlers: by name: ``onstart``, ``onsuccess``, ``onerror``.
+    """
+    for name, handler in handlers.items():
+        outer = getattr(workflow, f"_{name}")
+        if not hasattr(outer, "of_module"):  # each `use rule` reads the module anew
+
+            def both(
+                log: str, outer: Callable[[str], None] = outer, handler: Callable[[], None] = handler
+            ) -> None:
+                outer(log)
+                handler()
+
+            both.of_module = True  # pyright: ignore[reportFunctionMemberAccess]
+            setattr(workflow, f"_{name}", both)
+
+
+def as_input_called(file: Any, path: str) -> Any:
+    """Return an input file that Snakemake takes for `path` where it compares the inputs of two runs.
+
+    Args:
+        file: the input, as ``local`` or ``ancient`` return it.
+        path: the name, which stays the same wherever the workflow lies.
+    """
+    from snakemake.io import sourcecache_entry
+
+    return sourcecache_entry(file, path)
+
+
+def output_records(directory: Path = METADATA) -> dict[str, dict[str, Any]]:
+    """Return the rule, start and end of the job that made each file, by path; times are ISO 8601, UTC.
+
+    Records that are kept elsewhere (in a database) are not found.
+
+    Args:
+        directory: where Snakemake keeps them.
+    """
+    found = {}
+    for path in directory.rglob("*"):
+        if not path.is_file():
+            continue
+        try:
+            # Long names are cut into directories whose names begin with @.
+            name = "".join(part.removeprefix("@") for part in path.relative_to(directory).parts)
+            output = base64.urlsafe_b64decode(name).decode()
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError):
+            continue
+        found[output] = {
+            "rule": record.get("rule"),
+            "started": _time(record.get("starttime")),
+            "ended": _time(record.get("endtime")),
+        }
+    return found
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,177 @@
+"""What selfalign_snakemake.internals relies on holds for the pinned Snakemake: each use in a real run."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from selfalign_snakemake.internals import output_records
+
+SNAKEFILE = """
+from selfalign_snakemake import internals
+
+STATE = config.get("state", "")
+if STATE == "mark":
+    internals.mark_incomplete(["a"])
+
+rule all:
+    default_target: True
+    input: "b", "kept"
+
+rule a:
+    input: internals.as_input_called(ancient(local(config.get("source", "here/source"))), "source")
+    output: "a"
+    shell: "cp {input} {output}"
+
+rule b:
+    input: "a", "passing"
+    output: "b"
+    shell: "cp a {output}"
+
+rule passing:
+    output: temp("passing")
+    shell: "touch {output}"
+
+rule kept:
+    output: "kept"
+    benchmark: "kept.tsv"
+    cache: STATE in ("cache", "cache with benchmark")
+    shell: "touch {output}"
+
+if STATE == "cache":
+    internals.remove_benchmarks_of_cached_rules(workflow)
+
+onstart:
+    with open("planned", "w") as handle:
+        handle.write(" ".join(sorted(internals.planned_outputs(workflow))))
+"""
+
+OUTER = """
+onstart:
+    print("outer starts")
+
+onsuccess:
+    print("outer succeeds")
+
+module inner:
+    snakefile: "inner.smk"
+    config: config
+
+use rule * from inner as inner_*
+"""
+
+INNER = """
+from selfalign_snakemake import internals
+
+rule one:
+    output: "one"
+    shell: "touch {output}"
+
+rule two:
+    output: "two"
+    shell: "touch {output}"
+
+onstart:
+    print("inner starts")
+
+onsuccess:
+    print("inner succeeds")
+
+onerror:
+    print("inner fails")
+
+if not workflow.modifier.is_main_snakefile():
+    internals.add_handlers_to_outer_workflow(
+        workflow, onstart=onstart, onsuccess=onsuccess, onerror=onerror
+    )
+"""
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """A directory with the Snakefile, and a function that runs it there."""
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/source").write_text("content")
+
+    def run(*arguments, returncode=0):
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "1", "--rerun-incomplete", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "SNAKEMAKE_OUTPUT_CACHE": str(tmp_path / "cache")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == returncode, done.stdout
+        return done.stdout
+
+    (tmp_path / "cache").mkdir()
+    return run
+
+
+def jobs(output):
+    return [
+        name for name in re.findall(r"^(?:local)?rule (\w+):", output, flags=re.MULTILINE) if name != "all"
+    ]
+
+
+def test_the_version_is_the_pinned_one(root):
+    assert f"snakemake=={version('snakemake')}" in (root / "envs/main.lock").read_text()
+
+
+def test_planned_outputs_are_those_that_last(snakemake, tmp_path):
+    snakemake()
+    assert (tmp_path / "planned").read_text() == "a b kept"
+    assert not (tmp_path / "passing").exists()
+
+
+def test_marked_files_are_made_again_with_what_depends_on_them(snakemake):
+    snakemake()
+    assert jobs(snakemake()) == []
+    assert sorted(jobs(snakemake("--config", "state=mark"))) == ["a", "b", "passing"]
+
+
+def test_an_input_goes_by_its_name_wherever_it_lies(snakemake, tmp_path):
+    snakemake()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/source").write_text("content")
+    assert jobs(snakemake("--config", "source=there/source")) == []
+
+
+def test_cached_rules_may_have_no_benchmark(snakemake, tmp_path):
+    assert "benchmark" in snakemake("--cache", "--config", "state=cache with benchmark", returncode=1)
+    snakemake("--cache", "--config", "state=cache")
+    assert not (tmp_path / "kept.tsv").exists()
+    assert list((tmp_path / "cache").iterdir())
+
+
+def test_handlers_of_a_module_run_once_after_those_of_the_outer_workflow(snakemake, tmp_path):
+    (tmp_path / "Snakefile").write_text(OUTER)
+    (tmp_path / "inner.smk").write_text(INNER)
+    output = snakemake("inner_one", "inner_two")
+    said = re.findall(r"^(?:inner|outer) \w+$", output, flags=re.MULTILINE)
+    assert said == ["outer starts", "inner starts", "outer succeeds", "inner succeeds"]
+
+
+def test_records_name_the_rule_and_the_times_of_every_output(snakemake, tmp_path):
+    snakemake()
+    found = output_records(tmp_path / ".snakemake/metadata")
+    assert {path: record["rule"] for path, record in found.items()} == {"a": "a", "b": "b", "kept": "kept"}
+    assert all(record["started"] <= record["ended"] for record in found.values())
+
+
+def test_long_names_of_records_are_joined(tmp_path):
+    name = base64.urlsafe_b64encode(b"a/long/path").decode()
+    (tmp_path / f"@{name[:6]}").mkdir()
+    (tmp_path / f"@{name[:6]}" / name[6:]).write_text(json.dumps({"rule": "r"}))
+    (tmp_path / "no base64").write_text("{}")
+    assert output_records(tmp_path) == {"a/long/path": {"rule": "r", "started": None, "ended": None}}
