@@ -5,10 +5,10 @@
 Parts and figures (the last line of the output is one JSON object):
 
 - ``barrier``: ``barrier_ratio``, our throughput over the reference's at I->R lengths (8 requests in flight,
-  wait for all), and ``saturation``, our share of what the server can do, both against the double with 64
+  wait for all), and ``saturation``, our share of what the server can do, both against the test server with 64
   slots and a service time of so much a token, lengths log-normal.
 - ``client``: ``client_requests_per_s``, requests per second of the client's own CPU time, journal on the disk
-  included, against a double that answers at once; the `openai` package alone beside it, with either of its HTTP
+  included, against a test server that answers at once; the `openai` package alone beside it, with either of its HTTP
   backends; memory while streaming.
 - ``grouped``: ``grouped_ratio``, records per second of mode grouped over faithful on the real CPU server;
   needs ``--checkpoint``.
@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,39 +50,36 @@ REFERENCE_BATCH = 8
 BACKENDS = {"httpx": openai.DefaultAsyncHttpxClient, "aiohttp": openai.DefaultAioHttpClient}
 
 
-@contextlib.contextmanager
-def double(*arguments: object) -> Iterator[str]:
-    command = [sys.executable, "-m", "selfalign.serving.double", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split()[-1]
-        finally:
-            process.terminate()
-
-
 def request(number: int, n: int = 1) -> Request:
     return Request(f"record {number}", f"{number}\n### Response", 1536, 0.7, n=n, seed=number)
 
 
-def paced_double() -> contextlib.AbstractContextManager[str]:
-    return double("--slots", SLOTS, "--token-ms", TOKEN_MS, "--lengths", *LENGTHS, "--record", "/dev/null")
+def fake_server(*arguments: object) -> contextlib.AbstractContextManager[str]:
+    from tests import model_server
+
+    return model_server.running(*arguments)
+
+
+def paced_server() -> contextlib.AbstractContextManager[str]:
+    return fake_server(
+        "--slots", SLOTS, "--token-ms", TOKEN_MS, "--lengths", *LENGTHS, "--record", "/dev/null"
+    )
 
 
 def barrier(quick: bool) -> dict[str, Any]:
-    """Our dispatcher, and the reference's batches, against the same double."""
+    """Our dispatcher, and the reference's batches, against the same server."""
     ours_count, theirs_count = (1500, 64) if quick else (3000, 128)
     held_ms = 0.0
-    with paced_double() as url:
+    with paced_server() as url:
         started = time.perf_counter()
         settings = ClientConfig(max_in_flight=4 * SLOTS)
         with open_client([url], "base", identity="b", journal=None, settings=settings) as client:
             for result in client.complete(request(i, SAMPLES) for i in range(ours_count)):
                 assert result.error is None
-                # The double's filler has four characters a token; the longest sample is what holds its slot.
+                # The test server's filler has four characters a token; the longest sample is what holds its slot.
                 held_ms += max(len(choice.text) for choice in result.choices) / 4 * TOKEN_MS
         ours = ours_count / (time.perf_counter() - started)
-    with paced_double() as url:
+    with paced_server() as url:
         started = time.perf_counter()
         asyncio.run(in_batches(url, theirs_count))
         theirs = theirs_count / (time.perf_counter() - started)
@@ -111,7 +107,7 @@ def client_cost(quick: bool) -> dict[str, Any]:
     """Requests per second of our CPU time, the `openai` package's, and memory while streaming."""
     count = 20_000
     marks = (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000)
-    with double("--instant") as url, tempfile.TemporaryDirectory() as directory:
+    with fake_server("--instant") as url, tempfile.TemporaryDirectory() as directory:
         settings = ClientConfig(max_in_flight=64)
         wall, cpu = time.perf_counter(), time.process_time()
         with open_client([url], "base", identity="b", journal=Path(directory), settings=settings) as client:
@@ -172,7 +168,7 @@ def grouped(quick: bool, checkpoint: Path) -> dict[str, Any]:
     port = free_port()
     rates: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as directory:
-        command = server_command(config, checkpoint, ["base"], port)
+        command = server_command(config, checkpoint, "base", port)
         with running(command, port, Path(directory) / "server.log", config.startup_timeout_s):
             url = f"http://127.0.0.1:{port}/v1"
             for selection in ("faithful", "grouped"):
@@ -223,6 +219,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=ROOT / "results/default/model/base")
     parser.add_argument("--only", nargs="+", choices=["barrier", "client", "grouped"])
     given = parser.parse_args()
+    sys.path.insert(0, str(ROOT))
     parts = given.only or ["barrier", "client", "grouped"]
     if "grouped" in parts and not (given.checkpoint / "config.json").exists():
         sys.exit(f"no checkpoint in {given.checkpoint}; make it (snakemake base_model) or give --checkpoint")

@@ -1,10 +1,10 @@
-"""The published run, planned: how long its DAG takes and what it holds; and run, with the test double and small records.
+"""The published run, planned: how long its DAG takes and what it holds; and run, with the test server and small records.
 
     python benchmarks/scale.py --json [--quick] [--soak DIR] [--minutes M]
 
 Planned is presets/starcoder2-15b.yaml itself, by a dry run. Then the default build's jobs, with a tiny model and the
-double, are run and run again (not with ``--quick``). ``--soak DIR`` runs a build with as many shards as the published
-one in DIR, two seeds each, seeds to report, against the double; it can be cut off after ``--minutes`` and goes on in
+test server, are run and run again (not with ``--quick``). ``--soak DIR`` runs a build with as many shards as the published
+one in DIR, two seeds each, seeds to report, against the test server; it can be cut off after ``--minutes`` and goes on in
 the same DIR. The baseline is the goal: a DAG in 60 s and 2 GB, nothing to do in 10 s. The last line is one JSON object.
 """
 
@@ -72,14 +72,14 @@ def planned() -> dict[str, Any]:
 
 
 def idle() -> dict[str, Any]:
-    """Return what a second run takes after the default build, its model a tiny one and its server the double."""
+    """Return what a second run takes after the default build, its model a tiny one and its server the test server."""
     sys.path.insert(0, str(ROOT))
     from tests.tiny import write_tiny_checkpoint
-    from tests.workflow.harness import working_copy
+    from tests.workflow.harness import tiny_config, working_copy
 
+    tiny = tiny_config()
     config = {
-        "model": {"source": "path", "path": "tiny-model"},
-        "server": {"kind": "double"},
+        **{section: tiny[section] for section in ("model", "server")},
         "training": {"max_steps": 2, "min_rows": 1},
     }
     with tempfile.TemporaryDirectory() as temporary:
@@ -98,9 +98,10 @@ def write_soak(directory: Path, shards: int) -> None:
     """Write the workflow, a tiny model, plain functions to seed it and a configuration of `shards` shards."""
     sys.path.insert(0, str(ROOT))
     from tests.tiny import write_tiny_checkpoint
-    from tests.workflow.harness import working_copy
+    from tests.workflow.harness import tiny_config, working_copy
 
     working_copy(directory)
+    tiny = tiny_config()
     write_tiny_checkpoint(directory / "tiny-model")
     functions = [
         f'def scaled_sum_{n}(first: int, second: int) -> int:\n    """Return first plus {n} times second."""\n'
@@ -112,8 +113,7 @@ def write_soak(directory: Path, shards: int) -> None:
         (directory / f"functions/part_{part}.py").write_text("\n\n".join(functions[part::8]))
     config = {
         "run": "soak",
-        "model": {"source": "path", "path": "tiny-model"},
-        "server": {"kind": "double"},
+        **{section: tiny[section] for section in ("model", "server")},
         "seeds": {
             "count": SMALL * shards,
             "sources": {"kind": "directory", "path": "functions", "parts": 8},

@@ -65,9 +65,9 @@ def server_input(model):
 
 
 def server_gpus():
-    """Return the GPUs of a job that asks the model: its own server's, none where the server is another job's."""
+    """Return the GPUs of a job that asks the model: those of its own server, none where jobs share one."""
     server = config["server"]
-    return server["gpus"] if server["lifetime"] == "job" and server["kind"] in ("vllm", "container") else 0
+    return server["gpus"] if server["lifetime"] == "job" and server["kind"] != "external" else 0
 
 
 def model_title():

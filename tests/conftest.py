@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selfalign.benchmarks.definition import Version, load_definition
 from selfalign.core.jsonl import dumps
+from tests import model_server
 from tests.browser import browser
 from tests.scripted_server import ScriptedServer
 
@@ -183,19 +183,39 @@ def embedded_checkpoint(embedded_gguf: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def start_double():
-    """A function that starts a double with the given arguments and returns its URL."""
+    """A function that starts the test server with the given arguments and returns its URL."""
     with contextlib.ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(model_server.running(*arguments))
 
-        def start(*arguments):
-            command = [sys.executable, "-m", "selfalign.serving.double", *map(str, arguments)]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
-            assert process.stdout is not None
-            stack.enter_context(process.stdout)
-            return process.stdout.readline().split()[-1]
 
-        yield start
+@pytest.fixture
+def journalled(tmp_path: Path):
+    """A function that runs a job that asks a model, twice: the second time with a server that must not be started.
+
+    The job gets a configuration and the model's checkpoint, and returns the paths of its outputs.
+    """
+    from selfalign.core.config import load_config
+    from tests.tiny import write_tiny_checkpoint
+
+    def run_twice(job: Callable[..., list[Path]], **sections: Any) -> None:
+        write_tiny_checkpoint(tmp_path / "model/base")
+        trace = tmp_path / "started"
+        note = ["sh", "-c", f'echo >> {trace}; exec "$@"', "sh"]
+        found = []
+        for command in ([*note, *model_server.command()], [*note, "false", "{model}", "{port}"]):
+            sections |= {
+                "paths": {"results": str(tmp_path / "results"), "journal": str(tmp_path / "journal")},
+                "server": {"kind": "command", "command": command, "lifetime": "job"},
+            }
+            outputs = job(load_config(sections), tmp_path / "model/base")
+            found.append([path.read_bytes() for path in outputs])
+            for path in outputs:
+                path.unlink()
+            assert trace.read_text() == "\n", "one server, of the first run"
+        assert found[0] == found[1]
+        assert all(found[0])
+
+    return run_twice
 
 
 @pytest.fixture
@@ -207,7 +227,7 @@ def scripted_server():
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory):
-    """A tiny build against the test double that ran to its end, seeds to report. Not to be changed."""
+    """A tiny build against the test server that ran to its end, seeds to report. Not to be changed."""
     from tests.tiny import write_tiny_checkpoint
     from tests.workflow.harness import Build, tiny_config, working_copy
 

@@ -6,12 +6,12 @@ import contextlib
 import gzip
 import json
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests import model_server
 
 from selfalign.cli import main
 
@@ -59,12 +59,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def world(place: Path, root: Path) -> Iterator[dict[str, str]]:
     """Names for the table: the place, a server of another model, a port nobody listens on, one in use."""
-    command = [sys.executable, "-m", "selfalign.serving.double", "--model", "other"]
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        stack.callback(server.terminate)
-        assert server.stdout is not None
-        url = server.stdout.readline().split()[-1]
+        url = stack.enter_context(model_server.running("--model", "other"))
         used = stack.enter_context(socket.socket())
         used.bind(("127.0.0.1", 0))
         used.listen()

@@ -18,7 +18,7 @@ MISTAKES = {
     "wrong type": ("plan --config {t}/wrong_type.yaml", ["'seeds.count' is 'many'", "expected integer"]),
     "wrong choice": (
         "plan --config {t}/wrong_choice.yaml",
-        ["'server.kind' is 'vlm'", "expected 'vllm', 'container', 'external' or 'double'"],
+        ["'server.kind' is 'vlm'", "expected 'vllm', 'container', 'command' or 'external'"],
     ),
     "out of range": (
         "plan --config {t}/out_of_range.yaml",

@@ -1,4 +1,4 @@
-"""The client against the double: order, journal, faults."""
+"""The client against the test server: order, journal, faults."""
 
 from __future__ import annotations
 

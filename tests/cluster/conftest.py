@@ -89,9 +89,8 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
     record = build.directory / "record"
     slow: dict[str, Any] = {
         "paths": {**build.config["paths"], "journal": "results/slow-journal"},
-        "server": {"kind": "double"},
+        "server": {"extra_args": ["--slots", "1", "--token-ms", "120", "--record", str(record)]},
     }
-    slow["server"]["extra_args"] = ["--slots", "1", "--token-ms", "120", "--record", str(record)]
     command = build.command(
         *("--profile", "profiles/slurm", *QUICK, "--forcerun", shard, "--", shard), config=slow
     )

@@ -1,4 +1,4 @@
-"""profiles/slurm on a real one-node Slurm: the whole tiny build against the test double."""
+"""profiles/slurm on a real one-node Slurm: the whole tiny build against the test server."""
 
 import pytest
 from tests.cluster.slurm import CANCELLED, requested, rule_of

@@ -39,7 +39,10 @@ def test_every_key_is_described():
         ({"seeds": {"cuont": 3}}, "unknown key 'seeds.cuont'; did you mean 'count'?"),
         ({"seeds": {"count": 0}}, "'seeds.count' is 0; expected greater than or equal to 1"),
         ({"seeds": {"count": "many"}}, "'seeds.count' is 'many'; expected integer"),
-        ({"server": {"kind": "vlm"}}, "'server.kind' is 'vlm'; expected 'vllm', 'container'"),
+        (
+            {"server": {"kind": "vlm"}},
+            "'server.kind' is 'vlm'; expected 'vllm', 'container', 'command' or 'external'",
+        ),
         ({"model": {"source": "hub"}}, "source 'hub' needs both `id` and `revision`"),
         ({"run": "../up"}, "'run' is '../up'"),
         ({"run": 12}, "'run' is 12; expected text; put it in quotes"),

@@ -15,7 +15,7 @@ def test_a_lock_is_held_once_and_ends_with_its_holder(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(SelfalignError, match=f"held by process {holder.pid}: another build is at work"):
+    with pytest.raises(SelfalignError, match=f"held by process {holder.pid}: another build is running"):
         hold_lock(lock)
     holder.send_signal(signal.SIGKILL)
     holder.wait()

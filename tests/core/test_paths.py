@@ -26,6 +26,7 @@ NO_PATHS = {
     "seeds.sources.column": "a name",
     "reproduction.published_samples.samples.url": "an address",
     "reproduction.published_samples.verdicts.url": "an address",
+    "server.command": "words of a command",
 }
 
 

@@ -9,6 +9,7 @@ import sys
 from importlib.resources import files
 
 import pytest
+from tests import model_server
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.client import open_client
@@ -126,7 +127,9 @@ class _FailingPool:
             yield Verdict(program.key, status, None, "", "the disk is full", 0, 0, 0, self.runtime, "")
 
 
-def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(rows, tmp_path, monkeypatch):
+def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(
+    benchmark, rows, tmp_path, monkeypatch
+):
     write_jsonl(tmp_path / "samples.jsonl", rows)
     out = tmp_path / "out"
     out.mkdir()
@@ -153,17 +156,9 @@ def test_a_model_server_that_dies_half_way_leaves_no_samples_and_a_rerun_asks_fo
     benchmark, tmp_path
 ):
     def serve(record):
-        command = [
-            sys.executable,
-            "-m",
-            "selfalign.serving.double",
-            "--model",
-            "base",
-            "--record",
-            str(record),
-        ]
         # Slow enough to die in the middle.
-        process = subprocess.Popen([*command, "--token-ms", "0.5"], stdout=subprocess.PIPE, text=True)
+        command = [*model_server.PROGRAM, "--record", str(record), "--token-ms", "0.5"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         return process, process.stdout.readline().split()[-1]
 

@@ -15,6 +15,7 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.generate import generate_samples
 from selfalign.evaluate.samples import read_samples
+from selfalign.evaluate.sampling import sample_job
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import build_scorer
 
@@ -119,3 +120,13 @@ def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge
     }
     assert all("correct" not in metric for metric in score["metrics"].values())
     assert list(build_score(small, verdicts, [2])["metrics"]) == ["pass@1", "pass@2"]
+
+
+@pytest.mark.parametrize("model", ["base", "tuned"])
+def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, tmp_path, model):
+    def job(config, checkpoint):
+        choice = config.evaluation.benchmarks[0]
+        sample_job(config, model, choice, tmp_path / "samples", checkpoint=checkpoint, data=None)
+        return [tmp_path / "samples"]
+
+    journalled(job, model={"name": "served"}, evaluation={"benchmarks": [{"name": "humaneval"}]})

@@ -1,4 +1,4 @@
-"""A double of the server, our few-shot file, and records of seeds."""
+"""The few-shot file of the repository, and records of seeds."""
 
 from __future__ import annotations
 

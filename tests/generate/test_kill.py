@@ -62,7 +62,7 @@ def test_killed_25_times(start_double, seeds, few_shots, tmp_path):
 
 
 def journal_keys(source, few_shots, record):
-    """Map the journal's key of each request to the hash of the body the double sees, by a run in order."""
+    """Map the journal's key of each request to the hash of the body the server sees, by a run in order."""
     builder = build_prompts("starcoder2-instruct", few_shots, "S->C")
     bodies = [
         ask.request(Sampling(1, 0.7, 1536), builder.recipe).body() for ask in read_asks(source, builder)

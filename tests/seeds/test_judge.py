@@ -8,6 +8,7 @@ from selfalign.client import Choice, Result
 from selfalign.core.config.seeds import JudgeConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
+from selfalign.seeds.job import judge_unit
 from selfalign.seeds.judge import judge_file, load_prompt, vote, weigh
 
 PROMPT = JudgeConfig().prompt
@@ -118,3 +119,15 @@ def test_a_failed_request_is_no_verdict(tmp_path):
     assert not (tmp_path / "out").exists()
     counts = run(tmp_path, FakeClient(" Yes", None, " Yes"), max_failed_share=0.5)
     assert counts.dropped == {"request_failed": 1}
+
+
+def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    write_jsonl(rows, ({"seed": SEED.replace("Doc", f"Doc {n}"), "path": f"{n}.py"} for n in range(12)))
+
+    def job(config, checkpoint):
+        paths = {name: tmp_path / name for name in ("out", "dropped", "counts")}
+        judge_unit(config, rows, checkpoint, **paths)
+        return [paths["out"], paths["counts"]]
+
+    journalled(job)

@@ -3,7 +3,11 @@
 import importlib.util
 import os
 
+import pytest
+
+from selfalign.core.config import load_config
 from selfalign.core.config.serving import ServerConfig
+from selfalign.core.errors import ConfigError
 from selfalign.serving import command
 
 
@@ -11,7 +15,7 @@ def test_a_server_on_a_cpu_uses_all_cores_whatever_the_job_that_starts_it(monkey
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(command, "is_cpu_build", lambda: True)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 6})
-    env = command.server_command(ServerConfig(kind="vllm"), tmp_path, ["base"], 1).env
+    env = command.server_command(ServerConfig(kind="vllm"), tmp_path, "base", 1).env
     assert env["VLLM_CPU_OMP_THREADS_BIND"] == "2,5,6"
     # Snakemake sets these to the job's threads, and a server is started by whichever job comes first.
     for library in ("OMP", "MKL", "OPENBLAS"):
@@ -23,6 +27,40 @@ def test_on_a_gpu_the_inherited_limits_stand(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "is_cpu_build", lambda: False)
     assert not [
         name
-        for name in command.server_command(ServerConfig(kind="vllm"), tmp_path, ["base"], 1).env
+        for name in command.server_command(ServerConfig(kind="vllm"), tmp_path, "base", 1).env
         if "THREADS" in name
     ]
+
+
+def test_a_configured_command_has_its_placeholders_filled_in_and_no_other_braces(tmp_path):
+    words = ["sh", "-c", "serve {model}", "--port={port}", "{host}", "{name}", '{"a": {}}']
+    config = load_config({"server": {"kind": "command", "command": words, "extra_args": ["--more"]}}).server
+    found = command.server_command(config, tmp_path, "small", 81)
+    assert found.argv == [
+        *("sh", "-c", f"serve {tmp_path}", "--port=81", "127.0.0.1", "small", '{"a": {}}', "--more")
+    ]
+    assert found.ready_path == "/v1/models"
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [
+        ({"kind": "command"}, r"'server.command' is \[\]; .*\{model\} and \{port\}"),
+        ({"kind": "command", "command": ["serve", "{model}"]}, r"words of a command with \{port\} in them"),
+        ({"kind": "double"}, "'server.kind' is 'double'; expected 'vllm', 'container', 'command' or"),
+    ],
+)
+def test_what_cannot_be_started_is_refused_when_the_configuration_is_read(server, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config({"server": server})
+
+
+def test_a_command_that_is_not_installed_is_named(tmp_path):
+    config = load_config({"server": {"kind": "command", "command": ["no-such", "{model}{port}"]}}).server
+    with pytest.raises(ConfigError, match=r"'server.command' starts with 'no-such', but no such command"):
+        command.server_command(config, tmp_path, "base", 1)
+
+
+def test_an_external_server_cannot_be_started(tmp_path):
+    with pytest.raises(ConfigError, match="selfalign cannot start this kind of server"):
+        command.server_command(ServerConfig(kind="external"), tmp_path, "base", 1)

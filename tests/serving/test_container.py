@@ -11,7 +11,7 @@ import pytest
 
 from selfalign.core.config import load_config
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.serving.container import container_command
+from selfalign.serving.command import server_command
 from selfalign.serving.process import free_port, running
 
 IMAGE = "selfalign-serving-test"
@@ -68,7 +68,7 @@ def engines(tmp_path, monkeypatch):
 )
 @pytest.mark.usefixtures("engines")
 def test_each_engine_is_told_which_gpus(container, part):
-    argv = container_command(server(**container), "/somewhere/base", ["base"], 8123).argv
+    argv = server_command(server(**container), "/somewhere/base", "base", 8123).argv
     assert any(argv[start : start + len(part)] == part for start in range(len(argv)))
     assert argv[argv.index("--tensor-parallel-size") + 1] == "2"
     assert argv[argv.index("--port") + 1] == "8123"
@@ -79,24 +79,22 @@ def test_each_engine_is_told_which_gpus(container, part):
 @pytest.mark.usefixtures("engines")
 @pytest.mark.parametrize("name", ["docker", "podman", "apptainer"])
 def test_without_gpus_none_is_asked_for(name):
-    argv = container_command(server(engine=name, gpus="none"), "/base", ["base"], 8123).argv
+    argv = server_command(server(engine=name, gpus="none"), "/base", "base", 8123).argv
     assert not {"--gpus", "--device", "--nv"} & set(argv)
 
 
 @pytest.mark.usefixtures("engines")
 def test_a_tag_is_pulled_and_a_file_is_opened_by_apptainer():
-    tag = container_command(
-        server(engine="apptainer", image="vllm/vllm-openai:v1"), "/base", ["base"], 1
-    ).argv
+    tag = server_command(server(engine="apptainer", image="vllm/vllm-openai:v1"), "/base", "base", 1).argv
     assert "docker://vllm/vllm-openai:v1" in tag
-    file = container_command(server(engine="apptainer", image="/images/vllm.sif"), "/base", ["base"], 1).argv
+    file = server_command(server(engine="apptainer", image="/images/vllm.sif"), "/base", "base", 1).argv
     assert "/images/vllm.sif" in file
 
 
 def test_an_engine_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ConfigError, match=r"server.container.engine' is 'podman'.*no such command"):
-        container_command(server(engine="podman"), "/base", ["base"], 8123)
+        server_command(server(engine="podman"), "/base", "base", 8123)
 
 
 @pytest.fixture(scope="module")
@@ -130,10 +128,10 @@ def checkpoint(tmp_path):
 @pytest.mark.engine
 def test_docker_serves_the_mounted_model_and_leaves_nothing(checkpoint, tmp_path):
     port = free_port()
-    command = container_command(server(image=IMAGE, gpus="none"), checkpoint, ["base", "revision"], port)
+    command = server_command(server(image=IMAGE, gpus="none"), checkpoint, "base", port)
     with running(command, port, tmp_path / "log", 60):
         said = httpx.get(f"http://127.0.0.1:{port}/v1/models").json()
-        assert said == {"served": ["base", "revision"], "files": ["config.json"]}
+        assert said == {"served": ["base"], "files": ["config.json"]}
         assert containers()
     assert containers() == ""
 
@@ -142,7 +140,7 @@ def test_docker_serves_the_mounted_model_and_leaves_nothing(checkpoint, tmp_path
 @pytest.mark.engine
 def test_a_client_that_was_killed_leaves_no_container(checkpoint, tmp_path):
     port = free_port()
-    command = container_command(server(image=IMAGE, gpus="none"), checkpoint, ["base"], port)
+    command = server_command(server(image=IMAGE, gpus="none"), checkpoint, "base", port)
     with running(command, port, tmp_path / "log", 60) as process:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
@@ -156,7 +154,7 @@ def test_a_client_that_was_killed_leaves_no_container(checkpoint, tmp_path):
 def test_a_server_that_ends_is_told_with_its_last_lines(checkpoint, tmp_path):
     (checkpoint / "broken").touch()
     port = free_port()
-    command = container_command(server(image=IMAGE, gpus="none"), checkpoint, ["base"], port)
+    command = server_command(server(image=IMAGE, gpus="none"), checkpoint, "base", port)
     with (
         pytest.raises(InfrastructureError, match="no weights in /model"),
         running(command, port, tmp_path / "log", 60),

@@ -1,8 +1,4 @@
-"""Running the workflow in directories of its own, with a tiny model and the test double of the server.
-
-The double answers with canned completions and never serves the embedded default; see
-:mod:`selfalign.serving.double`.
-"""
+"""Running the workflow in directories of its own, with a tiny model and the test server (:mod:`tests.model_server`)."""
 
 from __future__ import annotations
 
@@ -19,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests import model_server
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = (
@@ -116,11 +113,11 @@ def _snakemake(directory: Path, arguments: list[str], output: Path) -> None:
 
 
 def tiny_config() -> dict[str, Any]:
-    """Return a configuration whose whole build takes a minute or two: a tiny model, the double, few seeds."""
+    """Return a configuration whose whole build takes a minute or two: a tiny model, the test server, few seeds."""
     return {
         "run": "tiny",
         "model": {"source": "path", "path": "tiny-model"},
-        "server": {"kind": "double"},
+        "server": {"kind": "command", "command": model_server.command()},
         "seeds": {"count": 6, "sources": {"packages": ["toolz==1.0.0"]}},
         "generation": {"shard_size": 3, "responses": {"n": 4}},
         "training": {"max_steps": 2, "accumulation": 1, "max_length": 2048, "min_rows": 1},

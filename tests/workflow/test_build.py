@@ -1,4 +1,4 @@
-"""The whole build on a tiny configuration, against the test double."""
+"""The whole build on a tiny configuration, against the test server."""
 
 import json
 

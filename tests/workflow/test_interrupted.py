@@ -155,4 +155,4 @@ def test_a_second_build_in_the_same_directory_is_refused(finished):
         done = finished.snakemake("--forcerun", "funnel")
         holder.kill()
     assert done.returncode == 1
-    assert f"held by process {holder.pid}: another build is at work in this directory" in done.stdout
+    assert f"held by process {holder.pid}: another build is running in this directory" in done.stdout

@@ -117,13 +117,13 @@ def test_a_file_that_is_broken_is_named_with_its_record(build):
     assert "results/tiny/dataset/sanitize_raw.jsonl, record 1, field 'instruction'" in told
 
 
-def double_of(build: Build) -> psutil.Process | None:
-    """The double that works for `build`."""
+def server_of(build: Build) -> psutil.Process | None:
+    """The model server that works for `build`."""
     for process in psutil.process_iter():
         try:
             line = " ".join(process.cmdline())
-            keeper = process.parent()
-            if "selfalign.serving.double" in line and keeper and str(build.directory) in keeper.cwd():
+            guard = process.parent()
+            if "tests.model_server" in line and guard and str(build.directory) in guard.cwd():
                 return process
         except psutil.Error:
             continue
@@ -157,7 +157,7 @@ def test_a_server_that_dies_stops_the_job_and_the_next_build_goes_on(build, tmp_
     while not any(path.stat().st_size for path in files(asked)) and time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.1)
-    server = double_of(build)
+    server = server_of(build)
     assert server is not None
     server.kill()
     assert process.wait(120) == 1

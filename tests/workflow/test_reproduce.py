@@ -131,7 +131,7 @@ def _released(build: Build, model: str) -> None:
 
 
 def test_the_released_model_answers_too_where_it_is_asked_to(build):
-    """One whose checkpoint is there already; the double answers for it, the tasks with published answers only."""
+    """One whose checkpoint is there already; the test server answers for it, the tasks with published answers only."""
     _released(build, "first")
     write_tiny_checkpoint(build.directory / "resources/models/released/base")
     build.config["reproduction"]["released_model"] = "always"

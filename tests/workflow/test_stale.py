@@ -128,6 +128,7 @@ IDLE: dict[str, Any] = {
     "server.gpus": 1,
     "server.kv_cache_gib": 1,
     "server.startup_timeout_s": 10,
+    "server.command": ["other", "{model}", "{port}"],
     "server.extra_args": ["--x"],
     "server.container.engine": "podman",
     "server.container.image": "other",

@@ -44,11 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.journal": ("concepts", "benchmark_samples"),
     "selfalign.journal.tools": (),
     "selfalign.serving": ("concepts", "benchmark_samples"),
-    "selfalign.serving.keeper": (),  # started by the jobs as a program of its own; decides no bytes
-    "selfalign.serving.double": (),
-    "selfalign.serving.canned": (),
-    "selfalign.serving.faults": (),
-    "selfalign.serving.pace": (),
+    "selfalign.serving.supervisor": (),  # started by the jobs as a program of its own; decides no bytes
     "selfalign.sandbox": ("execute", "benchmark_score"),
     "selfalign.sandbox.cache": ("execute",),
     "selfalign.sandbox.bridge": (),

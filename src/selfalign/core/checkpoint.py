@@ -36,17 +36,23 @@ def read_identity(directory: str | Path) -> str:
     return hash_files(directory)
 
 
-def model_identity(model: ModelConfig, checkpoint: str | Path | None) -> str:
-    """Return what the configured model is: id and revision on a hub, else the hash of its checkpoint.
+def model_identity(model: ModelConfig, checkpoint: str | Path | None = None, *, tuned: bool = False) -> str:
+    """Return the identity of the configured model: id and revision on the hub, else the hash of its checkpoint.
 
     Args:
-        checkpoint: its directory; None where the server runs elsewhere, so that only its name is known.
+        model: the configured model.
+        checkpoint: directory of its checkpoint; None where an external server has it, so that only its name is known.
+        tuned: the model tuned by this run instead of the configured one that it starts from.
+
+    Raises:
+        DataError: `checkpoint` (or ``model.path``) is no checkpoint.
     """
-    if model.source == "hub":
+    if model.source == "hub" and not tuned:
         return f"{model.id}@{model.revision}"
-    if checkpoint is None and model.path is None:
-        return f"{model.source}:{model.name}"
-    return read_identity(checkpoint or model.path or "")
+    checkpoint = checkpoint or (None if tuned else model.path)
+    if checkpoint is not None:
+        return read_identity(checkpoint)
+    return f"{model.source}:{model.name}" + (":tuned" if tuned else "")
 
 
 def hub_snapshot(model_id: str, revision: str) -> Path | None:

@@ -1,35 +1,34 @@
-"""A lock on a directory that ends with its holder, however that dies."""
+"""A lock file that one process holds until it ends, however it ends."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from selfalign.core.errors import SelfalignError
 
-_held: list[TextIO] = []
+# A lock is released when its object is collected.
+_held: list[FileLock] = []
 
 
 def hold_lock(path: str | Path) -> None:
-    """Hold the lock file `path` until this process ends.
+    """Hold the lock file `path` until this process ends; its directory is made.
 
     Raises:
         SelfalignError: another process holds it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = path.open("a+")
+    lock = FileLock(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.seek(0)
+        lock.acquire(timeout=0)
+    except Timeout:
+        holder = path.read_text(encoding="utf-8").strip() or "unknown"
         raise SelfalignError(
-            f"'{path}' is held by process {handle.read().strip() or 'unknown'}: another build is at work in this "
-            "directory; wait for it, or end it"
+            f"'{path}' is held by process {holder}: another build is running in this directory; "
+            "wait for it, or end it"
         ) from None
-    handle.truncate(0)
-    handle.write(f"{os.getpid()}\n")
-    handle.flush()
-    _held.append(handle)
+    path.write_text(f"{os.getpid()}\n", encoding="utf-8")
+    _held.append(lock)

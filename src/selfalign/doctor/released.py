@@ -30,9 +30,11 @@ class Decision:
 
 
 def server_problem(server: ServerConfig) -> str | None:
-    """Return what keeps a server of ours from running on a GPU of this machine, judged by what is installed."""
-    if server.kind not in ("vllm", "container"):
-        return f"server.kind is '{server.kind}', which does not start it"
+    """Return what keeps the configured server from running on a GPU of this machine, judged by what is installed."""
+    if server.kind == "external":
+        return "server.kind is 'external': selfalign does not start the server"
+    if server.kind == "command":
+        return "server.kind is 'command': whether server.command uses a GPU is not known"
     if server.kind == "container":
         return None
     if importlib.util.find_spec("vllm") is None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from selfalign.benchmarks import load_benchmark
-from selfalign.client import open_client
 from selfalign.core.chat import inference_prompt
-from selfalign.core.checkpoint import read_identity
 from selfalign.core.config import Config
 from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.evaluate.generate import generate_samples
 from selfalign.evaluate.prompts import own_template
-from selfalign.serving import endpoints
+from selfalign.serving.client import served_client
 
 
 def sample_job(
@@ -37,7 +35,7 @@ def sample_job(
     window = (choice.window[0], choice.window[1]) if choice.window else None
     benchmark = load_benchmark(choice.name, choice.version, data, window=window)
     chat = model == "tuned" or config.evaluation.base_layout == "chat"
-    # A released model brings its own template; what we tune learns ours.
+    # A released model brings its own template; what this run tunes learns the one of selfalign.
     render = inference_prompt
     if chat and model == "base":
         source = config.model
@@ -46,17 +44,7 @@ def sample_job(
             if checkpoint
             else own_template(source.id or source.path or "", source.revision)
         )
-    name = config.model.name if model == "base" else Path(checkpoint or model).name
-    with (
-        endpoints(config, checkpoint) as urls,
-        open_client(
-            urls,
-            name,
-            identity=model_identity(config, model, checkpoint),
-            journal=Path(config.paths.journal),
-            settings=config.client,
-        ) as client,
-    ):
+    with served_client(config, checkpoint, tuned=model == "tuned") as (client, _):
         generate_samples(
             benchmark,
             choice,
@@ -66,12 +54,3 @@ def sample_job(
             seed=config.evaluation.seed,
             render=render,
         )
-
-
-def model_identity(config: Config, model: str, checkpoint: str | Path | None) -> str:
-    """Return what the model is: id and revision on the hub, else the hash of the checkpoint."""
-    if model == "base" and config.model.source == "hub":
-        return f"{config.model.id}@{config.model.revision}"
-    if checkpoint is None:
-        return f"{config.model.source}:{config.model.name}:{model}"
-    return read_identity(checkpoint)

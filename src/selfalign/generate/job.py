@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from pathlib import Path
 
-from selfalign.client import open_client
-from selfalign.core.checkpoint import read_identity
 from selfalign.core.config import Config
 from selfalign.core.config.generation import ModeConfig
-from selfalign.core.config.model import ModelConfig
 from selfalign.core.jsonl import write_json
 from selfalign.generate.asks import Sampling
 from selfalign.generate.setup import build_prompts, build_stage
 from selfalign.generate.stage import run_stage
-from selfalign.serving import endpoints
+from selfalign.serving.client import served_client
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +31,7 @@ def run_shard(
     """Run `stage` ("concepts", "instructions" or "responses") over the shard `source`.
 
     Args:
-        checkpoint: the model's checkpoint; None where the server runs elsewhere.
+        checkpoint: the model's checkpoint; None where an external server has it.
         few_shots: the few-shot file.
         out: JSON Lines of the records answered.
         dropped: JSON Lines of the others, with their reasons.
@@ -56,30 +52,10 @@ def run_shard(
         numbers=settings.examples or None,
     )
     sampling = Sampling(settings.n, settings.temperature, settings.max_tokens, settings.frequency_penalty)
-    identity = model_identity(config.model, checkpoint)
-    prepared = build_stage(builder, sampling, generation.recipe, few_shots, identity)
-    with contextlib.ExitStack() as servers:
-        # A server is started when something has to be sent: a job that the journal answers needs none.
-        client = servers.enter_context(
-            open_client(
-                lambda: servers.enter_context(endpoints(config, checkpoint)),
-                config.model.name,
-                identity=identity,
-                journal=Path(config.paths.journal),
-                settings=config.client,
-            )
-        )
-        share = config.client.max_failed_share
+    share = config.client.max_failed_share
+    with served_client(config, checkpoint) as (client, identity):
+        prepared = build_stage(builder, sampling, generation.recipe, few_shots, identity)
         done = run_stage(prepared, client, source, out, dropped, max_failed_share=share, live=False)
         write_json(metrics, client.metrics.to_json())
     write_json(counts, done.to_json())
     log.info("%s: %d of %d records answered", stage, done.records_out, done.records_in)
-
-
-def model_identity(model: ModelConfig, checkpoint: str | Path | None) -> str:
-    """Return what the model is: id and revision on the hub, else the hash of the checkpoint."""
-    if model.source == "hub":
-        return f"{model.id}@{model.revision}"
-    if checkpoint is None and model.path is None:
-        return f"{model.source}:{model.name}"
-    return read_identity(checkpoint or model.path or "")

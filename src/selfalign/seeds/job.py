@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from selfalign.client import open_client
-from selfalign.core.checkpoint import model_identity
 from selfalign.core.config import Config
 from selfalign.core.jsonl import write_json
 from selfalign.seeds.judge import judge_file
-from selfalign.serving import endpoints
+from selfalign.serving.client import served_client
 
 
 def judge_unit(
@@ -24,16 +22,9 @@ def judge_unit(
     """Judge the rows of a unit with the configured model.
 
     Args:
-        checkpoint: the model's checkpoint; None where the server runs elsewhere.
+        checkpoint: the model's checkpoint; None where an external server has it.
     """
-    identity = model_identity(config.model, checkpoint)
-    journal = Path(config.paths.journal)
-    with (
-        endpoints(config, checkpoint) as urls,
-        open_client(
-            urls, config.model.name, identity=identity, journal=journal, settings=config.client
-        ) as client,
-    ):
+    with served_client(config, checkpoint) as (client, identity):
         done = judge_file(
             rows,
             client,

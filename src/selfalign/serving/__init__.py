@@ -1,17 +1,15 @@
-"""Model servers: start one, share it between jobs, end it; or use those that run already.
+"""Model servers: start one, share it between jobs, stop it; or use servers that run already.
 
-A job asks for :func:`endpoints` and gets base URLs of servers that are up and offer its model. What stands
-behind them is configuration (``server.kind``, ``server.lifetime``):
+A job opens :func:`selfalign.serving.client.served_client`. Which server answers it is configuration:
 
-* ``lifetime: workflow``: the first job starts a server through a *keeper* process (:mod:`.keeper`), later
-  jobs find and share it. Snakemake's own ``service()`` outputs were tried and do not serve here: Snakemake
-  puts a service and *all* its consumers into one group that must run at the same time, so a stage of N
-  shards asks for N + 1 cores, and a consumer that is up to date is rerun when its service is started again
-  for another.
-* ``lifetime: job``: the job owns its server, beside it on the same node; for clusters.
-* ``kind: external``: the configured endpoints.
+* ``server.kind: external``: the servers at ``server.endpoints``; nothing is started.
+* ``server.lifetime: workflow``: the first job that has something to ask starts a server supervisor
+  (:mod:`.supervisor`), a small process that owns the server; all jobs of the workflow share it (:mod:`.shared`).
+  Snakemake's own ``service()`` outputs do not serve here: Snakemake puts a service and *all* its consumers into one
+  group that must run at the same time, so a stage of N shards asks for N + 1 cores, and a consumer that is up to date
+  is rerun when its service is started again for another.
+* ``server.lifetime: job``: the job starts a server of its own, beside it on the same node; for clusters.
+
+Every server runs under a guard (:mod:`.guard`), which stops it, with every process that it started, when the process
+that wanted it is gone.
 """
-
-from selfalign.serving.lease import endpoints
-
-__all__ = ["endpoints"]

@@ -1,19 +1,26 @@
-"""The command lines of the servers we start."""
+"""The command lines of the servers that selfalign starts: the installed vLLM, vLLM in a container, any other command."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
 import os
+import re
+import shutil
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
 
-# What limits the threads of the libraries that vLLM's CPU build computes with.
+# Servers are for jobs on the same machine.
+HOST = "127.0.0.1"
+MODULE = ("-m", "vllm.entrypoints.openai.api_server")
+# Where a container has the checkpoint, mounted read-only.
+MOUNTED = "/model"
+NO_TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+# Variables that limit the threads of libraries that servers compute with on a CPU.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -22,87 +29,41 @@ class ServerCommand:
     """How to start one server.
 
     Attributes:
-        argv: the command.
-        env: variables set beside the inherited ones.
-        health: path that answers 200 once the model can be used.
-        after: command that removes what may be left when the process is gone.
+        argv: program and arguments.
+        env: environment variables set beside the inherited ones.
+        ready_path: path that answers 200 once the model can be asked.
+        cleanup: command that removes what may be left when the process has ended; empty for none.
     """
 
     argv: list[str]
     env: dict[str, str]
-    health: str = "/health"
-    after: tuple[str, ...] = ()
+    ready_path: str = "/health"
+    cleanup: tuple[str, ...] = ()
 
 
-def server_command(
-    config: ServerConfig, checkpoint: str | Path, names: Sequence[str], port: int
-) -> ServerCommand:
-    """Return the command that serves `checkpoint` as `names` on the loopback `port`.
+def server_command(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+    """Return the command that serves a model on the loopback interface.
+
+    Args:
+        config: the configured server.
+        checkpoint: directory of the model's checkpoint.
+        name: name under which the server offers the model.
+        port: TCP port to listen on.
 
     Raises:
-        ConfigError: the configured kind of server is not installed, or cannot be started by us.
+        ConfigError: what the configured kind needs is not installed, or `server.kind` is ``external``.
     """
-    if config.kind == "double":
-        argv = [sys.executable, "-m", "selfalign.serving.double", "--port", str(port), "--model", names[0]]
-        return ServerCommand([*argv, *config.extra_args], {})
-    if config.kind == "container":
-        from selfalign.serving.container import container_command
-
-        return container_command(config, checkpoint, names, port)
-    if config.kind == "vllm":
-        return _vllm_command(config, checkpoint, names, port)
-    raise ConfigError(f"configuration: 'server.kind' is '{config.kind}'; such a server is not ours to start")
-
-
-def vllm_arguments(
-    config: ServerConfig, checkpoint: str, names: Sequence[str], port: int, dtype: str
-) -> list[str]:
-    """Return the arguments of vLLM's OpenAI server that all ways of running it share."""
-    return [
-        "--model", checkpoint,
-        "--served-model-name", *names,
-        "--port", str(port),
-        "--dtype", dtype,
-        "--max-model-len", str(config.max_model_len),
-        "--max-num-seqs", str(config.max_num_seqs),
-        "--tensor-parallel-size", str(config.tensor_parallel),
-        "--seed", "0",
-        *config.extra_args,
-    ]  # fmt: skip
-
-
-def _vllm_command(
-    config: ServerConfig, checkpoint: str | Path, names: Sequence[str], port: int
-) -> ServerCommand:
-    if importlib.util.find_spec("vllm") is None:
-        raise ConfigError(
-            "configuration: 'server.kind' is 'vllm', but vLLM is not installed in this environment; "
-            "install it (make setup), or use kind 'container' or 'external'"
-        )
-    cpu = is_cpu_build()
-    dtype = config.dtype if config.dtype != "auto" else ("float32" if cpu else "bfloat16")
-    # The `vllm` command looks for a distribution of that name, which the CPU build is not: the module works for both.
-    argv = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1"]
-    argv += vllm_arguments(config, str(checkpoint), names, port, dtype)
-    env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    if cpu:
-        # vLLM 0.32.0 dies on a CPU when it cuts the prompt of a request that has a seed into chunks (it sets the
-        # offset of the request's random generator, which CPU generators do not have), and it cuts when the
-        # prompts of one step exceed the budget: a budget for all sequences at full length is never exceeded.
-        budget = config.max_model_len * config.max_num_seqs
-        argv += ["--enforce-eager", "--max-num-batched-tokens", str(budget)]
-        cores = sorted(os.sched_getaffinity(0))
-        env |= {
-            "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gib),
-            # By default the CPU build keeps a core for itself, half of a small machine.
-            "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
-            "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
-            # Snakemake gives a job the number of its own threads; the server that it starts is everybody's.
-            **dict.fromkeys(THREAD_LIMITS, str(len(cores))),
-        }
-    if Path(checkpoint).is_dir():
-        env["HF_HUB_OFFLINE"] = "1"
-    return ServerCommand(argv, env)
+    match config.kind:
+        case "vllm":
+            return _vllm(config, checkpoint, name, port)
+        case "container":
+            return _container(config, checkpoint, name, port)
+        case "command":
+            return _other(config, checkpoint, name, port)
+        case "external":
+            raise ConfigError(
+                "configuration: 'server.kind' is 'external'; selfalign cannot start this kind of server"
+            )
 
 
 def is_cpu_build() -> bool:
@@ -112,3 +73,127 @@ def is_cpu_build() -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
+
+
+def _vllm(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+    if importlib.util.find_spec("vllm") is None:
+        raise ConfigError(
+            "configuration: 'server.kind' is 'vllm', but vLLM is not installed in this environment; "
+            "install it (make setup), or use kind 'container', 'command' or 'external'"
+        )
+    cpu = is_cpu_build()
+    # The `vllm` command looks for a distribution of that name, which the CPU build is not: the module works for both.
+    argv = [sys.executable, *MODULE]
+    argv += _vllm_arguments(config, str(checkpoint), name, port, "float32" if cpu else "bfloat16")
+    env = dict(NO_TELEMETRY)
+    if cpu:
+        # vLLM 0.32.0 fails on a CPU when it cuts the prompt of a request that has a seed into chunks (it sets the
+        # offset of the request's random generator, which CPU generators do not have), and it cuts when the
+        # prompts of one step exceed the budget: a budget for all sequences at full length is never exceeded.
+        budget = config.max_model_len * config.max_num_seqs
+        argv += ["--enforce-eager", "--max-num-batched-tokens", str(budget)]
+        env |= {
+            "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gib),
+            # By default the CPU build keeps a core for itself, half of a small machine.
+            "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
+            "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(os.sched_getaffinity(0)))),
+            **_all_cores(),
+        }
+    if Path(checkpoint).is_dir():
+        env["HF_HUB_OFFLINE"] = "1"
+    return ServerCommand(argv, env)
+
+
+def _container(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+    """Return the command that serves from a vLLM image, on the host's network.
+
+    The engine stays in the foreground and passes SIGTERM on, so that ending it ends the server. Where the engine's
+    client was killed its container lives on, and is removed by its name.
+    """
+    engine = config.container.engine
+    if shutil.which(engine) is None:
+        raise ConfigError(
+            f"configuration: 'server.container.engine' is '{engine}', but no such command is on PATH; "
+            "install it or use server.kind 'vllm', 'command' or 'external'"
+        )
+    source = str(Path(checkpoint).resolve())
+    # The same program in every image, whatever its entry point is.
+    arguments = [*MODULE, *_vllm_arguments(config, MOUNTED, name, port, "bfloat16")]
+    env = {**NO_TELEMETRY, "HF_HUB_OFFLINE": "1"}
+    if engine == "apptainer":
+        return ServerCommand([*_apptainer(config, source, env), *arguments], {})
+    container = f"selfalign-vllm-{port}"
+    argv = [*_docker(config, source, env, container), *arguments]
+    return ServerCommand(argv, {}, cleanup=(engine, "rm", "--force", container))
+
+
+def _other(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+    """Return the configured command with its placeholders filled in."""
+    values = {"host": HOST, "port": str(port), "model": str(Path(checkpoint).resolve()), "name": name}
+    # Not str.format: other braces, such as those of JSON, stay as they are.
+    argv = [
+        re.sub(r"\{(host|port|model|name)\}", lambda found: values[found[1]], word) for word in config.command
+    ]
+    if shutil.which(argv[0]) is None:
+        raise ConfigError(
+            f"configuration: 'server.command' starts with '{argv[0]}', but no such command is on PATH; "
+            "install it or give its path"
+        )
+    return ServerCommand([*argv, *config.extra_args], _all_cores(), ready_path="/v1/models")
+
+
+def _vllm_arguments(
+    config: ServerConfig, checkpoint: str, name: str, port: int, default_dtype: str
+) -> list[str]:
+    """Return the arguments of vLLM's OpenAI server that all ways of running it share."""
+    return [
+        "--host", HOST,
+        "--port", str(port),
+        "--model", checkpoint,
+        "--served-model-name", name,
+        "--dtype", default_dtype if config.dtype == "auto" else config.dtype,
+        "--max-model-len", str(config.max_model_len),
+        "--max-num-seqs", str(config.max_num_seqs),
+        "--tensor-parallel-size", str(config.tensor_parallel),
+        "--seed", "0",
+        *config.extra_args,
+    ]  # fmt: skip
+
+
+def _all_cores() -> dict[str, str]:
+    """Return the variables that let a server compute on all cores of this process.
+
+    Snakemake limits a job to its own threads, but the server that it starts serves all jobs.
+    """
+    return dict.fromkeys(THREAD_LIMITS, str(len(os.sched_getaffinity(0))))
+
+
+def _docker(config: ServerConfig, source: str, env: dict[str, str], name: str) -> list[str]:
+    gpus = config.container.gpus
+    argv = [config.container.engine, "run", "--rm", "--init", "--name", name]
+    argv += ["--network", "host", "--ipc", "host", "--volume", f"{source}:{MOUNTED}:ro"]
+    for variable, value in env.items():
+        argv += ["--env", f"{variable}={value}"]
+    if gpus != "none":
+        if config.container.engine == "podman":
+            devices = ["all"] if gpus == "all" else gpus.split(",")
+            for device in devices:
+                argv += ["--device", f"nvidia.com/gpu={device}"]
+        else:
+            argv += ["--gpus", gpus if gpus == "all" else f'"device={gpus}"']
+    return [*argv, "--entrypoint", "python3", config.container.image]
+
+
+def _apptainer(config: ServerConfig, source: str, env: dict[str, str]) -> list[str]:
+    image = config.container.image
+    if not image.endswith(".sif") and "://" not in image:
+        image = f"docker://{image}"
+    argv = ["apptainer", "exec", "--containall", "--bind", f"{source}:{MOUNTED}:ro"]
+    visible = (
+        {} if config.container.gpus in {"all", "none"} else {"CUDA_VISIBLE_DEVICES": config.container.gpus}
+    )
+    for name, value in {**env, **visible}.items():
+        argv += ["--env", f"{name}={value}"]
+    if config.container.gpus != "none":
+        argv.append("--nv")
+    return [*argv, image, "python3"]

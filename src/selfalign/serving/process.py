@@ -1,34 +1,38 @@
-"""One server process: started, waited for, ended with everything it started."""
+"""One server process: started under a guard, waited for until it is ready, stopped."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 
 from selfalign.core.errors import InfrastructureError
-from selfalign.serving.command import ServerCommand
+from selfalign.serving.command import HOST, ServerCommand
+from selfalign.serving.guard import CLEANUP_TIMEOUT_S, STOP_GRACE_S, run_cleanup
 
 logger = logging.getLogger(__name__)
 
-STOP_GRACE_S = 10.0
-AFTER_S = 60.0
+# Lines of a server's log that an error message quotes.
 TAIL_LINES = 15
+# How often a starting server is asked whether it is ready, and how long one answer may take, in seconds.
+READY_POLL_S = 0.25
+READY_TIMEOUT_S = 2.0
 
 
 def free_port() -> int:
-    """Return a loopback TCP port that is free now."""
+    """Return a TCP port of the loopback interface that is free now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
@@ -38,77 +42,78 @@ def running(
     port: int,
     log: Path,
     timeout_s: float,
-    abandoned: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server, wait until it is healthy, and end it and all its children when the block ends.
+    """Start a server, wait until it is ready, and stop it with all its processes when the block ends.
+
+    It is also stopped when this process is killed, see :mod:`selfalign.serving.guard`. The block gets the guard's
+    process, which ends when the server does.
 
     Args:
-        log: file that gets the server's output.
-        timeout_s: longest wait for health, in seconds.
-        abandoned: asked while waiting; True gives up at once.
+        command: how to start the server.
+        port: the port that the server listens on.
+        log: file to which the server's output is appended; its directory is made.
+        timeout_s: longest time until the server is ready, in seconds.
+        cancelled: asked while waiting; True stops the wait.
 
     Raises:
-        InfrastructureError: the server ended or did not become healthy in time; has its last log lines.
+        InfrastructureError: the server ended or was not ready in time; quotes its last log lines.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as sink:
-        process = subprocess.Popen(
-            command.argv,
-            stdout=sink,
+    with log.open("ab") as output:
+        guard = subprocess.Popen(
+            [sys.executable, "-m", "selfalign.serving.guard", json.dumps(command.cleanup), *command.argv],
+            stdin=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
             env={**os.environ, **command.env},
+            # A Ctrl-C in the terminal reaches the jobs, which then stop their server.
             start_new_session=True,
         )
-        try:
-            _wait_healthy(process, f"http://127.0.0.1:{port}{command.health}", log, timeout_s, abandoned)
-            yield process
-        finally:
-            end_tree(process)
-            if command.after:
-                # An engine that hangs must not hide the error.
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    subprocess.run(command.after, check=False, capture_output=True, timeout=AFTER_S)
-
-
-def end_tree(process: subprocess.Popen[bytes]) -> None:
-    """End `process` and every descendant: politely, and after a grace period by SIGKILL."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        _, alive = psutil.wait_procs(family, timeout=STOP_GRACE_S)
-        for each in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-        psutil.wait_procs(alive, timeout=STOP_GRACE_S)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=1)
+    try:
+        _wait_until_ready(guard, f"http://{HOST}:{port}{command.ready_path}", log, timeout_s, cancelled)
+        yield guard
+    finally:
+        _stop(guard, command)
 
 
 def log_tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """Return the last lines of a log file, or a note that it is empty."""
+    """Return the last `lines` of the file `log`, or a note that it is empty."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     return "\n".join(text.splitlines()[-lines:]) or "(the server wrote nothing)"
 
 
-def _wait_healthy(
-    process: subprocess.Popen[bytes], url: str, log: Path, timeout_s: float, abandoned: Callable[[], bool]
+def _stop(guard: subprocess.Popen[bytes], command: ServerCommand) -> None:
+    """Have the guard stop its server; where the guard was killed, do what is left of its work."""
+    assert guard.stdin is not None
+    guard.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        guard.wait(timeout=2 * STOP_GRACE_S + CLEANUP_TIMEOUT_S)
+    if guard.returncode is None or guard.returncode < 0:
+        # The server and most of what it started are in the guard's process group.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(guard.pid, signal.SIGKILL)
+        guard.wait()
+        run_cleanup(command.cleanup)
+
+
+def _wait_until_ready(
+    guard: subprocess.Popen[bytes], url: str, log: Path, timeout_s: float, cancelled: Callable[[], bool]
 ) -> None:
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if (status := process.poll()) is not None:
+        if (status := guard.poll()) is not None:
             raise InfrastructureError(
                 f"the model server ended with status {status} before it was ready; "
                 f"its last lines ({log}):\n{log_tail(log)}"
             )
-        if abandoned():
-            raise InfrastructureError("nobody waits for the model server any more")
+        if cancelled():
+            raise InfrastructureError("the model server is no longer wanted: the jobs and the workflow ended")
         with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=2).status_code == httpx.codes.OK:
-                logger.info("server is ready at %s", url)
+            if httpx.get(url, timeout=READY_TIMEOUT_S).status_code == httpx.codes.OK:
+                logger.info("the model server is ready: %s answers", url)
                 return
-        time.sleep(0.25)
+        time.sleep(READY_POLL_S)
     raise InfrastructureError(
         f"the model server was not ready within {timeout_s:.0f} s (server.startup_timeout_s); "
         f"its last lines ({log}):\n{log_tail(log)}"

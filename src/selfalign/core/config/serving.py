@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from selfalign.core.config.base import Section
 from selfalign.core.config.paths import ImageText
@@ -28,14 +28,22 @@ class ContainerConfig(Section):
 class ServerConfig(Section):
     """The OpenAI-compatible server."""
 
-    kind: Literal["vllm", "container", "external", "double"] = Field(
+    kind: Literal["vllm", "container", "command", "external"] = Field(
         default="vllm",
         description="vllm: the installed vLLM (GPU or CPU build); container: vLLM in a container; "
-        "external: `endpoints` are running already; double: canned answers, for tests only.",
+        "command: the server that `command` starts; external: `endpoints` are running already.",
+    )
+    command: list[str] = Field(
+        default=[],
+        validate_default=True,
+        description="For `kind: command`: words of a command that serves the OpenAI completions API until it is ended. "
+        "{model} (directory of the checkpoint), {port}, {host} and {name} (what the model is to be called) are filled "
+        "in. The server is ready when GET /v1/models answers.",
     )
     lifetime: Literal["workflow", "job"] = Field(
         default="workflow",
-        description="workflow: one server for all jobs of a model (one machine); job: each generation job owns a server (clusters).",
+        description="workflow: one server for all jobs of a model (one machine); job: each job that asks a model starts "
+        "a server of its own (clusters).",
     )
     endpoints: list[str] = Field(
         default=[], description="Base URLs of running servers, for `kind: external`; none: OPENAI_BASE_URL."
@@ -51,8 +59,8 @@ class ServerConfig(Section):
     gpus: int = Field(
         default=0,
         ge=0,
-        description="GPUs that a job asks for which owns a server (lifetime: job); at least tensor_parallel on GPUs, "
-        "0 on CPUs. Their kind is the profile's.",
+        description="GPUs requested by each job that starts a server of its own (lifetime: job); at least "
+        "tensor_parallel on GPUs, 0 on CPUs. Which GPUs is set in the profile.",
     )
     kv_cache_gib: int = Field(
         default=2, ge=1, description="Memory for the key-value cache of the CPU build, in GiB."
@@ -61,7 +69,20 @@ class ServerConfig(Section):
         default=900, ge=1, description="How long a server may take until it answers, in seconds."
     )
     container: ContainerConfig = Field(default_factory=ContainerConfig, description="For `kind: container`.")
-    extra_args: list[str] = Field(default=[], description="More arguments for the server's command line.")
+    extra_args: list[str] = Field(
+        default=[], description="Further arguments at the end of the server's command line."
+    )
+
+    @field_validator("command")
+    @classmethod
+    def _has_placeholders(cls, command: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("kind") == "command":
+            missing = [each for each in ("{model}", "{port}") if not any(each in word for word in command)]
+            if missing:
+                raise ValueError(
+                    f"with server.kind 'command', expected the words of a command with {' and '.join(missing)} in them"
+                )
+        return command
 
 
 class ClientConfig(Section):

@@ -1,4 +1,4 @@
-"""How long the test double takes: a model of a batching server.
+"""How long the test server takes: a model of a batching server.
 
 A request waits for one of `slots` places, then takes its prompt's time and the time of its longest sample,
 token by token, whatever else runs (decoding a batch costs about the same as decoding one sequence).

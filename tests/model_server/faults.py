@@ -1,4 +1,4 @@
-"""Faults of the test double: what goes wrong with a request, decided by its content and how often it came."""
+"""Faults of the test server: what goes wrong with a request, decided by its content and how often it came."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of the test double: canned, plausible, and a function of the prompt, the seed and nothing else.
+"""Answers of the test server: canned, plausible, and a function of the prompt, the seed and nothing else.
 
 They make a tiny whole build come out with data: most responses follow the four-section layout and pass
 their own tests; a known share is wrong, malformed or cut, so that every filter has something to drop.

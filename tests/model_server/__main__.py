@@ -1,8 +1,7 @@
-"""A test double of an OpenAI-compatible server: ``python -m selfalign.serving.double --port P --model NAME``.
+"""The server's program: answers ``/v1/completions`` with the completions of :mod:`tests.model_server.canned`.
 
-It answers ``/v1/completions`` with the completions of :mod:`selfalign.serving.canned`, the same at every
-call, and can be told to fail (:mod:`selfalign.serving.faults`) and to take its time
-(:mod:`selfalign.serving.pace`).
+They are the same at every call. It can be told to fail (:mod:`tests.model_server.faults`) and to take its time
+(:mod:`tests.model_server.pace`).
 """
 
 from __future__ import annotations
@@ -17,15 +16,15 @@ from typing import Any
 
 from aiohttp import web
 
-from selfalign.serving import canned
-from selfalign.serving.faults import Faults
-from selfalign.serving.pace import Lengths, Pace
+from tests.model_server import canned
+from tests.model_server.faults import Faults
+from tests.model_server.pace import Lengths, Pace
 
 # As the completions API has it, and vLLM with it.
 MOST_STOPS = 4
 
 
-class Double:
+class CannedServer:
     """The server's answers.
 
     Args:
@@ -106,7 +105,7 @@ class Double:
         completion = sum(_tokens(choice["text"]) for choice in choices)
         prompt_tokens = _tokens(prompt)
         return {
-            "id": "cmpl-double",
+            "id": "cmpl-canned",
             "object": "text_completion",
             "created": 0,
             "model": self._models[0],
@@ -132,7 +131,7 @@ class Double:
     def _get(self, path: str) -> web.Response:
         if path == "/v1/models":
             more = {"revision": self._revision} if self._revision else {}
-            cards = [{"id": name, "object": "model", "owned_by": "double", **more} for name in self._models]
+            cards = [{"id": name, "object": "model", "owned_by": "tests", **more} for name in self._models]
             return web.json_response({"object": "list", "data": cards})
         if path == "/health":
             return web.Response()
@@ -140,7 +139,7 @@ class Double:
 
 
 def _tokens(text: str) -> int:
-    """Four characters a token, rounded up: near enough for a double."""
+    """Four characters a token, rounded up: near enough for a test."""
     return -(-len(text) // 4)
 
 
@@ -154,9 +153,9 @@ def _error(status: int, message: str) -> web.Response:
     )
 
 
-async def serve(double: Double, host: str, port: int) -> None:
+async def serve(server: CannedServer, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM; prints ``listening on URL`` once ready (port 0: any free one)."""
-    runner = web.ServerRunner(web.Server(double.handle), shutdown_timeout=1.0)
+    runner = web.ServerRunner(web.Server(server.handle), shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, host, port, reuse_address=True, backlog=1024)
     await site.start()
@@ -174,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--model", nargs="+", default=["base"], help="names of the model served")
+    parser.add_argument("--checkpoint", help="taken as real servers take it, and not read")
     parser.add_argument("--revision", help="revision stated in the list of models")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND=RATE", help="may be repeated")
     parser.add_argument("--retry-after", type=float, default=0.05, help="what a 429 asks for, in seconds")
@@ -199,7 +199,7 @@ def main() -> None:
             Lengths(given.lengths[0], given.lengths[1], int(given.lengths[2])) if given.lengths else None
         )
         pace = Pace(given.slots, given.token_ms / 1e3, given.prompt_token_ms / 1e3) if given.slots else None
-        double = Double(
+        server = CannedServer(
             given.model,
             revision=given.revision,
             faults=Faults(rates, given.retry_after, given.stall),
@@ -208,7 +208,7 @@ def main() -> None:
             record=given.record,
             instant=given.instant,
         )
-        await serve(double, given.host, given.port)
+        await serve(server, given.host, given.port)
 
     asyncio.run(run())
 

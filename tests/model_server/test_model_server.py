@@ -1,4 +1,4 @@
-"""The double: the same answers every time, the faults it is told, the time it is told."""
+"""The test server: the same answers every time, the faults it is told, the time it is told."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from selfalign.serving import canned
-from selfalign.serving.faults import KINDS, Faults
-from selfalign.serving.pace import Lengths
+from tests.model_server import canned
+from tests.model_server.faults import KINDS, Faults
+from tests.model_server.pace import Lengths
 
 
 def test_canned_answers_depend_on_prompt_seed_and_sample_only():

@@ -1,0 +1,133 @@
+"""A server that all jobs of a workflow share.
+
+Each job holds a *lease* on the server while it may ask it: a shared lock on a file, which the kernel releases when the
+job ends, however it ends. The first job starts a server supervisor (:mod:`.supervisor`), which owns the server and
+stops it when nobody needs it any more. They meet in one directory for each server:
+
+* ``lease``: locked by every job that uses the server. `fcntl.flock`, since it has shared locks; those of the package
+  filelock (``ReadWriteLock``) are transactions of an SQLite database.
+* ``start.lock``: held by the job that looks for the server or starts it.
+* ``supervisor.lock``: held by the supervisor as long as it lives.
+* ``state.json``: the server's URL, or the error that kept it from starting; written by the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from selfalign.core.checkpoint import read_identity
+from selfalign.core.config.serving import ServerConfig
+from selfalign.core.errors import InfrastructureError
+from selfalign.core.hashing import json_sha256
+from selfalign.serving.process import log_tail
+
+logger = logging.getLogger(__name__)
+
+# How often a job looks whether the server that it had started is ready, in seconds.
+POLL_S = 0.1
+
+
+@contextlib.contextmanager
+def shared_server(
+    server: ServerConfig, checkpoint: str | Path, name: str, state: Path, logs: Path
+) -> Iterator[str]:
+    """Give the base URL of the one server of `checkpoint`; start it where there is none.
+
+    Args:
+        server: the configured server.
+        checkpoint: directory of the model's checkpoint.
+        name: name under which the server offers the model.
+        state: directory with a subdirectory for each server.
+        logs: directory of the servers' logs.
+
+    Raises:
+        InfrastructureError: the server could not be started; quotes its last log lines.
+    """
+    label = Path(checkpoint).name
+    decides = [server.model_dump(), name, read_identity(checkpoint), str(Path(checkpoint).resolve())]
+    home = state / f"{label}-{json_sha256(decides)[:16]}"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lease").open("a") as lease:
+        fcntl.flock(lease, fcntl.LOCK_SH)
+        with FileLock(home / "start.lock"):
+            url = _running_url(home) or _start_supervisor(
+                server, checkpoint, name, home, logs / f"{label}.log"
+            )
+        yield url
+
+
+@contextlib.contextmanager
+def without_leases(home: Path) -> Iterator[bool]:
+    """Tell whether no job holds a lease on the server of `home`; if so, none can take one inside the block."""
+    with (home / "lease").open("a") as lease:
+        try:
+            fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def supervisor_lock(home: Path) -> FileLock:
+    """Return the lock that the supervisor of `home` holds as long as it lives."""
+    return FileLock(home / "supervisor.lock")
+
+
+def _running_url(home: Path) -> str | None:
+    """Return the URL of the server whose supervisor lives, or None."""
+    try:
+        with supervisor_lock(home).acquire(timeout=0):
+            return None
+    except Timeout:
+        return _read_state(home).get("url")
+
+
+def _start_supervisor(server: ServerConfig, checkpoint: str | Path, name: str, home: Path, log: Path) -> str:
+    """Start a supervisor and wait until its server is ready; return the server's URL."""
+    (home / "state.json").unlink(missing_ok=True)
+    task = {
+        "server": server.model_dump(),
+        "checkpoint": str(checkpoint),
+        "name": name,
+        "home": str(home),
+        "log": str(log),
+        "workflow": os.getppid(),
+    }
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "selfalign.serving.supervisor", json.dumps(task)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    logger.info("starting the model server; its log is %s", log)
+    while True:
+        state = _read_state(home)
+        if "url" in state:
+            return state["url"]
+        if "error" in state:
+            raise InfrastructureError(state["error"])
+        if (status := supervisor.poll()) is not None:
+            raise InfrastructureError(
+                f"the supervisor of the model server ended with status {status}; "
+                f"the server's last lines ({log}):\n{log_tail(log)}"
+            )
+        time.sleep(POLL_S)
+
+
+def _read_state(home: Path) -> dict[str, str]:
+    try:
+        return json.loads((home / "state.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}

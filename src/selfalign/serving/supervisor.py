@@ -1,0 +1,111 @@
+"""The server supervisor: a small process that owns one shared model server.
+
+    python -m selfalign.serving.supervisor TASK
+
+It starts the server, writes where it is (``state.json``, see :mod:`.shared`), and stops it once no job has held a lease
+for :data:`IDLE_S` seconds, or as soon as the workflow that started it has ended and no job holds a lease. It has a
+session of its own, so that a Ctrl-C in the terminal reaches the jobs, which use the server until they have ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+import psutil
+
+from selfalign.core.config.base import validate_section
+from selfalign.core.config.serving import ServerConfig
+from selfalign.core.errors import SelfalignError
+from selfalign.core.jsonl import write_json
+from selfalign.serving.command import HOST, server_command
+from selfalign.serving.process import free_port, running
+from selfalign.serving.shared import supervisor_lock, without_leases
+
+# How long a server may be without leases while its workflow runs, in seconds.
+IDLE_S = 45.0
+# How often the supervisor looks whether the server is needed, in seconds.
+POLL_S = 0.25
+
+
+class Demand:
+    """Who needs the server: the jobs that hold leases, and the workflow that may start more of them.
+
+    Args:
+        home: directory of the server's state.
+        workflow: process id of the workflow that started the server.
+    """
+
+    def __init__(self, home: Path, workflow: int) -> None:
+        self._home = home
+        self._workflow = _process(workflow)
+        self._idle_since: float | None = None
+
+    def has_ended(self) -> bool:
+        """Tell whether the server may stop: no lease, and the workflow has ended or no lease for :data:`IDLE_S`."""
+        with without_leases(self._home) as unused:
+            if not unused:
+                self._idle_since = None
+                return False
+        if self._workflow is None or not _is_alive(self._workflow):
+            return True
+        now = time.monotonic()
+        self._idle_since = self._idle_since if self._idle_since is not None else now
+        return now - self._idle_since > IDLE_S
+
+    def withdraw(self) -> bool:
+        """Remove the server's address while no job can take a lease; False if one has done so in the meantime."""
+        with without_leases(self._home) as unused:
+            if unused:
+                (self._home / "state.json").unlink(missing_ok=True)
+            return unused
+
+
+def supervise(task: dict[str, Any]) -> None:
+    """Start a server and keep it while somebody needs it.
+
+    Args:
+        task: as :mod:`.shared` writes it: the section ``server`` of the configuration, ``checkpoint``, ``name``,
+            directory of the state (``home``), ``log``, and the process id of the ``workflow``.
+    """
+    home, log = Path(task["home"]), Path(task["log"])
+    server = validate_section(ServerConfig, task["server"], "server")
+    demand = Demand(home, task["workflow"])
+    with supervisor_lock(home):
+        port = free_port()
+        try:
+            command = server_command(server, task["checkpoint"], task["name"], port)
+            with running(command, port, log, server.startup_timeout_s, demand.has_ended) as process:
+                write_json(home / "state.json", {"url": f"http://{HOST}:{port}/v1"})
+                while process.poll() is None and not (demand.has_ended() and demand.withdraw()):
+                    time.sleep(POLL_S)
+                (home / "state.json").unlink(missing_ok=True)
+        except SelfalignError as error:
+            write_json(home / "state.json", {"error": str(error)})
+
+
+def _process(pid: int) -> psutil.Process | None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid)
+    return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Tell whether `process` runs; a zombie, which has ended but was not waited for, does not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _end(number: int, _: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
+    supervise(json.loads(sys.argv[1]))

@@ -1,0 +1,25 @@
+"""The workflow's job of a generation stage."""
+
+from __future__ import annotations
+
+from selfalign.generate.job import run_shard
+
+
+def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, seeds, few_shots, tmp_path):
+    source = seeds(12)
+
+    def job(config, checkpoint):
+        names = ("out", "dropped", "counts")
+        paths = {name: tmp_path / name for name in names}
+        run_shard(
+            config,
+            "concepts",
+            source,
+            checkpoint,
+            few_shots=few_shots,
+            metrics=tmp_path / "metrics",
+            **paths,
+        )
+        return [paths["out"], paths["counts"]]
+
+    journalled(job)
