@@ -49,6 +49,7 @@ def build(tmp_path) -> Build:
     config["reproduction"] = {"published_samples": [_published("first"), _published("second")]}
     config["downloads"] = {"local": "copies"}
     build = Build(working_copy(tmp_path), config)
+    (build.directory / "tiny-model").mkdir()
     # The published answers of its preset would have to be downloaded.
     _released(build, "nobody/nothing")
     _write_data(build, EVOEVAL)

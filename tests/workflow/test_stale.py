@@ -160,7 +160,7 @@ IDLE: dict[str, Any] = {
     "reproduction.own_scores": True,
     "reproduction.released_model": "always",
     "reproduction.published_samples": [],
-    "downloads.local": "elsewhere",
+    "downloads.local": "prompts",  # any directory
     "downloads.mirrors": {"https://github.com/": "https://mirror.example.org/"},
     "downloads.timeout_s": 5.0,
     "downloads.attempts": 2,
