@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 
 import pytest
+from tests.scripted_server import completion
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.client import Choice, Result, open_client
@@ -18,6 +19,7 @@ from selfalign.evaluate.samples import read_samples
 from selfalign.evaluate.sampling import sample_job
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import build_scorer
+from selfalign.journal import open_journal, request_key
 
 
 class _Client:
@@ -90,6 +92,33 @@ def test_no_request_has_more_stops_than_the_api_takes_and_answers_end_at_all_of_
     assert all(len(request.body()["stop"]) == 4 for request in client.requests)
     for stop in benchmark.definition.base.stop:
         assert client.requests[0].cut(f"    return 1{stop}rest") == "    return 1"
+
+
+def test_a_fragment_is_no_sample(scripted_server, tmp_path, benchmark):
+    """Neither a server's, nor one that an earlier version has left in the journal."""
+    two = replace(benchmark, tasks=benchmark.tasks[:2])
+    server = scripted_server(lambda _: completion("    retu", finish_reason="abort"))
+    settings = ClientConfig(max_retries=1, backoff_first_s=0.01)
+    out, journal = tmp_path / "samples.jsonl", tmp_path / "journal"
+
+    def ask(url):
+        with open_client([url], "base", identity="m", journal=journal, settings=settings) as client:
+            choice = BenchmarkChoice(name="humaneval")
+            generate_samples(two, choice, client, out, layout="plain", seed=0)
+
+    with pytest.raises(InfrastructureError, match=r"HumanEval/0: no answer .*finish_reason 'abort'"):
+        ask(server.url)
+    assert not out.exists()
+    keys = [request_key("m", {k: v for k, v in body.items() if k != "model"}) for body in server.bodies]
+    fragment = {"text": "    retu", "finish_reason": "abort", "logprobs": None}
+    with open_journal(journal) as earlier:
+        earlier.append([(key, {"model": "m", "choices": [fragment], "usage": {}}) for key in keys])
+    with open_journal(journal) as earlier:
+        assert earlier.get(keys[0]) is not None
+    whole = scripted_server(lambda _: completion("    return 1\n"))
+    ask(whole.url)
+    assert [row["answer"] for row in read_jsonl(out)] == ["    return 1\n"] * 2
+    assert len(whole.bodies) == 2
 
 
 def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.scripted_server import completion
+from tests.scripted_server import completion, error
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
@@ -134,3 +134,52 @@ def test_every_sampling_option_of_the_command_is_in_the_request(scripted_server,
         "seed": 11,
         "n": 1,
     }
+
+
+def run_stage_against(server, source, few_shots, tmp_path, recipe="selfalign", share=0.0):
+    stage = build_stage(
+        build_prompts(recipe, few_shots, "S->C", 2), Sampling(1, 0.7, 300), recipe, few_shots, "m@1"
+    )
+    settings = ClientConfig(max_retries=0)
+    out, dropped = tmp_path / "out", tmp_path / "dropped"
+    with open_client([server.url], "base", identity="m@1", journal=None, settings=settings) as client:
+        counts = run_stage(stage, client, source, out, dropped, max_failed_share=share, live=False)
+    return list(read_jsonl(out)), list(read_jsonl(dropped)), counts
+
+
+def test_a_record_that_the_server_refuses_is_dropped_with_the_servers_words(
+    scripted_server, seeds, few_shots, tmp_path
+):
+    def reply(body):
+        return error(400, "the prompt is too long") if "def f3(" in body["prompt"] else completion(" a, b")
+
+    rows, [dropped], counts = run_stage_against(scripted_server(reply), seeds(12), few_shots, tmp_path)
+    assert [row["index"] for row in rows] == [i for i in range(12) if i != 3]
+    assert (dropped["index"], dropped["reason"]) == (3, "request_refused")
+    assert dropped["detail"] == "http_400: the prompt is too long"
+    assert counts.dropped == {"request_refused": 1}
+
+
+def test_a_server_that_refuses_every_record_fails_the_stage_with_its_words(
+    scripted_server, seeds, few_shots, tmp_path
+):
+    server = scripted_server(lambda _: error(400, "frequency_penalty must be in [-2, 2]"))
+    with pytest.raises(
+        InfrastructureError,
+        match=r"refuses all 5 requests; the first: record 0: http_400: frequency_penalty must be",
+    ):
+        run_stage_against(server, seeds(5), few_shots, tmp_path, share=1.0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_may_have_more_stop_strings_than_the_api_takes(
+    scripted_server, seeds, few_shots, tmp_path, root
+):
+    stops = ["## Example", "STOP 1", "STOP 2", "STOP 3", "STOP 4"]
+    text = (root / "prompts/recipes/selfalign.yaml").read_text()
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(text.replace('stop: ["## Example"]', f"stop: {json.dumps(stops)}"))
+    server = scripted_server(lambda _: completion(" loops, slicing\n\nSTOP 4 and so on\n\n## Example 2"))
+    ((row,), _, _) = run_stage_against(server, seeds(1), few_shots, tmp_path, recipe=recipe)
+    assert row["concepts"] == ["loops", "slicing"]
+    assert server.bodies[0]["stop"] == stops[:4]

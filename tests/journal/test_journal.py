@@ -105,6 +105,24 @@ def test_the_older_of_two_copies_counts(tmp_path):
     assert known(tmp_path, [1]) == [{"text": "old1"}]
 
 
+def test_of_several_entries_the_oldest_that_will_do_counts(tmp_path):
+    fill(tmp_path, [1], "broken")
+    for text in ("good", "later"):
+        with open_journal(tmp_path) as journal:
+            journal.append([(key(1), {"text": text})])
+
+    def usable(value):
+        return not value["text"].startswith("broken")
+
+    for _ in range(2):
+        with open_journal(tmp_path) as journal:
+            assert journal.get(key(1)) == {"text": "broken1"}
+            assert journal.get(key(1), usable) == {"text": "good"}
+            assert journal.get(key(2), usable) is None
+            assert len(journal) == 1
+        compact(tmp_path)
+
+
 def test_compaction_keeps_every_entry_once(tmp_path):
     for start in range(0, 50, 10):
         fill(tmp_path, range(start, start + 15))
