@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 PACKAGES = ("selfalign", "selfalign_snakemake")
 UNCOUNTED = ("selfalign", "selfalign.core.config")
-_FILE_NAME = re.compile(r"[\w.-]+\.(yaml|json|jinja|html|css|js|c)")
+_FILE_NAME = re.compile(r"[\w.-]+\.(yaml|json|jinja|html|css|js)")
 
 
 class Import(NamedTuple):
