@@ -49,6 +49,7 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/hub.smk"
 include: "rules/model.smk"
 include: "rules/seeds.smk"
 include: "rules/generate.smk"

@@ -37,6 +37,7 @@ rule benchmark_samples:
     input:
         data=benchmark_data,
         model=scored_checkpoint,
+        revisions=model_revision(),
     output:
         samples=f"{SCORES}/samples.jsonl",
     log:
@@ -187,15 +188,18 @@ use rule benchmark_score as published_score with:
 use rule base_model as released_model with:
     input:
         source=[],
+        revisions=model_revision(RELEASED_MODEL),
     output:
         checkpoint=directory(f"{DOWNLOADS}/models/released/base"),
     log:
         result("logs/released_model.log"),
     benchmark:
         result("benchmarks/released_model.tsv")
+    cache: CACHING and not model_revision(RELEASED_MODEL)
     params:
         code=fingerprint("base_model"),
         model=RELEASED_MODEL,
+        preset="released-model",
     message:
         "Make the released model's checkpoint ({params.model[id]})"
 
@@ -204,6 +208,7 @@ use rule benchmark_samples as released_samples with:
     input:
         data=benchmark_data,
         model=[] if RELEASED.server.kind == "external" else rules.released_model.output.checkpoint,
+        revisions=model_revision(RELEASED_MODEL),
     output:
         samples=f"{RELEASED_SCORES}/samples.jsonl",
     log:

@@ -11,6 +11,7 @@ rule concepts:
         recipe=bundled(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
+        revisions=model_revision(),
     output:
         rows=result("concepts/shards/{shard}.jsonl"),
         dropped=result("concepts/dropped/{shard}.jsonl"),
@@ -47,6 +48,7 @@ rule instructions:
         recipe=bundled(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
+        revisions=model_revision(),
     output:
         rows=result("instructions/shards/{shard}.jsonl"),
         dropped=result("instructions/dropped/{shard}.jsonl"),
@@ -84,6 +86,7 @@ rule responses:
         recipe=bundled(config["generation"]["recipe"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
+        revisions=model_revision(),
     output:
         rows=result("responses/shards/{shard}.jsonl"),
         dropped=result("responses/dropped/{shard}.jsonl"),

@@ -32,13 +32,15 @@ rule fetch_embedded_model:
 rule base_model:
     input:
         source=model_source,
+        revisions=model_revision(),
     output:
         checkpoint=directory(result("model/base")),
     log:
         result("logs/base_model.log"),
     benchmark:
         result("benchmarks/base_model.tsv")
-    cache: CACHING
+    # What two workflows share is known by what jobs are asked, not by what a hub answered: only commits are.
+    cache: CACHING and not model_revision()
     conda:
         "../envs/selfalign.yaml"
     container:

@@ -10,6 +10,7 @@ rule provenance:
         sources=run_sources,
         verdicts=shards("execution", "verdicts"),
         lock=bundled("envs/main.lock"),
+        revisions=[*model_revision(), *source_revision()],
     output:
         provenance=report(
             result("report/provenance.json"),

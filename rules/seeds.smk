@@ -36,6 +36,7 @@ rule collect_functions:
     input:
         wheel=unit_wheel,
         files=unit_inputs,
+        revisions=source_revision(),
         benchmarks=[path for each in SEED_BENCHMARKS for path in each.files],
     output:
         rows=result("seeds/functions/{unit}.jsonl"),
@@ -45,7 +46,7 @@ rule collect_functions:
         result("logs/collect_functions/{unit}.log"),
     benchmark:
         result("benchmarks/collect_functions/{unit}.tsv")
-    cache: CACHING
+    cache: CACHING and not source_revision()
     conda:
         "../envs/selfalign.yaml"
     container:

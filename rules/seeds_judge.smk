@@ -6,6 +6,7 @@ rule judge_functions:
         rows=result("seeds/checked/{unit}.jsonl"),
         prompt=bundled(config["seeds"]["judge"]["prompt"]),
         model=server_input("base"),
+        revisions=model_revision(),
     output:
         rows=result("seeds/judged/{unit}.jsonl"),
         dropped=result("seeds/dropped/judged/{unit}.jsonl"),

@@ -15,6 +15,7 @@ if SOURCES not in sys.path and importlib.util.find_spec("selfalign") is None:
 from selfalign.core.config import Config, load_config
 from selfalign.core.config.paths import with_bundled_files
 from selfalign.core.config.preset import with_preset
+from selfalign.core.config.revisions import with_commits
 from selfalign.core.job import running_job
 
 
@@ -24,11 +25,12 @@ def job(snakemake):
 
 
 def whole_config(snakemake) -> Config:
-    """Return the validated configuration of the workflow; with the preset over it that the rule names, if it does.
+    """Return the validated configuration of a job.
 
-    The files that come with the workflow are named as they are found from the working directory.
+    The preset that the rule names is laid over it, and commits in place of the revisions whose records it takes. The
+    files that come with the workflow are named as they are found from the working directory.
     """
     preset = snakemake.params.get("preset")
     over = WORKFLOW / f"presets/{preset}.yaml"
     config = with_preset(snakemake.config, over) if preset else load_config(snakemake.config)
-    return with_bundled_files(config, WORKFLOW)
+    return with_bundled_files(with_commits(config, snakemake.input.get("revisions", [])), WORKFLOW)

@@ -1,9 +1,7 @@
-from _job import job
+from _job import job, whole_config
 
 with job(snakemake):
-    from selfalign.core.config.base import validate_section
-    from selfalign.core.config.model import ModelConfig
     from selfalign.model.build import build_checkpoint
 
-    model = validate_section(ModelConfig, snakemake.params.model, "model")
+    model = whole_config(snakemake).model
     build_checkpoint(model, snakemake.input.get("source"), snakemake.output.checkpoint)

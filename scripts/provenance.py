@@ -14,6 +14,7 @@ with job(snakemake):
         artifacts=snakemake.input.artifacts,
         sources=snakemake.input.sources,
         verdicts=snakemake.input.verdicts,
+        revisions=snakemake.input.revisions,
         lock=snakemake.input.lock,
         project=WORKFLOW,
         records=output_records(),

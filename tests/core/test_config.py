@@ -43,7 +43,12 @@ def test_every_key_is_described():
             {"server": {"kind": "vlm"}},
             "'server.kind' is 'vlm'; expected 'vllm', 'container', 'command' or 'external'",
         ),
-        ({"model": {"source": "hub"}}, "source 'hub' needs both `id` and `revision`"),
+        ({"model": {"source": "hub"}}, "source 'hub' needs `id`"),
+        ({"seeds": {"sources": {"kind": "hub"}}}, "kind 'hub' needs `files`"),
+        ({"seeds": {"sources": {"files": ["a{9..1}"]}}}, "the smaller first, found '{9..1}'"),
+        ({"seeds": {"sources": {"files": ["a{0..999999}"]}}}, "at most 100000 numbers"),
+        ({"seeds": {"sources": {"files": ["a{0,1}"]}}}, "expected ranges of numbers in braces, as {000..143}"),
+        ({"seeds": {"sources": {"files": ["a{0..1"]}}}, "found 'a{0..1'"),
         ({"run": "../up"}, "'run' is '../up'"),
         ({"run": 12}, "'run' is 12; expected text; put it in quotes"),
         ({"run": True}, "'run' is True; expected text; put it in quotes"),
@@ -91,3 +96,31 @@ def test_a_number_with_an_exponent_is_a_number_where_one_is_expected(text, value
 def test_other_text_is_no_number(text):
     with pytest.raises(ConfigError, match=r"'training\.learning_rate' is .*; expected number"):
         load_config({"training": {"learning_rate": text}})
+
+
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("a.parquet", ["a.parquet"]),
+        ("d-{00009..00011}-of-00144", ["d-00009-of-00144", "d-00010-of-00144", "d-00011-of-00144"]),
+        ("{9..11}", ["9", "10", "11"]),
+        ("{09..11}", ["09", "10", "11"]),
+        ("{0..1}/{8..9}", ["0/8", "0/9", "1/8", "1/9"]),
+    ],
+)
+def test_numbered_files_are_named_by_a_range_as_in_a_shell(name, names):
+    sources = {"kind": "hub", "files": [name]}
+    config = load_config({"seeds": {"sources": sources}})
+    assert config.seeds.sources.files == names
+    assert load_config(config.model_dump()) == config
+
+
+def test_a_revision_that_is_not_given_is_main():
+    config = load_config(
+        {
+            "model": {"source": "hub", "id": "a/b", "revision": None},
+            "seeds": {"sources": {"kind": "hub", "files": ["a.parquet"]}},
+        }
+    )
+    assert (config.model.revision, config.seeds.sources.revision) == ("main", "main")
+    assert Config().model.revision is None

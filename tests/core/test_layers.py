@@ -18,7 +18,17 @@ STAGES = {
     "seeds",
     "train",
 }
-SERVICES = {"benchmarks", "client", "contamination", "dedup", "downloads", "journal", "sandbox", "serving"}
+SERVICES = {
+    "benchmarks",
+    "client",
+    "contamination",
+    "dedup",
+    "downloads",
+    "hub",
+    "journal",
+    "sandbox",
+    "serving",
+}
 
 
 def layer_of(part):

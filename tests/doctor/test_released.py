@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import urllib.error
-import urllib.request
-
-import huggingface_hub
 import pytest
 
 from selfalign.core.config import load_config
@@ -14,7 +9,7 @@ from selfalign.core.config.preset import with_preset
 from selfalign.core.config.serving import ServerConfig
 from selfalign.doctor import released
 from selfalign.doctor.facts import Gpu, visible_gpus
-from selfalign.doctor.released import Decision, decide, hub_problem, server_problem
+from selfalign.doctor.released import Decision, decide, server_problem
 
 BIG, SMALL = Gpu("NVIDIA A100-SXM4-80GB", 80.0), Gpu("NVIDIA GeForce RTX 4090", 24.0)
 
@@ -69,33 +64,6 @@ def test_a_server_must_be_ours_and_built_for_gpus(monkeypatch):
         assert server_problem(ServerConfig()) == problem
     monkeypatch.setattr(released.importlib.util, "find_spec", lambda _: None)
     assert server_problem(ServerConfig()) == "vLLM is not installed"
-
-
-def test_the_cache_is_looked_at_before_the_hub_and_alone_when_offline(config, monkeypatch, tmp_path):
-    model = config().model
-    monkeypatch.setattr(urllib.request, "urlopen", never)
-    monkeypatch.setattr(released, "hub_snapshot", lambda *_: tmp_path)
-    assert hub_problem(model) is None
-    monkeypatch.setattr(released, "hub_snapshot", lambda *_: None)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE is set" in (hub_problem(model) or "")
-
-
-def test_the_hub_is_asked_for_the_model_and_not_for_long(config, monkeypatch):
-    monkeypatch.setattr(released, "hub_snapshot", lambda *_: None)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    asked = []
-
-    def answer(request, timeout):
-        asked.append((request.get_method(), request.full_url.partition("/bigcode/")[2], timeout))
-        if len(asked) > 1:
-            raise urllib.error.URLError("Name or service not known")
-        return io.BytesIO()
-
-    monkeypatch.setattr(urllib.request, "urlopen", answer)
-    assert hub_problem(config().model) is None
-    assert "Name or service not known" in (hub_problem(config().model) or "")
-    assert asked == [("HEAD", "starcoder2-15b-instruct-v0.1/resolve/main/config.json", 5)] * 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import datetime
+import decimal
+import gzip
 import zipfile
 
 import pyarrow as pa
@@ -248,8 +251,113 @@ def test_our_own_parquet_starts_a_stage_with_its_history(tmp_path):
         list(read_stage(str(tmp_path), "r", "other.parquet", {}))
 
 
-@pytest.mark.parametrize("name", ["rows.parquet", "rows.json"])
-def test_a_data_file_that_is_none_is_one_line(tmp_path, name):
+def _fetch(directory, name, *more):
+    arguments = ["seeds", "fetch", directory, name, directory / "out.jsonl", *more]
+    return CliRunner().invoke(build_app(), [str(each) for each in arguments])
+
+
+def test_json_lines_keep_texts_numbers_and_late_columns(tmp_path):
+    """Dates stay text, integers whole, and a column may begin to have values anywhere."""
+    rows: list[dict] = [{"seed": "x" * 100, "license": None}] * 20_000
+    rows += [{"seed": "y", "license": "MIT", "created": "2024-01-01", "hash": 9223372036854775813}]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    with gzip.open(tmp_path / "rows.json.gz", "wb") as packed:
+        packed.write((tmp_path / "rows.jsonl").read_bytes() + b"\n")
+    for name in ("rows.jsonl", "rows.json.gz"):
+        result = _fetch(tmp_path, name)
+        assert result.exit_code == 0, result.output
+        found = list(read_jsonl(tmp_path / "out.jsonl"))
+        assert [{key: row[key] for key in rows[i]} for i, row in enumerate(found)] == rows
+        assert found[-1]["lineage"]["seed"] == {
+            "dataset": str(tmp_path),
+            "revision": None,
+            "file": name,
+            "record": 20_000,
+        }
+
+
+def test_the_types_of_parquet_have_a_form_in_json(tmp_path):
+    moment = datetime.datetime(2024, 2, 29, 12, 30, 0, 250_000, tzinfo=datetime.UTC)
+    columns = {
+        "day": pa.array([moment.date()]),
+        "time": pa.array([datetime.time(1, 2, 3)]),
+        "seconds": pa.array([moment.replace(tzinfo=None)], pa.timestamp("s")),
+        "nanoseconds": pa.array([1_709_209_800_000_000_001], pa.timestamp("ns")),
+        "zoned": pa.array([moment], pa.timestamp("us", "UTC")),
+        "price": pa.array([decimal.Decimal("12.340")]),
+        "raw": pa.array([b"\xff\x00"]),
+        "unsigned": pa.array([2**64 - 1], pa.uint64()),
+        "signed": pa.array([-(2**63)], pa.int64()),
+        "nested": pa.array([[{"on": moment.date(), "none": None}]]),
+        "share": pa.array([0.5]),
+        "empty": pa.nulls(1),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    result = _fetch(tmp_path, "rows.parquet")
+    assert result.exit_code == 0, result.output
+    [row] = read_jsonl(tmp_path / "out.jsonl")
+    assert {key: value for key, value in row.items() if key in columns} == {
+        "day": "2024-02-29",
+        "time": "01:02:03",
+        "seconds": "2024-02-29T12:30:00",
+        "nanoseconds": "2024-02-29T12:30:00.000000001",
+        "zoned": "2024-02-29T12:30:00.250000+00:00",
+        "price": "12.340",
+        "raw": "/wA=",
+        "unsigned": 18446744073709551615,
+        "signed": -9223372036854775808,
+        "nested": [{"on": "2024-02-29", "none": None}],
+        "share": 0.5,
+        "empty": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (
+            pa.array([datetime.timedelta(seconds=1)]),
+            r"rows.parquet, record 1, field 'odd': expected a type that has a form in JSON, found timedelta",
+        ),
+        (
+            pa.array([[(1, "a")]], pa.map_(pa.int64(), pa.string())),
+            r"rows.parquet: expected rows .*map<int64, string \('odd'\)>",
+        ),
+    ],
+)
+def test_a_type_without_a_form_in_json_is_refused_by_name(tmp_path, column, said):
+    pq.write_table(pa.table({"seed": ["a"], "odd": column}), tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match=said):
+        list(read_stage(str(tmp_path), None, "rows.parquet", {}))
+
+
+def test_a_rename_loses_no_column(tmp_path):
+    write_jsonl(tmp_path / "rows.jsonl", [{"seed": "a", "content": "b", "text": "c"}])
+
+    def renamed(**names):
+        return list(read_stage(str(tmp_path), None, "rows.jsonl", names))
+
+    with pytest.raises(DataError, match="record 1, field 'content': cannot be renamed to 'seed', which is a column"):
+        renamed(content="seed")
+    with pytest.raises(ConfigError, match="two columns are renamed to 'seed'"):
+        renamed(content="seed", text="seed")
+    with pytest.raises(ConfigError, match="'index', which numbers the records"):
+        renamed(content="index")
+    [row] = renamed(content="seed", seed="old")
+    assert (row["seed"], row["old"], row["text"]) == ("b", "a", "c")
+
+
+def test_a_data_file_that_is_not_there_or_of_another_kind_is_one_line(tmp_path):
+    (tmp_path / "rows.csv").write_text("seed\na\n")
+    for name, said in (("none.jsonl", "there is no such data file"), ("rows.csv", "ends in .parquet, .jsonl")):
+        with pytest.raises(ConfigError, match=said):
+            list(read_stage(str(tmp_path), None, name, {}))
+
+
+@pytest.mark.parametrize(
+    ("name", "where"), [("rows.parquet", "rows.parquet"), ("rows.json", "rows.json, record 1")]
+)
+def test_a_data_file_that_is_none_is_one_line(tmp_path, name, where):
     (tmp_path / name).write_text("junk\n")
-    with pytest.raises(DataError, match=f"{name}: expected rows as Parquet or JSON Lines"):
+    with pytest.raises(DataError, match=f"{where}: expected rows as Parquet or JSON Lines"):
         list(read_stage(str(tmp_path), "r", name, {}))

@@ -190,7 +190,9 @@ def fetch(
     file: Annotated[str, typer.Argument(metavar="FILE", help="Data file within it (Parquet or JSON Lines).")],
     out: Output,
     *,
-    revision: Annotated[str, typer.Option(help="Commit hash of the data set.")],
+    revision: Annotated[
+        str | None, typer.Option(help="Commit hash, branch or tag. [default: main, of a directory none]")
+    ] = None,
     rename: Annotated[
         list[str] | None, typer.Option(help="COLUMN=FIELD, as content=seed; may be repeated.")
     ] = None,
@@ -203,12 +205,16 @@ def fetch(
     next stage's command takes them as they are. Gated data sets need HF_TOKEN.
     """
     from selfalign.core.jsonl import write_jsonl
+    from selfalign.hub import resolve_revision
     from selfalign.seeds.sources.hub import read_stage
 
     pairs = [each.partition("=") for each in rename or []]
     if bad := [left for left, equals, right in pairs if not (left and equals and right)]:
         raise typer.BadParameter(f"expected COLUMN=FIELD, found {bad[0]!r}", param_hint="--rename")
     names = {left: right for left, _, right in pairs}
+    if not Path(dataset).is_dir():
+        revision = resolve_revision("dataset", dataset, revision or "main").commit
+        typer.echo(f"{dataset}: commit {revision}", err=True)
     count = write_jsonl(out, read_stage(dataset, revision, file, names, start))
     typer.echo(f"{count} records written to {out}")
 

@@ -15,8 +15,6 @@ from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.jsonl import read_json, write_json
 
 CARD = "selfalign.json"
-# What of a repository on the hub makes a checkpoint.
-HUB_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")
 
 
 def write_card(directory: str | Path, **facts: Any) -> None:
@@ -37,7 +35,7 @@ def read_identity(directory: str | Path) -> str:
 
 
 def model_identity(model: ModelConfig, checkpoint: str | Path | None = None, *, tuned: bool = False) -> str:
-    """Return the identity of the configured model: id and revision on the hub, else the hash of its checkpoint.
+    """Return the identity of the configured model: id and commit on the hub, else the hash of its checkpoint.
 
     Args:
         model: the configured model.
@@ -53,21 +51,6 @@ def model_identity(model: ModelConfig, checkpoint: str | Path | None = None, *, 
     if checkpoint is not None:
         return read_identity(checkpoint)
     return f"{model.source}:{model.name}" + (":tuned" if tuned else "")
-
-
-def hub_snapshot(model_id: str, revision: str) -> Path | None:
-    """Return where the hub's own cache on this machine holds a checkpoint whole; None: it does not."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        found = snapshot_download(
-            model_id, revision=revision, allow_patterns=[*HUB_FILES], local_files_only=True
-        )
-    except LocalEntryNotFoundError:
-        return None
-    # A snapshot without a list of its files may be of the configuration alone.
-    return Path(found) if any(Path(found).glob("*.safetensors")) else None
 
 
 def hash_files(directory: str | Path) -> str:

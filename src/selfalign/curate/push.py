@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.core.errors import ConfigError
+from selfalign.hub import explain_failure
 
 
 def push_dataset(
@@ -15,14 +16,12 @@ def push_dataset(
     *,
     private: bool = True,
     message: str = "Upload the data set",
-    endpoint: str | None = None,
 ) -> dict[str, Any]:
     """Upload `files`, all of one directory, as one commit to a data set on the hub, which is made if it is new.
 
     Args:
         repository: ``owner/name``.
         private: whether a new one is private.
-        endpoint: address of the hub; None: the library's own.
 
     Returns:
         what was pushed: ``repository``, ``commit``, ``url``, ``files``.
@@ -37,7 +36,7 @@ def push_dataset(
     if not repository:
         raise ConfigError("configuration: 'curation.handover.hub' names no data set (owner/name) to push to")
     paths = [Path(file) for file in files]
-    api = HfApi(endpoint=endpoint)
+    api = HfApi()
     try:
         api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
         done = api.upload_folder(
@@ -49,15 +48,13 @@ def push_dataset(
         )
     except HFValidationError as error:
         raise ConfigError(f"configuration: 'curation.handover.hub' is {repository!r}; {error}") from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else None
+    except Exception as error:
+        status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
         if status in (401, 403):
             raise ConfigError(
                 f"the hub refuses '{repository}' (status {status}); set HF_TOKEN to a token that may write there"
             ) from None
-        raise InfrastructureError(f"the hub failed for '{repository}': {error}") from None
-    except OSError as error:
-        raise InfrastructureError(f"the hub cannot be reached: {error}") from None
+        raise explain_failure(error, "dataset", repository, "main") or error from None
     return {
         "repository": repository,
         "commit": done.oid,

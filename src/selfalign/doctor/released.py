@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from selfalign.core.checkpoint import hub_snapshot
 from selfalign.core.config import Config
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.serving import ServerConfig
+from selfalign.core.errors import SelfalignError
 from selfalign.doctor.facts import Gpu, visible_gpus
 from selfalign.doctor.verdicts import CACHE_GIB, GIB_PER_BILLION
+from selfalign.hub import cached_checkpoint, check_file
 from selfalign.serving.command import is_cpu_build
 
 # Parameters of StarCoder2-15B-Instruct, thousand millions.
@@ -46,20 +45,13 @@ def hub_problem(model: ModelConfig) -> str | None:
     """Return what keeps a model from being had: it is in the hub's cache here, or the hub must answer within seconds."""
     if not (model.id and model.revision):
         return None
-    from huggingface_hub import constants, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers
-
-    if hub_snapshot(model.id, model.revision):
+    if cached_checkpoint(model.id, model.revision):
         return None
-    if constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE is set, and the hub's cache here does not hold it"
-    url = hf_hub_url(model.id, "config.json", revision=model.revision)
     try:
-        request = urllib.request.Request(url, headers=build_hf_headers(), method="HEAD")
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S):
-            return None
-    except (urllib.error.URLError, OSError) as error:
-        return f"the hub does not give it ({getattr(error, 'reason', error)})"
+        check_file("model", model.id, model.revision, "config.json", timeout_s=TIMEOUT_S)
+    except SelfalignError as error:
+        return str(error)
+    return None
 
 
 def _gpu_problem(gpus: Sequence[Gpu], number: int) -> str | None:

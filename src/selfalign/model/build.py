@@ -14,6 +14,7 @@ def build_checkpoint(model: ModelConfig, source: str | Path | None, out: str | P
     """Make the checkpoint directory `out`.
 
     Args:
+        model: a hub's with a commit for its revision.
         source: the embedded model's GGUF, for ``source: embedded``.
     """
     if model.id and model.revision:

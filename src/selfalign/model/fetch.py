@@ -5,33 +5,40 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from selfalign.core.checkpoint import CARD, HUB_FILES, hub_snapshot, write_card
-from selfalign.core.errors import DataError, InfrastructureError
+from selfalign.core.checkpoint import CARD, write_card
+from selfalign.core.errors import DataError
+from selfalign.hub import CHECKPOINT_FILES, cached_checkpoint, explain_failure
 
 
-def fetch_hub(model_id: str, revision: str, out: str | Path) -> None:
-    """Download a checkpoint at a pinned revision (a commit hash) into `out`; resumes where it was cut.
+def fetch_hub(model_id: str, commit: str, out: str | Path) -> None:
+    """Download a checkpoint at a commit into `out`.
 
-    Where the hub does not answer, the copy in its cache on this machine is taken, if there is a whole one.
+    The files come into a directory beside `out` first, so that after an interruption only those that were not
+    whole are downloaded again; a connection that is cut goes on where it was. Where the hub does not answer, the
+    copy in its cache on this machine is taken, if there is a whole one.
 
     Raises:
-        InfrastructureError: the hub cannot be reached, or has no such model or revision for this user.
+        ConfigError: the hub has no such model or commit for this user.
+        InfrastructureError: the hub cannot be reached or fails, and its cache here has no whole copy.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    out = Path(out)
+    partial = out.with_name(f"{out.name}.{commit[:12]}.part")
     try:
-        snapshot_download(model_id, revision=revision, local_dir=out, allow_patterns=[*HUB_FILES])
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        cached = hub_snapshot(model_id, revision)
+        snapshot_download(model_id, revision=commit, local_dir=partial, allow_patterns=[*CHECKPOINT_FILES])
+    except Exception as error:
+        failure = explain_failure(error, "model", model_id, commit)
+        cached = cached_checkpoint(model_id, commit) if failure else None
         if cached is None:
-            first = str(error).strip().splitlines()[0]
-            raise InfrastructureError(
-                f"cannot fetch model {model_id} at revision {revision}: {first}; "
-                "check the id, the revision, HF_TOKEN and the network"
-            ) from None
-        _link(cached, Path(out))
-    write_card(out, source=f"hub:{model_id}", revision=revision)
+            raise failure or error from None
+        _link(cached, out)
+    else:
+        shutil.rmtree(partial / ".cache")
+        if out.exists():
+            shutil.rmtree(out)
+        partial.rename(out)
+    write_card(out, source=f"hub:{model_id}", revision=commit)
 
 
 def link_local(path: str | Path, out: str | Path) -> None:

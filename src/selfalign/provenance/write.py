@@ -17,6 +17,7 @@ from typing import Any
 from selfalign import __version__
 from selfalign.core.checkpoint import CARD
 from selfalign.core.config import Config
+from selfalign.core.config.revisions import read_record
 from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.host import read_hosts
 from selfalign.core.jsonl import read_json, read_jsonl, write_json
@@ -32,6 +33,7 @@ def write_provenance(
     artifacts: Iterable[str | Path],
     sources: Iterable[str | Path],
     verdicts: Iterable[str | Path],
+    revisions: Iterable[str | Path] = (),
     lock: str | Path,
     project: str | Path,
     records: Mapping[str, dict[str, Any]],
@@ -43,6 +45,7 @@ def write_provenance(
         artifacts: files and directories that the run made; of directories, every file counts.
         sources: files from outside the run that decide what it made (wheels, prompts, benchmark data).
         verdicts: JSON Lines of verdicts, for the sandbox's runtimes and images.
+        revisions: records of the branches and tags on the hub that were resolved to the commits in `config`.
         lock: the pinned packages of the environment.
         project: directory of the workflow, for its commit.
         records: rule, start and end of the job that made each file, by the file's path.
@@ -67,6 +70,7 @@ def write_provenance(
         "environment": environment(lock),
         "images": {"sandbox": _sandboxes(verdicts), "server": _server_image(config)},
         "models": {name: _card(run / "model" / name) for name in ("base", "tuned")},
+        "revisions": [read_record(path)._asdict() for path in revisions],
         "sources": {str(path): file_sha256(path) for path in _files(sources)},
         "hosts": _hosts(run / "logs"),
         "artifacts": dict(sorted(made.items())),

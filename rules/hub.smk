@@ -1,0 +1,31 @@
+# What branches and tags on the hub stand for: resolved once and recorded, again only when asked for
+# (docs/how-to/own-model.md).
+
+
+include: "functions/hub.smk"
+
+
+rule resolve_revision:
+    output:
+        # A failed attempt leaves the record that there was.
+        record=update(f"{REVISIONS}/{{kind}}--{{repository}}@{{revision}}.json"),
+    log:
+        result("logs/resolve_revision/{kind}--{repository}@{revision}.log"),
+    benchmark:
+        result("benchmarks/resolve_revision/{kind}--{repository}@{revision}.tsv")
+    retries: 2
+    localrule: True
+    conda:
+        "../envs/selfalign.yaml"
+    container:
+        image("data")
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=10,
+    params:
+        asked=asked_revision,
+    message:
+        "Ask the hub for the commit of {params.asked[kind]} {params.asked[name]} at {params.asked[revision]}"
+    script:
+        "../scripts/resolve_revision.py"

@@ -1,0 +1,71 @@
+"""Revisions on a hub: which are commits already, and the records of those that were resolved to one.
+
+A branch or a tag moves. The workflow resolves it once, records the commit in a file of its own, and lays the
+commit over the configuration of every job that takes the model or the data set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import quote
+
+from selfalign.core.config import Config
+from selfalign.core.errors import DataError
+from selfalign.core.jsonl import read_json
+
+Kind = Literal["model", "dataset"]
+DEFAULT = "main"
+
+
+class Resolved(NamedTuple):
+    """What a revision of a repository was resolved to.
+
+    Attributes:
+        endpoint: address of the hub that was asked; None where its cache on this machine answered.
+    """
+
+    kind: Kind
+    id: str
+    revision: str
+    commit: str
+    endpoint: str | None
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a commit hash, which nobody can move."""
+    return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
+
+
+def record_name(kind: Kind, name: str, revision: str) -> str:
+    """Return the file name of the record of what `revision` of the repository `name` was resolved to."""
+    return f"{kind}--{name.replace('/', '--')}@{quote(revision, safe='')}.json"
+
+
+def read_record(path: str | Path) -> Resolved:
+    """Read the record of a revision.
+
+    Raises:
+        DataError: the file is not such a record.
+    """
+    try:
+        return Resolved(**read_json(path))
+    except TypeError as error:
+        raise DataError(
+            f"expected the record of a revision ({error}); remove it to resolve the revision again", file=path
+        ) from None
+
+
+def with_commits(config: Config, records: Iterable[str | Path]) -> Config:
+    """Return `config` with commits in place of the revisions that the files `records` are about."""
+    for each in map(read_record, records):
+        commit = {"revision": each.commit}
+        model, sources = config.model, config.seeds.sources
+        if each[:3] == ("model", model.id, model.revision):
+            config = config.model_copy(update={"model": model.model_copy(update=commit)})
+        if each[:3] == ("dataset", sources.dataset, sources.revision):
+            seeds = config.seeds.model_copy(update={"sources": sources.model_copy(update=commit)})
+            config = config.model_copy(update={"seeds": seeds})
+    return config

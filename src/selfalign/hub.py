@@ -1,0 +1,167 @@
+"""The model and data hub (huggingface.co, or what HF_ENDPOINT names), through its own library.
+
+Address, token and proxies are the library's to read: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, HTTPS_PROXY.
+Here are the lookup of commits, the cache, and what went wrong in one line.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+
+from selfalign.core.config.revisions import Kind, Resolved, is_commit
+from selfalign.core.errors import ConfigError, InfrastructureError, SelfalignError
+
+log = logging.getLogger(__name__)
+
+# What of a model's repository makes a checkpoint.
+CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")
+_WORDS = {"model": "model", "dataset": "data set"}
+
+
+def resolve_revision(kind: Kind, name: str, revision: str) -> Resolved:
+    """Return the commit that a branch or tag of a repository is at; a commit is taken as it is, unasked.
+
+    Where the hub does not answer, the commit that its cache on this machine has for the revision is taken.
+
+    Raises:
+        ConfigError: the hub has no such repository or revision for this user.
+        InfrastructureError: the hub cannot be reached, and its cache here does not know the revision.
+    """
+    from huggingface_hub import HfApi, constants
+
+    if is_commit(revision):
+        return Resolved(kind, name, revision, revision, None)
+    api = HfApi()
+    try:
+        try:
+            commit, endpoint = api.repo_info(name, repo_type=kind, revision=revision).sha, constants.ENDPOINT
+        except Exception as error:
+            if not _is_unreachable(error):
+                raise
+            cached = api.resolve_revision(name, repo_type=kind, revision=revision, local_files_only=True)
+            commit, endpoint = cached.resolved, None
+            log.warning("the hub does not answer; its cache here has %s@%s at %s", name, revision, commit)
+    except Exception as error:
+        raise _known(error, kind, name, revision) from None
+    if commit is None:
+        raise InfrastructureError(f"the hub {constants.ENDPOINT} names no commit of {_WORDS[kind]} '{name}'")
+    return Resolved(kind, name, revision, commit, endpoint)
+
+
+def check_file(
+    kind: Kind, name: str, revision: str, file: str, *, timeout_s: float | None = None
+) -> None:
+    """Ask the hub whether this user may have a file.
+
+    Raises:
+        ConfigError: there is no such repository, revision or file, or the user has no access to it.
+        InfrastructureError: the hub cannot be reached or fails.
+    """
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+
+    try:
+        get_hf_file_metadata(
+            hf_hub_url(name, file, repo_type=kind, revision=revision),
+            timeout=timeout_s or constants.HF_HUB_ETAG_TIMEOUT,
+        )
+    except Exception as error:
+        raise _known(error, kind, name, revision, file) from None
+
+
+def cached_checkpoint(name: str, revision: str) -> Path | None:
+    """Return where the hub's cache on this machine holds a checkpoint whole; None: it does not."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            name, revision=revision, allow_patterns=[*CHECKPOINT_FILES], local_files_only=True
+        )
+    except LocalEntryNotFoundError:
+        return None
+    # A snapshot without a list of its files may be of the configuration alone.
+    return Path(found) if any(Path(found).glob("*.safetensors")) else None
+
+
+def explain_failure(
+    error: BaseException, kind: Kind, name: str, revision: str | None = None, file: str | None = None
+) -> SelfalignError | None:
+    """Return what a failure of the hub's library means, in one line; None: it is not about the hub.
+
+    Args:
+        error: what was raised, by the library or by one that uses it.
+        kind: of the repository, as are `name` and `revision`.
+        file: the file that was asked for, if it was one.
+    """
+    from huggingface_hub import constants, get_token
+    from huggingface_hub import errors as hub
+
+    what = f"{_WORDS[kind]} '{name}'"
+    chain = list(_chain(error))
+
+    def among(*kinds: type[BaseException]) -> BaseException | None:
+        return next((each for each in chain if isinstance(each, kinds)), None)
+
+    if among(hub.GatedRepoError):
+        page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
+        todo = (
+            "the account of your HF_TOKEN has no access; accept its terms there, or wait for the approval"
+            if get_token()
+            else "accept its terms there and set HF_TOKEN"
+        )
+        return ConfigError(f"{what} is gated ({page}): {todo}")
+    if among(hub.RevisionNotFoundError):
+        return ConfigError(f"{what} has no revision '{revision}'; give a branch, tag or commit hash of it")
+    if among(hub.RemoteEntryNotFoundError):
+        return ConfigError(f"{what} has no file '{file}' at revision {revision}; check the name")
+    if among(hub.RepositoryNotFoundError):
+        return ConfigError(
+            f"the hub {constants.ENDPOINT} has no {what} that you may read; check the id, and HF_TOKEN if it is private"
+        )
+    if wrong := among(hub.HFValidationError):
+        return ConfigError(f"{what} is no id on a hub: {_line(wrong)}")
+    if constants.is_offline_mode() and among(hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError, hub.RevisionResolutionError):
+        return InfrastructureError(
+            f"HF_HUB_OFFLINE is set, and the hub's cache here ({constants.HF_HUB_CACHE}) does not hold {what} "
+            f"at revision {revision}; unset it, or fill the cache where there is a network"
+        )
+    failed = among(hub.HfHubHTTPError)
+    if isinstance(failed, hub.HfHubHTTPError) and failed.response is not None:
+        status = failed.response.status_code
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return ConfigError(f"the hub refuses {what} (status {status}); check HF_TOKEN and what it may do")
+        return InfrastructureError(f"the hub {constants.ENDPOINT} failed for {what} (status {status}); try again")
+    if lost := next((each for each in reversed(chain) if _is_unreachable(each)), None):
+        return InfrastructureError(
+            f"cannot get {what} at revision {revision}: the hub {constants.ENDPOINT} cannot be reached "
+            f"({_line(lost)}); check the network, HF_ENDPOINT and the proxies, or give a local path"
+        )
+    return None
+
+
+def _known(
+    error: Exception, kind: Kind, name: str, revision: str, file: str | None = None
+) -> Exception:
+    """Return the one line about `error`, or itself where it is not about the hub."""
+    return explain_failure(error, kind, name, revision, file) or error
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether an error means that the hub did not answer."""
+    # Those of the library's HTTP client, whichever it is, have no base among Python's own.
+    client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
+    return client or isinstance(error, ConnectionError | TimeoutError)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
