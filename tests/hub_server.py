@@ -85,8 +85,18 @@ class HubServer(ThreadingHTTPServer):
 
     def environment(self, home: Path, *, token: str | None = None) -> dict[str, str]:
         """Return the variables with which the libraries use this hub, and a cache of their own in `home`."""
-        variables = {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", "HF_TOKEN": token or ""}
-        return {**variables, "NO_PROXY": "127.0.0.1,localhost", "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        variables = {
+            "HF_ENDPOINT": self.url,
+            "HF_HOME": str(home),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_TOKEN": token or "",
+        }
+        return {
+            **variables,
+            "NO_PROXY": "127.0.0.1,localhost",
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+        }
 
 
 @contextlib.contextmanager
@@ -145,13 +155,23 @@ class _Handler(BaseHTTPRequestHandler):
     def _route(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
         if path == "/api/repos/create":
             asked = json.loads(body)
-            name = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else f"me/{asked['name']}"
+            name = (
+                f"{asked['organization']}/{asked['name']}"
+                if asked.get("organization")
+                else f"me/{asked['name']}"
+            )
             self._writer()
             kind = "datasets" if asked["type"] == "dataset" else "models"
-            repository = Repository(private=bool(asked.get("private") or asked.get("visibility") == "private"))
+            repository = Repository(
+                private=bool(asked.get("private") or asked.get("visibility") == "private")
+            )
             self.server.repositories.setdefault((kind, name), repository)
-            self.server.repositories[kind, name].branches or self.server.commit(kind, name, {".gitattributes": b""})
-            self._json({"url": f"{self.server.url}/{'datasets/' if kind == 'datasets' else ''}{name}", "name": name})
+            self.server.repositories[kind, name].branches or self.server.commit(
+                kind, name, {".gitattributes": b""}
+            )
+            self._json(
+                {"url": f"{self.server.url}/{'datasets/' if kind == 'datasets' else ''}{name}", "name": name}
+            )
         elif path == "/api/validate-yaml":
             self._json({"errors": [], "warnings": []})
         elif found := re.fullmatch(r"/storage/([0-9a-f]{64})", path):
@@ -185,10 +205,16 @@ class _Handler(BaseHTTPRequestHandler):
         if what in ("", "revision"):
             repository = self.server.repositories[kind, name]
             siblings = [{"rfilename": each} for each in sorted(tree)]
-            facts = {"private": repository.private, "gated": "auto" if repository.gated else False, "tags": []}
+            facts = {
+                "private": repository.private,
+                "gated": "auto" if repository.gated else False,
+                "tags": [],
+            }
             self._json({"id": name, "sha": commit, "siblings": siblings, **facts})
         elif what == "tree":
-            self._json(self._entries(tree, below, recursive=query.get("recursive", ["false"])[0].lower() == "true"))
+            self._json(
+                self._entries(tree, below, recursive=query.get("recursive", ["false"])[0].lower() == "true")
+            )
         elif what == "paths-info":
             asked = json.loads(body) if body.startswith(b"{") else parse_qs(body.decode())
             entries = {each["path"]: each for each in self._entries(tree, "", recursive=True)}
@@ -247,7 +273,9 @@ class _Handler(BaseHTTPRequestHandler):
             first, _, deeper = path.removeprefix(f"{below}/" if below else "").partition("/")
             if deeper:
                 directory = f"{below}/{first}" if below else first
-                found.setdefault(directory, {"type": "directory", "path": directory, "oid": "0" * 40, "size": 0})
+                found.setdefault(
+                    directory, {"type": "directory", "path": directory, "oid": "0" * 40, "size": 0}
+                )
             if recursive or not deeper:
                 entry = {"type": "file", "path": path, "oid": _blob_id(content), "size": len(content)}
                 if path.endswith(LARGE):
@@ -271,7 +299,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(status, content, headers, cut)
 
     def _json(self, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        self._answer(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
+        self._answer(
+            status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})}
+        )
 
     def _answer(self, status: int, content: bytes, headers: dict[str, str], cut: int | None = None) -> None:
         self.send_response(status)

@@ -6,6 +6,7 @@ Here are the lookup of commits, the cache, and what went wrong in one line.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -51,9 +52,7 @@ def resolve_revision(kind: Kind, name: str, revision: str) -> Resolved:
     return Resolved(kind, name, revision, commit, endpoint)
 
 
-def check_file(
-    kind: Kind, name: str, revision: str, file: str, *, timeout_s: float | None = None
-) -> None:
+def check_file(kind: Kind, name: str, revision: str, file: str, *, timeout_s: float | None = None) -> None:
     """Ask the hub whether this user may have a file.
 
     Raises:
@@ -105,25 +104,26 @@ def explain_failure(
     def among(*kinds: type[BaseException]) -> BaseException | None:
         return next((each for each in chain if isinstance(each, kinds)), None)
 
-    if among(hub.GatedRepoError):
-        page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
-        todo = (
-            "the account of your HF_TOKEN has no access; accept its terms there, or wait for the approval"
-            if get_token()
-            else "accept its terms there and set HF_TOKEN"
-        )
-        return ConfigError(f"{what} is gated ({page}): {todo}")
-    if among(hub.RevisionNotFoundError):
-        return ConfigError(f"{what} has no revision '{revision}'; give a branch, tag or commit hash of it")
-    if among(hub.RemoteEntryNotFoundError):
-        return ConfigError(f"{what} has no file '{file}' at revision {revision}; check the name")
-    if among(hub.RepositoryNotFoundError):
-        return ConfigError(
-            f"the hub {constants.ENDPOINT} has no {what} that you may read; check the id, and HF_TOKEN if it is private"
-        )
-    if wrong := among(hub.HFValidationError):
-        return ConfigError(f"{what} is no id on a hub: {_line(wrong)}")
-    if constants.is_offline_mode() and among(hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError, hub.RevisionResolutionError):
+    page = f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{name}"
+    to_do = (
+        "the account of your HF_TOKEN has no access; accept its terms there, or wait for the approval"
+        if get_token()
+        else "accept its terms there and set HF_TOKEN"
+    )
+    refusals = {  # the first that fits: a gated repository is one that is not found, too
+        hub.GatedRepoError: f"{what} is gated ({page}): {to_do}",
+        hub.RevisionNotFoundError: f"{what} has no revision '{revision}'; give a branch, tag or commit hash of it",
+        hub.RemoteEntryNotFoundError: f"{what} has no file '{file}' at revision {revision}; check the name",
+        hub.RepositoryNotFoundError: f"the hub {constants.ENDPOINT} has no {what} that you may read; "
+        "check the id, and HF_TOKEN if it is private",
+        hub.HFValidationError: f"{what} is no id on a hub; expected owner/name",
+    }
+    for refusal, line in refusals.items():
+        if among(refusal):
+            return ConfigError(line)
+    if constants.is_offline_mode() and among(
+        hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError, hub.RevisionResolutionError
+    ):
         return InfrastructureError(
             f"HF_HUB_OFFLINE is set, and the hub's cache here ({constants.HF_HUB_CACHE}) does not hold {what} "
             f"at revision {revision}; unset it, or fill the cache where there is a network"
@@ -133,8 +133,11 @@ def explain_failure(
         status = failed.response.status_code
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return ConfigError(f"the hub refuses {what} (status {status}); check HF_TOKEN and what it may do")
-        return InfrastructureError(f"the hub {constants.ENDPOINT} failed for {what} (status {status}); try again")
-    if lost := next((each for each in reversed(chain) if _is_unreachable(each)), None):
+        return InfrastructureError(
+            f"the hub {constants.ENDPOINT} failed for {what} (status {status}); try again"
+        )
+    lost = next((each for each in reversed(chain) if _is_unreachable(each)), None)
+    if lost := lost or among(hub.LocalEntryNotFoundError, hub.FileMetadataError):
         return InfrastructureError(
             f"cannot get {what} at revision {revision}: the hub {constants.ENDPOINT} cannot be reached "
             f"({_line(lost)}); check the network, HF_ENDPOINT and the proxies, or give a local path"
@@ -142,18 +145,17 @@ def explain_failure(
     return None
 
 
-def _known(
-    error: Exception, kind: Kind, name: str, revision: str, file: str | None = None
-) -> Exception:
+def _known(error: Exception, kind: Kind, name: str, revision: str, file: str | None = None) -> Exception:
     """Return the one line about `error`, or itself where it is not about the hub."""
     return explain_failure(error, kind, name, revision, file) or error
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """Whether an error means that the hub did not answer."""
+    """Whether an error means that the hub did not answer, or something else in its place."""
     # Those of the library's HTTP client, whichever it is, have no base among Python's own.
     client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
-    return client or isinstance(error, ConnectionError | TimeoutError)
+    # Another page than the hub's, as of a proxy that wants a login, is no JSON.
+    return client or isinstance(error, ConnectionError | TimeoutError | json.JSONDecodeError)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

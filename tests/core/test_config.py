@@ -47,7 +47,10 @@ def test_every_key_is_described():
         ({"seeds": {"sources": {"kind": "hub"}}}, "kind 'hub' needs `files`"),
         ({"seeds": {"sources": {"files": ["a{9..1}"]}}}, "the smaller first, found '{9..1}'"),
         ({"seeds": {"sources": {"files": ["a{0..999999}"]}}}, "at most 100000 numbers"),
-        ({"seeds": {"sources": {"files": ["a{0,1}"]}}}, "expected ranges of numbers in braces, as {000..143}"),
+        (
+            {"seeds": {"sources": {"files": ["a{0,1}"]}}},
+            "expected ranges of numbers in braces, as {000..143}",
+        ),
         ({"seeds": {"sources": {"files": ["a{0..1"]}}}, "found 'a{0..1'"),
         ({"run": "../up"}, "'run' is '../up'"),
         ({"run": 12}, "'run' is 12; expected text; put it in quotes"),

@@ -12,9 +12,13 @@ import yaml
 from selfalign.benchmarks import load_definition
 from selfalign.core.config import Config, load_config
 from selfalign.core.config.document import default_yaml, schema_json
+from selfalign.core.config.revisions import is_commit
 from selfalign.evaluate.reproduction import published_figures
+from selfalign.seeds.sources import list_units
 
 PRESETS = ("starcoder2-15b", "released-model")
+# What no commit hash is known of: presets name a branch, which the build resolves once.
+UNKNOWN = {"bigcode/starcoder2-15b-instruct-v0.1", "Qwen/CodeQwen1.5-7B"}
 
 
 @pytest.fixture(params=PRESETS)
@@ -41,6 +45,28 @@ def test_presets_are_valid(preset):
     assert config.run == preset.stem
     for choice in config.evaluation.benchmarks:
         load_definition(choice.name).version_named(choice.version)
+
+
+def test_presets_name_commits_where_they_are_known(root):
+    found = {}
+    for path in sorted((root / "presets").rglob("*.yaml")):
+        over = yaml.safe_load(path.read_text())
+        model, sources = over.get("model", {}), over.get("seeds", {}).get("sources", {})
+        if model.get("source") == "hub":
+            found[path.name, model["id"]] = model["revision"]
+        if sources.get("kind") in ("stack", "hub"):
+            found[path.name, sources["dataset"]] = sources["revision"]
+    assert {name for _, name in found} > UNKNOWN
+    moving = {name: revision for (_, name), revision in found.items() if not is_commit(revision)}
+    assert moving == dict.fromkeys(UNKNOWN, "main")
+
+
+def test_the_stack_is_all_of_its_files(root):
+    over = yaml.safe_load((root / "presets/starcoder2-15b.yaml").read_text())
+    sources = load_config(_merged(Config().model_dump(mode="json"), over)).seeds.sources
+    assert sources.files == [f"data/python/data-{number:05d}-of-00144.parquet" for number in range(144)]
+    units = list_units(sources)
+    assert (units[0], units[-1]) == ("data_python_data-00000-of-00144", "data_python_data-00143-of-00144")
 
 
 def test_presets_score_on_all_that_has_a_published_figure(preset):
@@ -104,7 +130,12 @@ def test_the_released_model_is_planned_beside_its_published_answers(plan):
     again = {"download": 7, "ground_truth": 3, "published_score": 5, "reproduce": 1}
     assert plan(["reproduce"], released_model="never") == {**again, "total": 16}
     anew = {"released_model": 1, "released_samples": 3, "released_score": 3}
-    assert plan(["reproduce"], released_model="always") == {**again, **anew, "total": 23}
+    assert plan(["reproduce"], released_model="always") == {
+        **again,
+        **anew,
+        "resolve_revision": 1,
+        "total": 24,
+    }
     # Its own preset asks it already.
     planned = plan(["reproduce"], "presets/released-model.yaml", released_model="always")
     assert not set(anew) & set(planned)

@@ -71,7 +71,10 @@ def test_a_branch_is_resolved_and_the_commit_is_said_and_stays_with_each_record(
         (("me/none", "seeds.jsonl"), "has no data set 'me/none' that you may read; check the id"),
         (("me/seeds", "none.jsonl"), "data set 'me/seeds' has no file 'none.jsonl' at revision"),
         (("me/seeds", "seeds.csv"), "seeds.csv: expected a name that ends in .parquet, .jsonl"),
-        (("me/seeds", "seeds.jsonl", "--revision", "v9"), "data set 'me/seeds' has no revision 'v9'; give a branch"),
+        (
+            ("me/seeds", "seeds.jsonl", "--revision", "v9"),
+            "data set 'me/seeds' has no revision 'v9'; give a branch",
+        ),
         (("me/seeds", "seeds.jsonl", "--revision", "0" * 40), f"has no revision '{'0' * 40}'"),
         (("me/a b", "seeds.jsonl"), "data set 'me/a b' is no id on a hub"),
     ],
@@ -100,7 +103,9 @@ def test_a_hub_that_does_not_answer_or_fails_is_one_line(hub, selfalign):
     command = ("seeds", "fetch", "me/seeds", "seeds.jsonl", "out.jsonl")
     away = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     one_line(selfalign(*command, **away), "the hub http://127.0.0.1:9 cannot be reached")
-    one_line(selfalign(*command, "--revision", "0" * 40, **away), "the hub http://127.0.0.1:9 cannot be reached")
+    one_line(
+        selfalign(*command, "--revision", "0" * 40, **away), "the hub http://127.0.0.1:9 cannot be reached"
+    )
     one_line(selfalign(*command, HF_HUB_OFFLINE="1"), "HF_HUB_OFFLINE is set, and the hub's cache here")
     hub.status = 418
     one_line(selfalign(*command), f"the hub {hub.url} failed for data set 'me/seeds' (status 418); try again")
@@ -115,7 +120,9 @@ CHECKPOINT = {
 FETCH = "from selfalign.model.fetch import fetch_hub\nfetch_hub('me/model', {commit!r}, 'out')"
 
 
-def test_a_checkpoint_is_downloaded_with_its_commit_and_a_cut_connection_goes_on_where_it_was(hub, python, tmp_path):
+def test_a_checkpoint_is_downloaded_with_its_commit_and_a_cut_connection_goes_on_where_it_was(
+    hub, python, tmp_path
+):
     # The library writes pieces of 10 MiB; what it holds of the next is asked for again.
     piece = 10 * 2**20
     files = {**CHECKPOINT, "model-00002-of-00002.safetensors": b"second" * 4_000_000}
@@ -135,9 +142,13 @@ def test_a_checkpoint_is_downloaded_with_its_commit_and_a_cut_connection_goes_on
 
 def test_after_an_interruption_only_what_was_not_whole_is_downloaded_again(hub, python, tmp_path):
     commit = hub.commit("models", "me/model", CHECKPOINT)
-    first, second = (hashlib.sha256(CHECKPOINT[f"model-0000{n}-of-00002.safetensors"]).hexdigest() for n in (1, 2))
+    first, second = (
+        hashlib.sha256(CHECKPOINT[f"model-0000{n}-of-00002.safetensors"]).hexdigest() for n in (1, 2)
+    )
     hub.broken.add(second)
-    one_line(python(FETCH.format(commit=commit)), f"the hub {hub.url} failed for model 'me/model' (status 500)")
+    one_line(
+        python(FETCH.format(commit=commit)), f"the hub {hub.url} failed for model 'me/model' (status 500)"
+    )
     assert not (tmp_path / "out").exists()
     hub.broken.clear()
     hub.log.clear()
@@ -152,7 +163,10 @@ def test_after_an_interruption_only_what_was_not_whole_is_downloaded_again(hub, 
 def test_a_model_that_cannot_be_had_is_one_line(hub, python):
     commit = hub.commit("models", "me/model", CHECKPOINT)
     hub.repositories["models", "me/model"].gated = True
-    one_line(python(FETCH.format(commit=commit)), f"model 'me/model' is gated ({hub.url}/me/model): accept its terms")
+    one_line(
+        python(FETCH.format(commit=commit)),
+        f"model 'me/model' is gated ({hub.url}/me/model): accept its terms",
+    )
     one_line(python(FETCH.format(commit="0" * 40)), f"model 'me/model' has no revision '{'0' * 40}'")
     one_line(
         python(FETCH.format(commit=commit), HF_ENDPOINT="http://127.0.0.1:9"),
@@ -209,7 +223,9 @@ READ = """
 
 def test_the_stack_is_streamed_with_attribution(hub, python, tmp_path):
     name = "data/python/data-00000-of-00002.parquet"
-    commit = hub.commit("datasets", "big/stack", {name: parquet(STACK), name.replace("00000", "00001", 1): parquet(STACK)})
+    commit = hub.commit(
+        "datasets", "big/stack", {name: parquet(STACK), name.replace("00000", "00001", 1): parquet(STACK)}
+    )
     hub.repositories["datasets", "big/stack"].gated = True
     (tmp_path / "out.txt").write_text("owner/gone\n")
     settings = {
@@ -224,15 +240,29 @@ def test_the_stack_is_streamed_with_attribution(hub, python, tmp_path):
     done = python(read, token=TOKEN)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    origin = {"dataset": "big/stack", "revision": commit, "repository": "owner/kept", "commit": "c0", "license": "MIT"}
+    origin = {
+        "dataset": "big/stack",
+        "revision": commit,
+        "repository": "owner/kept",
+        "commit": "c0",
+        "license": "MIT",
+    }
     assert rows[0] == ["src/0.py", FUNCTION, origin, None]
-    assert [(path, content, excluded) for path, content, _, excluded in rows[1::2]] == [("src/1.py", "", "opted_out")] * 2
+    assert [(path, content, excluded) for path, content, _, excluded in rows[1::2]] == [
+        ("src/1.py", "", "opted_out")
+    ] * 2
     assert len(rows) == 4
 
 
 def test_published_seeds_are_streamed(hub, python):
     commit = hub.commit("datasets", "me/seeds", {"train.parquet": parquet({"text": [FUNCTION, FUNCTION]})})
-    settings = {"kind": "hub", "dataset": "me/seeds", "revision": commit, "files": ["train.parquet"], "column": "text"}
+    settings = {
+        "kind": "hub",
+        "dataset": "me/seeds",
+        "revision": commit,
+        "files": ["train.parquet"],
+        "column": "text",
+    }
     done = python(READ.format(settings=settings, open="open_seeds"))
     assert done.returncode == 0, done.stderr
     first, second = map(json.loads, done.stdout.splitlines())
@@ -272,7 +302,9 @@ def test_a_push_that_is_refused_or_fails_is_one_line(hub, python, tmp_path):
     push = PUSH.format(files=["README.md"], name="me/rows")
     one_line(python(push), "may write there")
     one_line(python(push, token="hf_of_me", HF_ENDPOINT="http://127.0.0.1:9"), "cannot be reached")
-    one_line(python(PUSH.format(files=["README.md"], name="not a name"), token="hf_of_me"), "curation.handover.hub")
+    one_line(
+        python(PUSH.format(files=["README.md"], name="not a name"), token="hf_of_me"), "curation.handover.hub"
+    )
     hub.status = 418
     one_line(python(push, token="hf_of_me"), f"the hub {hub.url} failed")
 

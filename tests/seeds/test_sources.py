@@ -337,7 +337,9 @@ def test_a_rename_loses_no_column(tmp_path):
     def renamed(**names):
         return list(read_stage(str(tmp_path), None, "rows.jsonl", names))
 
-    with pytest.raises(DataError, match="record 1, field 'content': cannot be renamed to 'seed', which is a column"):
+    with pytest.raises(
+        DataError, match="record 1, field 'content': cannot be renamed to 'seed', which is a column"
+    ):
         renamed(content="seed")
     with pytest.raises(ConfigError, match="two columns are renamed to 'seed'"):
         renamed(content="seed", text="seed")
@@ -349,7 +351,10 @@ def test_a_rename_loses_no_column(tmp_path):
 
 def test_a_data_file_that_is_not_there_or_of_another_kind_is_one_line(tmp_path):
     (tmp_path / "rows.csv").write_text("seed\na\n")
-    for name, said in (("none.jsonl", "there is no such data file"), ("rows.csv", "ends in .parquet, .jsonl")):
+    for name, said in (
+        ("none.jsonl", "there is no such data file"),
+        ("rows.csv", "ends in .parquet, .jsonl"),
+    ):
         with pytest.raises(ConfigError, match=said):
             list(read_stage(str(tmp_path), None, name, {}))
 

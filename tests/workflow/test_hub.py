@@ -16,7 +16,7 @@ from selfalign.core.jsonl import read_json, read_jsonl
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1500)]
 
 MODEL, SEEDS = "me/tiny", "me/seeds"
-UNIT = "data_seeds-00001-of-00002"
+UNIT = "data_seeds-00001-of-00002.jsonl"
 RECORDS = {"model": "model--me--tiny@main.json", "dataset": "dataset--me--seeds@main.json"}
 WORDS = (
     "area of a square", "sum of two lists", "largest entry seen", "reverse order copy", "words in upper case",
@@ -49,12 +49,18 @@ def made(hub, tmp_path_factory):
         checkpoint = write_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "model")
         commits = {
             "model": hub.commit_directory("models", MODEL, checkpoint),
-            "dataset": hub.commit("datasets", SEEDS, {f"data/seeds-0000{n}-of-00002.jsonl": seeds(WORDS[n::2]) for n in (0, 1)}),
+            "dataset": hub.commit(
+                "datasets", SEEDS, {f"data/seeds-0000{n}-of-00002.jsonl": seeds(WORDS[n::2]) for n in (0, 1)}
+            ),
         }
         hub.repositories["datasets", SEEDS].gated = True
         config = tiny_config()
         config["model"] = {"source": "hub", "id": MODEL, "revision": None}
-        config["seeds"]["sources"] = {"kind": "hub", "dataset": SEEDS, "files": ["data/seeds-{00000..00001}-of-00002.jsonl"]}
+        config["seeds"]["sources"] = {
+            "kind": "hub",
+            "dataset": SEEDS,
+            "files": ["data/seeds-{00000..00001}-of-00002.jsonl"],
+        }
         build = Build(directory, config)
         planned = build.stale_rules()
         assert "resolve_revision" in planned
@@ -87,7 +93,9 @@ def test_everything_carries_the_commits(made, hub):
     assert [each["commit"] for each in provenance["revisions"]] == [commits["model"], commits["dataset"]]
     assert provenance["configuration"]["model"]["revision"] == commits["model"]
     assert provenance["configuration"]["seeds"]["sources"]["revision"] == commits["dataset"]
-    journal = b"".join(p.read_bytes() for p in (build.directory / "results/journal").rglob("*") if p.is_file())
+    journal = b"".join(
+        p.read_bytes() for p in (build.directory / "results/journal").rglob("*") if p.is_file()
+    )
     assert f"{MODEL}@main".encode() not in journal
 
 
@@ -145,7 +153,10 @@ def test_another_commit_of_the_model_reruns_what_it_makes(made, hub, tmp_path):
 
 def test_a_commit_in_the_configuration_is_taken_as_it_is(made, hub, tmp_path):
     build, commits = made
-    fresh = Build(working_copy(tmp_path), {**build.config, "model": {"source": "hub", "id": MODEL, "revision": commits["model"]}})
+    fresh = Build(
+        working_copy(tmp_path),
+        {**build.config, "model": {"source": "hub", "id": MODEL, "revision": commits["model"]}},
+    )
     target = "results/tiny/model/base"
     planned = fresh.snakemake("--dry-run", more=("--", target)).stdout
     assert "base_model" in planned
@@ -174,12 +185,15 @@ def test_a_server_elsewhere_is_known_by_the_commit(made, hub, tmp_path, start_do
     assert done.returncode == 0, done.stdout[-3000:]
 
 
-def test_the_released_model_is_resolved_too(made, hub, tmp_path):
-    build, commits = made
+def test_the_released_model_is_resolved_too(made, tmp_path):
+    _, commits = made
     fresh = Build(working_copy(tmp_path), tiny_config())
     preset = {"run": "other", "model": {"source": "hub", "id": MODEL, "revision": "main"}}
     preset["evaluation"] = {"benchmarks": [{"name": "humaneval"}]}
     (fresh.directory / "presets/released-model.yaml").write_text(yaml.safe_dump(preset))
     done = fresh.snakemake(more=("--", "resources/models/released/base"))
     assert done.returncode == 0, done.stdout[-3000:]
-    assert read_json(fresh.directory / "resources/models/released/base/selfalign.json")["revision"] == commits["model"]
+    assert (
+        read_json(fresh.directory / "resources/models/released/base/selfalign.json")["revision"]
+        == commits["model"]
+    )

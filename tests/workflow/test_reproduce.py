@@ -125,7 +125,7 @@ def _released(build: Build, model: str) -> None:
     """Put another model into the preset of the released one."""
     preset = {
         "run": "other",
-        "model": {"source": "hub", "id": model, "revision": "main"},
+        "model": {"source": "hub", "id": model, "revision": "0" * 40},
         "evaluation": {"benchmarks": [{"name": "evoeval", "version": VERSION}, {"name": "humaneval"}]},
     }
     (build.directory / "presets/released-model.yaml").write_text(yaml.safe_dump(preset))

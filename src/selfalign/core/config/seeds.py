@@ -11,7 +11,6 @@ from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.contamination import ContaminationConfig
 from selfalign.core.config.paths import BundledFile, Existing, ExistingFile, ExistingPath, PathText
 
-
 MAX_FILES = 100_000
 
 
@@ -28,7 +27,9 @@ def expand_range(name: str) -> list[str]:
         return [name]
     first, last = found.groups()
     if not int(first) <= int(last) < int(first) + MAX_FILES:
-        raise ValueError(f"expected a range of at most {MAX_FILES} numbers, the smaller first, found {found[0]!r}")
+        raise ValueError(
+            f"expected a range of at most {MAX_FILES} numbers, the smaller first, found {found[0]!r}"
+        )
     # As in a shell: both ends as wide as the wider, if one begins with a zero.
     padded = any(len(end) > 1 and end.startswith("0") for end in (first, last))
     width = max(len(first), len(last)) if padded else 1

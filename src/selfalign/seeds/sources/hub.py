@@ -101,7 +101,9 @@ def read_stage(
     if taken := sorted(name for name, times in Counter(rename.values()).items() if times > 1):
         raise ConfigError(f"two columns are renamed to '{taken[0]}'; give each a name of its own")
     if "index" in rename.values():
-        raise ConfigError("no column can be renamed to 'index', which numbers the records; choose another name")
+        raise ConfigError(
+            "no column can be renamed to 'index', which numbers the records; choose another name"
+        )
     for number, row in enumerate(_stream(dataset, revision, file), start=1):
         if missing := sorted(rename.keys() - row.keys()):
             raise DataError("expected this column", file=file, record=number, field=missing[0])
@@ -152,7 +154,9 @@ def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
     # JSON Lines come as text, a line a row: Arrow would guess types, dates and floats among them.
     builder = "parquet" if file.endswith(".parquet") else "text"
     if builder == "text" and not _JSON_LINES.search(file):
-        raise ConfigError(f"{file}: expected a name that ends in .parquet, .jsonl or .json, the latter perhaps .gz")
+        raise ConfigError(
+            f"{file}: expected a name that ends in .parquet, .jsonl or .json, the latter perhaps .gz"
+        )
     local = Path(dataset).is_dir()
     if local and not (Path(dataset) / file).is_file():
         raise ConfigError(f"{Path(dataset) / file}: there is no such data file; check the name")
@@ -171,7 +175,12 @@ def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
                 yield _parse(row["text"], file, number)
     except SelfalignError:
         raise
-    except (pa.ArrowException, ValueError, gzip.BadGzipFile, EOFError) as error:  # ValueError: no text, or no such type
+    except (
+        pa.ArrowException,
+        ValueError,
+        gzip.BadGzipFile,
+        EOFError,
+    ) as error:  # ValueError: no text, or no such type
         first = str(error).strip().splitlines()[0]
         raise DataError(f"expected rows as Parquet or JSON Lines ({first})", file=file) from None
     except Exception as error:
@@ -187,7 +196,9 @@ def _parse(line: str, file: str, number: int) -> Record:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"expected rows as Parquet or JSON Lines ({error.msg}, column {error.colno})", file=file, record=number
+            f"expected rows as Parquet or JSON Lines ({error.msg}, column {error.colno})",
+            file=file,
+            record=number,
         ) from None
     if not isinstance(row, dict):
         raise DataError(
