@@ -168,7 +168,7 @@ def test_a_commit_in_the_configuration_is_taken_as_it_is(made, hub, tmp_path):
     assert hub.requests("/revision/") == []
 
 
-def test_a_server_elsewhere_is_known_by_the_commit(made, hub, tmp_path, start_double):
+def test_a_server_elsewhere_is_known_by_the_commit(made, tmp_path, start_double):
     build, commits = made
     build = build.copy(tmp_path / "copy")
     target = "results/tiny/concepts/shards/0000.jsonl"
