@@ -4,11 +4,12 @@ from _job import WORKFLOW, job
 
 with job(snakemake):
     from selfalign.core.config import load_config
+    from selfalign.core.config.revisions import with_commits
     from selfalign.provenance.write import write_provenance
     from selfalign_snakemake.internals import output_records
 
     write_provenance(
-        load_config(snakemake.config),
+        with_commits(load_config(snakemake.config), snakemake.input.revisions),
         snakemake.output.provenance,
         run=Path(snakemake.output.provenance).parents[1],
         artifacts=snakemake.input.artifacts,

@@ -191,6 +191,7 @@ def test_the_released_model_is_resolved_too(made, tmp_path):
     preset = {"run": "other", "model": {"source": "hub", "id": MODEL, "revision": "main"}}
     preset["evaluation"] = {"benchmarks": [{"name": "humaneval"}]}
     (fresh.directory / "presets/released-model.yaml").write_text(yaml.safe_dump(preset))
+    (fresh.directory / "tiny-model").mkdir()
     done = fresh.snakemake(more=("--", "resources/models/released/base"))
     assert done.returncode == 0, done.stdout[-3000:]
     assert (
