@@ -205,7 +205,7 @@ def records_per_s(url: str, builder: PromptBuilder, record: Any, count: int) -> 
 
     sampling = Sampling(1, 0.3, 40)
     asks = [Ask(i, record(i), builder.build(record(i), i)) for i in range(count)]
-    wanted = [ask.request(sampling, builder.recipe) for ask in asks]
+    wanted = [ask.request(sampling, builder.prompt_template) for ask in asks]
     started = time.perf_counter()
     with open_client([url], "base", identity="b", journal=None, settings=ClientConfig()) as client:
         assert all(result.error is None for result in client.complete(wanted))

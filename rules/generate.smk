@@ -8,7 +8,7 @@ include: "functions/generate.smk"
 rule concepts:
     input:
         rows=result("seeds/shards/{shard}.jsonl"),
-        recipe=bundled(config["generation"]["recipe"]),
+        prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
         revisions=model_revision(),
@@ -45,7 +45,7 @@ rule concepts:
 rule instructions:
     input:
         rows=instruction_source(),
-        recipe=bundled(config["generation"]["recipe"]),
+        prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
         revisions=model_revision(),
@@ -83,7 +83,7 @@ rule instructions:
 rule responses:
     input:
         rows=result("instructions/shards/{shard}.jsonl"),
-        recipe=bundled(config["generation"]["recipe"]),
+        prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
         model=server_input("base"),
         revisions=model_revision(),

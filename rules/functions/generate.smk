@@ -35,7 +35,7 @@ def few_shots_file():
 
 
 def prompt_contents():
-    """Return the hashes of the recipe and, unless it is downloaded, of the few-shot file."""
+    """Return the hashes of the prompt template and, unless it is downloaded, of the few-shot file."""
     generation = config["generation"]
     here = [generation["few_shots"]] if generation["few_shots_url"] is None else []
-    return contents(generation["recipe"], *here)
+    return contents(generation["prompt_template"], *here)

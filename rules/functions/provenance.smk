@@ -26,5 +26,5 @@ def run_sources(wildcards):
     benchmarks = [
         path for each in SETS.own.values() for path in SETS.data(each.choice.name, each.choice.version)
     ]
-    recipe = [bundled(config["generation"]["recipe"]), few_shots_file()]
-    return list(dict.fromkeys([*packages, *recipe, *benchmarks]))
+    prompts = [bundled(config["generation"]["prompt_template"]), few_shots_file()]
+    return list(dict.fromkeys([*packages, *prompts, *benchmarks]))

@@ -73,9 +73,9 @@ MISTAKES = {
         "select {t}/good.jsonl {t}/good.jsonl/x",
         ["{t}/good.jsonl", "a file lies where a directory is wanted"],
     ),
-    "unknown recipe": (
-        "prompts {t}/good.jsonl {t}/out --mode S->C --few-shots {prompts}/few_shots.txt --recipe nope",
-        ["recipe 'nope'", "neither a file nor one of selfalign"],
+    "unknown prompt template": (
+        "prompts {t}/good.jsonl {t}/out --mode S->C --few-shots {prompts}/few_shots.txt --prompt-template nope",
+        ["prompt template 'nope'", "neither a file nor one of selfalign"],
     ),
     "unknown mode": (
         "prompts {t}/good.jsonl {t}/out --mode X --few-shots {prompts}/few_shots.txt",

@@ -143,11 +143,11 @@ def make(path: Path, kind: str):
 
 def test_all_that_is_missing_is_named_at_once(tmp_path, monkeypatch, root):
     monkeypatch.chdir(tmp_path)
-    value = {"generation": {"recipe": "r.yaml", "few_shots": str(tmp_path / "f.txt")}}
+    value = {"generation": {"prompt_template": "r.yaml", "few_shots": str(tmp_path / "f.txt")}}
     with pytest.raises(ConfigError) as error:
         check_files(load_config(value), root)
     assert str(error.value).splitlines() == [
-        f"configuration: 'generation.recipe' is 'r.yaml'; there is no such file in {tmp_path} or {root}",
+        f"configuration: 'generation.prompt_template' is 'r.yaml'; there is no such file in {tmp_path} or {root}",
         f"configuration: 'generation.few_shots' is '{tmp_path}/f.txt'; there is no such file",
     ]
 

@@ -6,9 +6,9 @@ from selfalign.core.errors import ConfigError
 from selfalign.generate.setup import build_prompts
 
 
-@pytest.mark.parametrize("recipe", ["selfalign", "selfalign-small"])
-def test_the_prompt_shows_the_snippet_and_no_concepts(root, recipe):
-    builder = build_prompts(recipe, root / "prompts/few_shots.txt", "S->I", 2)
+@pytest.mark.parametrize("prompt_template", ["selfalign", "selfalign-small"])
+def test_the_prompt_shows_the_snippet_and_no_concepts(root, prompt_template):
+    builder = build_prompts(prompt_template, root / "prompts/few_shots.txt", "S->I", 2)
     prompt = builder.build({"seed": "def f(x):\n    return x"}, 0).text
     assert prompt.startswith("Write one clear, self-contained programming task that each snippet inspires.")
     assert "concepts" not in prompt.split("## Example 1")[0]
@@ -16,8 +16,8 @@ def test_the_prompt_shows_the_snippet_and_no_concepts(root, recipe):
 
 
 def test_the_other_modes_do_not_see_its_text(root):
-    for recipe in ("selfalign", "starcoder2-instruct"):
-        builder = build_prompts(recipe, root / "prompts/few_shots.txt", "S->C", 1)
+    for prompt_template in ("selfalign", "starcoder2-instruct"):
+        builder = build_prompts(prompt_template, root / "prompts/few_shots.txt", "S->C", 1)
         assert "inspires" not in builder.build({"seed": "x"}, 0).text
 
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfalign.core.errors import DataError
-from selfalign.core.recipe import find_recipe, load_recipe
+from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
 from selfalign.generate.fewshots import load_few_shots, parse_few_shots
 
-RECIPE = load_recipe(find_recipe("starcoder2-instruct"))
-MARKERS = [section.marker for section in RECIPE.few_shots.sections]
+TEMPLATE = load_prompt_template(find_prompt_template("starcoder2-instruct"))
+MARKERS = [section.marker for section in TEMPLATE.few_shots.sections]
 
 line = st.text(st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=30).filter(
     lambda text: text.strip() not in MARKERS and not re.match(r"### (Example|System)", text)
@@ -57,7 +57,7 @@ def write(system, examples):
     st.lists(example, min_size=1, max_size=12),
 )
 def test_what_is_written_is_read(system, examples):
-    few_shots = parse_few_shots(write(system, examples), RECIPE)
+    few_shots = parse_few_shots(write(system, examples), TEMPLATE)
     assert few_shots.system == {mode: words.strip() for mode, words in system.items()}
     assert len(few_shots.examples) == len(examples)
     for number, (found, e) in enumerate(zip(few_shots.examples, examples, strict=True), start=1):
@@ -93,23 +93,23 @@ GOOD = write(
 )
 def test_a_wrong_file_gets_one_clear_line(old, new, message):
     with pytest.raises(DataError, match=message) as caught:
-        parse_few_shots(GOOD.replace(old, new), RECIPE, "shots.txt")
+        parse_few_shots(GOOD.replace(old, new), TEMPLATE, "shots.txt")
     assert str(caught.value).startswith("shots.txt: ")
     assert "\n" not in str(caught.value)
 
 
 def test_our_own_examples_run_and_have_the_response_layout(root):
-    recipe = load_recipe(find_recipe("selfalign"))
-    few_shots = load_few_shots(root / "prompts" / "few_shots.txt", recipe)
+    prompt_template = load_prompt_template(find_prompt_template("selfalign"))
+    few_shots = load_few_shots(root / "prompts" / "few_shots.txt", prompt_template)
     assert len(few_shots.usable(["solution"])) >= 16
     for each in few_shots.examples:
         solution, response = each.sections["solution"], each.sections["response"]
         (program,) = re.findall(r"^```python\n(.*?)^```", solution + "\n", re.DOTALL | re.MULTILINE)
         run(program, each.number)
         assert "assert" in program
-        places = [response.index(tag) for tag in recipe.response.sections]
+        places = [response.index(tag) for tag in prompt_template.response.sections]
         assert places == sorted(places)
-        assert all(response.count(tag) == 1 for tag in recipe.response.sections)
+        assert all(response.count(tag) == 1 for tag in prompt_template.response.sections)
         blocks = re.findall(r"^```python\n(.*?)^```", response + "\n", re.DOTALL | re.MULTILINE)
         assert len(blocks) == 2
         run("\n".join(blocks), each.number)
@@ -120,7 +120,9 @@ def run(program, number):
 
 
 def test_our_examples_vary(root):
-    few_shots = load_few_shots(root / "prompts" / "few_shots.txt", load_recipe(find_recipe("selfalign")))
+    few_shots = load_few_shots(
+        root / "prompts" / "few_shots.txt", load_prompt_template(find_prompt_template("selfalign"))
+    )
     assert {e.properties["difficulty"] for e in few_shots.examples} == {"easy", "medium", "hard"}
     assert len({e.properties["concepts"] for e in few_shots.examples}) == len(few_shots.examples)
     assert sum("class" in e.properties["category"] for e in few_shots.examples) >= 2

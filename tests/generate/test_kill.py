@@ -65,7 +65,8 @@ def journal_keys(source, few_shots, record):
     """Map the journal's key of each request to the hash of the body the server sees, by a run in order."""
     builder = build_prompts("starcoder2-instruct", few_shots, "S->C")
     bodies = [
-        ask.request(Sampling(1, 0.7, 1536), builder.recipe).body() for ask in read_asks(source, builder)
+        ask.request(Sampling(1, 0.7, 1536), builder.prompt_template).body()
+        for ask in read_asks(source, builder)
     ]
     hashes = [line.split()[1] for line in record.read_text().splitlines() if line.startswith("asked")]
     assert len(set(hashes)) == len(bodies)

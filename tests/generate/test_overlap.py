@@ -7,7 +7,7 @@ import re
 import pytest
 
 from selfalign.benchmarks import load_benchmark
-from selfalign.core.recipe import find_recipe, load_recipe
+from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
 from selfalign.generate.fewshots import load_few_shots
 
 VERSIONS = [("humaneval_plus", "v0.1.10"), ("mbpp_plus", "v0.1.0"), ("mbpp_plus", "v0.2.0")]
@@ -28,7 +28,9 @@ def texts(tasks):
 
 
 def check_examples(tasks, root):
-    few_shots = load_few_shots(root / "prompts" / "few_shots.txt", load_recipe(find_recipe("selfalign")))
+    few_shots = load_few_shots(
+        root / "prompts" / "few_shots.txt", load_prompt_template(find_prompt_template("selfalign"))
+    )
     names = {normal(task.entry_point) for task in tasks}
     runs = {run for text in texts(tasks) for run in word_runs(text)}
     for each in few_shots.examples:

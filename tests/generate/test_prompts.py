@@ -1,4 +1,4 @@
-"""Prompts beyond the golden ones: grouping, subsets, clear errors, recipes as data."""
+"""Prompts beyond the golden ones: grouping, subsets, clear errors, prompt templates as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from selfalign.core.errors import ConfigError, DataError
-from selfalign.core.recipe import find_recipe, load_recipe
+from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
 from selfalign.generate.asks import read_asks
 from selfalign.generate.setup import build_prompts
 
@@ -43,7 +43,9 @@ def test_errors_say_what_is_wrong(few_shots, tmp_path):
         build_prompts("selfalign", few_shots, "S->X")
     with pytest.raises(ConfigError, match="99 few-shots asked for"):
         build_prompts("selfalign", few_shots, "S->C", 99)
-    with pytest.raises(ConfigError, match="recipe 'nothing' is neither a file nor one of selfalign, "):
+    with pytest.raises(
+        ConfigError, match="prompt template 'nothing' is neither a file nor one of selfalign, "
+    ):
         build_prompts("nothing", few_shots, "S->C")
     rows = tmp_path / "rows.jsonl"
     for row, message in [
@@ -57,9 +59,9 @@ def test_errors_say_what_is_wrong(few_shots, tmp_path):
             list(read_asks(rows, build_prompts("selfalign", few_shots, "S->C", 1)))
 
 
-def test_another_recipe_is_another_file(tmp_path):
-    recipe = tmp_path / "other.yaml"
-    recipe.write_text(
+def test_another_prompt_template_is_another_file(tmp_path):
+    prompt_template = tmp_path / "other.yaml"
+    prompt_template.write_text(
         """
 name: other
 few_shots:
@@ -86,7 +88,7 @@ response: {sections: ["<code>", "<tests>"], implementation: "<code>", tests: "<t
     shots.write_text(
         "SYSTEM facts->task\nAsk.\n\nEXAMPLE 1\n<facts>\nlevel: low\nconcepts: a, b\n\n<task>\nDo A.\n"
     )
-    builder = build_prompts(recipe, shots, "instructions", 1)
+    builder = build_prompts(prompt_template, shots, "instructions", 1)
     prompt = builder.build({"concepts": ["x"]}, 0)
     level = prompt.drawn["level"]
     assert prompt.text == (
@@ -96,17 +98,17 @@ response: {sections: ["<code>", "<tests>"], implementation: "<code>", tests: "<t
 
 
 @pytest.mark.parametrize("name", ["selfalign", "selfalign-small", "starcoder2-instruct"])
-def test_the_recipes_that_come_along_are_whole(name):
-    recipe = load_recipe(find_recipe(name))
-    assert recipe.name == name
-    assert list(dict.fromkeys(layout.stage for layout in recipe.modes.values())) == [
+def test_the_prompt_templates_that_come_along_are_whole(name):
+    prompt_template = load_prompt_template(find_prompt_template(name))
+    assert prompt_template.name == name
+    assert list(dict.fromkeys(layout.stage for layout in prompt_template.modes.values())) == [
         "concepts",
         "instructions",
         "responses",
     ]
 
 
-def test_the_successors_recipe_puts_tests_into_a_part_of_their_own(tmp_path):
+def test_the_successors_prompt_template_puts_tests_into_a_part_of_their_own(tmp_path):
     shots = tmp_path / "shots.txt"
     modes = "\n\n".join(f"### System: {mode}\nDo it." for mode in ("I->R", "C->I", "S->C", "S->I"))
     shots.write_text(
@@ -125,8 +127,10 @@ def test_the_successors_recipe_puts_tests_into_a_part_of_their_own(tmp_path):
     )
 
 
-def test_a_wrong_recipe_names_the_key(tmp_path):
+def test_a_wrong_prompt_template_names_the_key(tmp_path):
     path = tmp_path / "r.yaml"
-    path.write_text(find_recipe("selfalign").read_text().replace("needs:", "need:"))
-    with pytest.raises(ConfigError, match=r"recipe .*r.yaml.*modes\.I->R\.need'; did you mean 'needs'"):
-        load_recipe(path)
+    path.write_text(find_prompt_template("selfalign").read_text().replace("needs:", "need:"))
+    with pytest.raises(
+        ConfigError, match=r"prompt template .*r.yaml.*modes\.I->R\.need'; did you mean 'needs'"
+    ):
+        load_prompt_template(path)

@@ -99,7 +99,7 @@ def test_too_many_failures_fail_the_job_and_few_do_not(start_double, run, seeds,
 
 def test_several_samples_need_a_field_for_them(few_shots):
     builder = build_prompts("selfalign", few_shots, "S->C", 2)
-    with pytest.raises(ConfigError, match="n is 2, but the recipe has no field"):
+    with pytest.raises(ConfigError, match="n is 2, but the prompt template has no field"):
         build_stage(builder, Sampling(2, 0.7, 10), "selfalign", few_shots, "m")
 
 

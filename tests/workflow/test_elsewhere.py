@@ -175,7 +175,7 @@ def test_another_text_of_the_clone_makes_stale(made):
     ("key", "value"),
     [
         ("generation.few_shots", "prompts/few_shot.txt"),
-        ("generation.recipe", "r.yaml"),
+        ("generation.prompt_template", "r.yaml"),
         ("model.path", "tiny"),
     ],
 )

@@ -51,7 +51,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "seeds.sources.take": ("snippets", since("collect_functions")),
     "generation.seed": (1, since("concepts")),
     "generation.shard_size": (2, since("seed_shard")),
-    "generation.recipe": ("prompts/recipes/selfalign.yaml", since("concepts")),
+    "generation.prompt_template": ("prompts/templates/selfalign.yaml", since("concepts")),
     "generation.few_shots": ("few_shots.txt", since("concepts")),
     "execution.faithful": (True, since("execute")),
     "execution.scope": ("function", since("execute")),

@@ -35,7 +35,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.lock": (),
     "selfalign.core.logs": ("train",),
     "selfalign.core.outcomes": ("collect_functions",),
-    "selfalign.core.recipe": ("concepts",),
+    "selfalign.core.prompt_template": ("concepts",),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
     "selfalign.downloads": (),
     "selfalign.contamination": ("collect_functions",),

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         ],
         out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines: the records answered.")],
         *,
-        mode: Annotated[str, typer.Option(help="Mode of the recipe: S->C, C->I or I->R.")],
+        mode: Annotated[str, typer.Option(help="Mode of the prompt template: S->C, C->I or I->R.")],
         model: Annotated[str, typer.Option(help="Name the model is served under.")],
         endpoint: Annotated[
             list[str] | None,
@@ -39,7 +39,9 @@ def register(app: typer.Typer) -> None:
         example: Annotated[
             list[int] | None, typer.Option(help="Use only this example of the file; may be repeated.")
         ] = None,
-        recipe: Annotated[str, typer.Option(help="Recipe: name or file.")] = "starcoder2-instruct",
+        prompt_template: Annotated[
+            str, typer.Option(help="Prompt template: name or file.")
+        ] = "starcoder2-instruct",
         selection: Annotated[
             str, typer.Option(help="faithful: examples drawn per record; grouped: from fixed permutations.")
         ] = "faithful",
@@ -82,7 +84,7 @@ def register(app: typer.Typer) -> None:
         from selfalign.generate.stage import run_stage
 
         builder = build_prompts(
-            recipe,
+            prompt_template,
             few_shots,
             mode,
             num_few_shots,
@@ -96,7 +98,7 @@ def register(app: typer.Typer) -> None:
         stage = build_stage(
             builder,
             Sampling(n or default.n, temperature, max_tokens, frequency_penalty),
-            recipe,
+            prompt_template,
             few_shots,
             what,
         )

@@ -20,12 +20,14 @@ def register(app: typer.Typer) -> None:
         ],
         out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines: a prompt a record.")],
         *,
-        mode: Annotated[str, typer.Option(help="Mode of the recipe: S->C, C->I or I->R.")],
+        mode: Annotated[str, typer.Option(help="Mode of the prompt template: S->C, C->I or I->R.")],
         few_shots: Annotated[Path, typer.Option(help="Few-shot file.")],
         num_few_shots: Annotated[
             int | None, typer.Option(min=0, help="Examples in a prompt. [default: the reference's]")
         ] = None,
-        recipe: Annotated[str, typer.Option(help="Recipe: name or file.")] = "starcoder2-instruct",
+        prompt_template: Annotated[
+            str, typer.Option(help="Prompt template: name or file.")
+        ] = "starcoder2-instruct",
         selection: Annotated[
             str, typer.Option(help="faithful: examples drawn per record; grouped: from fixed permutations.")
         ] = "faithful",
@@ -47,7 +49,13 @@ def register(app: typer.Typer) -> None:
         from selfalign.generate.setup import build_prompts
 
         builder = build_prompts(
-            recipe, few_shots, mode, num_few_shots, seed=seed, selection=selection, permutations=permutations
+            prompt_template,
+            few_shots,
+            mode,
+            num_few_shots,
+            seed=seed,
+            selection=selection,
+            permutations=permutations,
         )
         default = REFERENCE_SAMPLING[builder.layout.stage]
         sampling = Sampling(n or default.n, temperature, max_tokens)
@@ -60,7 +68,7 @@ def register(app: typer.Typer) -> None:
                     "n": sampling.n,
                     "temperature": sampling.temperature,
                     "max_tokens": sampling.max_tokens,
-                    "stop": builder.recipe.stop,
+                    "stop": builder.prompt_template.stop,
                 },
             }
             for ask in read_asks(records, builder)

@@ -110,7 +110,7 @@ def _request(facts: dict[str, Any]) -> str:
     if not facts:
         return ""
     text = (
-        f"asked of model {facts.get('model')}\nrecipe {facts.get('recipe')}, few-shots {facts.get('few_shots')}, "
+        f"asked of model {facts.get('model')}\nprompt template {facts.get('recipe')}, few-shots {facts.get('few_shots')}, "
         f"request seed {facts.get('request_seed')}, temperature {facts.get('temperature')}"
     )
     rest = {k: v for k, v in facts.items() if k in ("drawn", "prompt_sha256", "journal_key")}

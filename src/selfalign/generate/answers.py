@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from selfalign.client.types import Choice, Result
-from selfalign.core.recipe import ModeLayout
+from selfalign.core.prompt_template import ModeLayout
 
 
 def usable_values(result: Result, layout: ModeLayout) -> tuple[list[Any], Counter[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 from selfalign.client.types import Request
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import Record, read_numbered
-from selfalign.core.recipe import Recipe
+from selfalign.core.prompt_template import PromptTemplate
 from selfalign.generate.prompts import Prompt, PromptBuilder
 
 
@@ -49,8 +49,8 @@ class Ask:
     record: Record
     prompt: Prompt
 
-    def request(self, sampling: Sampling, recipe: Recipe) -> Request:
-        """Return the request that asks for this record's answers; `recipe` says where and why they end."""
+    def request(self, sampling: Sampling, prompt_template: PromptTemplate) -> Request:
+        """Return the request that asks for this record's answers; `prompt_template` says where and why they end."""
         return Request(
             key=f"record {self.index}",
             prompt=self.prompt.text,
@@ -58,9 +58,9 @@ class Ask:
             temperature=sampling.temperature,
             n=sampling.n,
             seed=self.prompt.seed,
-            stop=tuple(recipe.stop),
+            stop=tuple(prompt_template.stop),
             extra={"frequency_penalty": sampling.frequency_penalty} if sampling.frequency_penalty else {},
-            finished=(*recipe.finish_reasons, "length"),
+            finished=(*prompt_template.finish_reasons, "length"),
         )
 
 

@@ -1,4 +1,4 @@
-"""Few-shot files: system texts and worked examples, in the layout a recipe describes."""
+"""Few-shot files: system texts and worked examples, in the layout a prompt template describes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfalign.core.errors import DataError
-from selfalign.core.recipe import FewShotLayout, Recipe, SectionLayout
+from selfalign.core.prompt_template import FewShotLayout, PromptTemplate, SectionLayout
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ class FewShots:
         ]
 
 
-def load_few_shots(path: str | Path, recipe: Recipe) -> FewShots:
+def load_few_shots(path: str | Path, prompt_template: PromptTemplate) -> FewShots:
     """Read the few-shot file at `path`.
 
     Raises:
-        DataError: the file is missing or is not of the recipe's layout; names the example and the section.
+        DataError: the file is missing or is not of the prompt template's layout; names the example and the section.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -53,20 +53,20 @@ def load_few_shots(path: str | Path, recipe: Recipe) -> FewShots:
         raise DataError(f"cannot be read ({error.strerror or error})", file=path) from None
     except UnicodeDecodeError as error:
         raise DataError(f"expected UTF-8 text ({error.reason})", file=path) from None
-    return parse_few_shots(text, recipe, path)
+    return parse_few_shots(text, prompt_template, path)
 
 
-def parse_few_shots(text: str, recipe: Recipe, file: str | Path | None = None) -> FewShots:
+def parse_few_shots(text: str, prompt_template: PromptTemplate, file: str | Path | None = None) -> FewShots:
     """Take a few-shot file's text apart; `file` is for messages.
 
     Raises:
         DataError: as :func:`load_few_shots`.
     """
-    layout = recipe.few_shots
+    layout = prompt_template.few_shots
     head, bodies = _split_examples(text, layout)
     if not bodies:
         raise DataError(f"expected a line '{layout.example_header.format(number=1)}'", file=file)
-    system = _read_system(head, recipe, file)
+    system = _read_system(head, prompt_template, file)
     examples = tuple(_read_example(n, body, layout, file) for n, body in enumerate(bodies, start=1))
     return FewShots(system, examples)
 
@@ -81,20 +81,20 @@ def _split_examples(text: str, layout: FewShotLayout) -> tuple[str, list[str]]:
     return parts[0], parts[1:]
 
 
-def _read_system(head: str, recipe: Recipe, file: str | Path | None) -> dict[str, str]:
+def _read_system(head: str, prompt_template: PromptTemplate, file: str | Path | None) -> dict[str, str]:
     """Return the system text of each mode; a stage's further modes (ablations) may be without."""
-    layout = recipe.few_shots
+    layout = prompt_template.few_shots
     found: list[tuple[int, int, str]] = []
-    for mode, use in recipe.modes.items():
+    for mode, use in prompt_template.modes.items():
         header = layout.system_header.format(mode=mode)
         cut = _find_line(head, header)
         if cut is None:
-            if recipe.mode_named(use.stage) != mode:
+            if prompt_template.mode_named(use.stage) != mode:
                 continue
             raise DataError(f"expected a line '{header}' before the first example", file=file)
         found.append((*cut, mode))
     found.sort()
-    # The text of a mode that the recipe has not ends the one before it all the same.
+    # The text of a mode that the prompt template has not ends the one before it all the same.
     start = re.escape(layout.system_header.partition("{")[0])
     starts = [match.start() for match in re.finditer(rf"^{start}", head, re.MULTILINE)]
     ends = [min((each for each in starts if each >= begin), default=len(head)) for _, begin, _ in found]

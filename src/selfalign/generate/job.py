@@ -42,7 +42,7 @@ def run_shard(
     settings: ModeConfig = getattr(generation, stage)
     direct = stage == "instructions" and generation.pipeline == "direct"
     builder = build_prompts(
-        generation.recipe,
+        generation.prompt_template,
         few_shots,
         "S->I" if direct else stage,
         settings.num_fewshots,
@@ -54,7 +54,7 @@ def run_shard(
     sampling = Sampling(settings.n, settings.temperature, settings.max_tokens, settings.frequency_penalty)
     share = config.client.max_failed_share
     with served_client(config, checkpoint) as (client, identity):
-        prepared = build_stage(builder, sampling, generation.recipe, few_shots, identity)
+        prepared = build_stage(builder, sampling, generation.prompt_template, few_shots, identity)
         done = run_stage(prepared, client, source, out, dropped, max_failed_share=share, live=False)
         write_json(metrics, client.metrics.to_json())
     write_json(counts, done.to_json())

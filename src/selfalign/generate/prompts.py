@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from selfalign.core.errors import ConfigError, DataError
-from selfalign.core.recipe import Part, Recipe
+from selfalign.core.prompt_template import Part, PromptTemplate
 from selfalign.generate.fewshots import Example, FewShots
 
 Selection = Literal["faithful", "grouped"]
@@ -42,19 +42,19 @@ class PromptBuilder:
     """Makes the prompts of one mode.
 
     Args:
-        mode: name of the recipe's mode, such as ``S->C``.
+        mode: name of the prompt template's mode, such as ``S->C``.
         num_few_shots: examples in a prompt.
         seed: record `i`'s generator and request are seeded with ``seed + i``.
         permutations: number of fixed permutations of `grouped`.
         numbers: use only these examples of the file, by number; None: all.
 
     Raises:
-        ConfigError: the the recipe has no such mode, or the file fewer usable examples than asked for.
+        ConfigError: the prompt template has no such mode, or the file fewer usable examples than asked for.
     """
 
     def __init__(
         self,
-        recipe: Recipe,
+        prompt_template: PromptTemplate,
         few_shots: FewShots,
         mode: str,
         *,
@@ -64,11 +64,11 @@ class PromptBuilder:
         permutations: int = 1,
         numbers: Sequence[int] | None = None,
     ) -> None:
-        self.recipe = recipe
-        mode = recipe.mode_named(mode)
-        self.layout = recipe.modes[mode]
+        self.prompt_template = prompt_template
+        mode = prompt_template.mode_named(mode)
+        self.layout = prompt_template.modes[mode]
         if mode not in few_shots.system:
-            header = recipe.few_shots.system_header.format(mode=mode)
+            header = prompt_template.few_shots.system_header.format(mode=mode)
             raise ConfigError(f"mode '{mode}': the few-shot file has no text under '{header}'; add one")
         self._system = few_shots.system[mode]
         self._examples = few_shots.usable(self.layout.needs, numbers)
@@ -86,7 +86,7 @@ class PromptBuilder:
         self._fixed_prefixes = [self._prefix(examples) for examples in self._fixed]
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the prompts besides the recipe and the few-shot file, as JSON values."""
+        """Return what decides the prompts besides the prompt template and the few-shot file, as JSON values."""
         return {
             "stage": self.layout.stage,
             "examples": [example.number for example in self._examples],
@@ -121,7 +121,7 @@ class PromptBuilder:
         query, answer = self.layout.query, self.layout.answer
         return "\n".join(
             [
-                self.recipe.prompt_example_header.format(number=number),
+                self.prompt_template.prompt_example_header.format(number=number),
                 query.header,
                 _value(query, example),
                 "",
@@ -133,7 +133,7 @@ class PromptBuilder:
     def _query(self, record: dict[str, Any], drawn: dict[str, str]) -> str:
         return "\n".join(
             [
-                self.recipe.prompt_example_header.format(number=self._k + 1),
+                self.prompt_template.prompt_example_header.format(number=self._k + 1),
                 self.layout.query.header,
                 self._asked(record, drawn),
                 "",
@@ -145,7 +145,7 @@ class PromptBuilder:
         part = self.layout.query
         name = part.field or ""
         value = record.get(name)
-        listed = self.recipe.few_shots.list_property
+        listed = self.prompt_template.few_shots.list_property
         if name == listed:
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
                 raise DataError("expected a list of strings", field=name)
@@ -154,7 +154,9 @@ class PromptBuilder:
             raise DataError("expected a string", field=name)
         if part.properties is None:
             return value
-        language = self.recipe.languages.get(record.get("data_dir", ""), self.recipe.default_language)
+        language = self.prompt_template.languages.get(
+            record.get("data_dir", ""), self.prompt_template.default_language
+        )
         known = {"language": language, listed: value, **drawn}
         return "\n".join(f"{each}: {known[each]}" for each in part.properties)
 

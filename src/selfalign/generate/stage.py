@@ -33,7 +33,7 @@ class Stage:
 
     Attributes:
         identity: what the model is; goes into the lineage.
-        fingerprint: short hash of recipe, few-shot file and settings; goes into the records.
+        fingerprint: short hash of the prompt template, few-shot file and settings; goes into the records.
 
     Raises:
         ConfigError: several samples are asked of a mode whose answer is a single value.
@@ -47,7 +47,7 @@ class Stage:
     def __post_init__(self) -> None:
         if self.sampling.n > 1 and self.builder.layout.many is None:
             raise ConfigError(
-                f"stage '{self.name}': n is {self.sampling.n}, but the recipe has no field for several answers"
+                f"stage '{self.name}': n is {self.sampling.n}, but the prompt template has no field for several answers"
             )
 
     @property
@@ -79,12 +79,15 @@ class Stage:
         prompt = ask.prompt
         return {
             "model": self.identity,
-            "recipe": self.builder.recipe.name,
+            # Named as in records of earlier versions, whose bytes must not change.
+            "recipe": self.builder.prompt_template.name,
             "few_shots": list(prompt.examples),
             "request_seed": prompt.seed,
             "temperature": self.sampling.temperature,
             "prompt_sha256": text_sha256(prompt.text),
-            "journal_key": request_key(self.identity, ask.request(self.sampling, self.builder.recipe).body()),
+            "journal_key": request_key(
+                self.identity, ask.request(self.sampling, self.builder.prompt_template).body()
+            ),
             **({"drawn": prompt.drawn} if prompt.drawn else {}),
         }
 
@@ -150,7 +153,7 @@ def _answered(stage: Stage, client: Client, asks: Iterable[Ask]) -> Iterator[tup
     def requests() -> Iterator[Request]:
         for place, ask in _by_prefix(asks):
             sent.append((place, ask))
-            yield ask.request(stage.sampling, stage.builder.recipe)
+            yield ask.request(stage.sampling, stage.builder.prompt_template)
 
     for result in client.complete(requests()):
         place, ask = sent.popleft()

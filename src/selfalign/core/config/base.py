@@ -53,6 +53,7 @@ REPLACED = {
     "evaluation.generate_published": "use 'reproduction.own_scores'",
     "evaluation.generate_released": "use 'reproduction.released_model'",
     "evaluation.benchmarks.data": "put the file into the directory named by 'downloads.local'",
+    "generation.recipe": "use 'generation.prompt_template'; the files are in prompts/templates/",
     "seeds.contamination.data": "put the files into the directory named by 'downloads.local'",
     "curation.decontamination.data": "put the files into the directory named by 'downloads.local'",
 }

@@ -32,9 +32,9 @@ Every key, with its default (the embedded laptop build), what it may be, and wha
 own with `--configfile`.
 
 A relative path is relative to the working directory. A file that may come with the workflow (`seeds.sources.lock`, `seeds.judge.prompt`,
-`generation.recipe`, `generation.few_shots`, `training.accelerate`) is looked for there first and then beside the workflow's `Snakefile`. In
-every path, `~` and environment variables (`$SCRATCH`, `${SCRATCH}`) are expanded; a variable that is not set is refused. Files that the
-configuration names are looked for before anything runs.
+`generation.prompt_template`, `generation.few_shots`, `training.accelerate`) is searched for there first and then beside the workflow's
+`Snakefile`. In every path, `~` and environment variables (`$SCRATCH`, `${SCRATCH}`) are expanded; an unset variable is an error. All files
+that the configuration names must exist before anything runs.
 """
 
 

@@ -42,8 +42,9 @@ class ModeConfig(Section):
 class GenerationConfig(Section):
     """Seeds to concepts to instructions to responses."""
 
-    recipe: BundledFile = Field(
-        default="prompts/recipes/selfalign-small.yaml", description="The recipe: layout, tags, stop strings."
+    prompt_template: BundledFile = Field(
+        default="prompts/templates/selfalign-small.yaml",
+        description="The prompt template: layout, tags, stop strings.",
     )
     few_shots: BundledFile = Field(
         default="prompts/few_shots.txt", description="Few-shot file in the published layout."
@@ -58,7 +59,7 @@ class GenerationConfig(Section):
     pipeline: Literal["concepts", "direct"] = Field(
         default="concepts",
         description="concepts: seed to concepts to instruction; direct: seed to instruction, the paper's ablation "
-        "(the recipe needs a mode S->I).",
+        "(the prompt template needs a mode S->I).",
     )
     mode: Literal["faithful", "grouped"] = Field(
         default="grouped",

@@ -1,6 +1,6 @@
-"""A recipe: how a few-shot file is laid out, how prompts are made of it, and how answers are read. All data.
+"""A prompt template: how a few-shot file is laid out, how prompts are made of it, and how answers are read. All data.
 
-Another recipe, with other tags, modes or categories, is another YAML file (``prompts/recipes/``), not
+Another prompt template, with other tags, modes or categories, is another YAML file (``prompts/templates/``), not
 another branch in the code.
 """
 
@@ -94,7 +94,7 @@ class ResponseLayout(Section):
     tests: str = Field(description="Tag of the section that holds the tests.")
 
 
-class Recipe(Section):
+class PromptTemplate(Section):
     """See the module."""
 
     name: str = Field(description="Short name; goes into the lineage of every record.")
@@ -117,7 +117,7 @@ class Recipe(Section):
     response: ResponseLayout = Field(description="The layout of a response.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> Recipe:
+    def _consistent(self) -> PromptTemplate:
         sections = {section.name for section in self.few_shots.sections}
         for name, mode in self.modes.items():
             for part in (mode.query, mode.answer):
@@ -141,45 +141,47 @@ class Recipe(Section):
         """Return the mode called `name` (``S->C``), or the first one that serves the stage `name`.
 
         Raises:
-            ConfigError: the recipe has neither.
+            ConfigError: the prompt template has neither.
         """
         if name in self.modes:
             return name
         for mode, layout in self.modes.items():
             if layout.stage == name:
                 return mode
-        raise ConfigError(f"recipe '{self.name}' has no mode '{name}'; it has {', '.join(self.modes)}")
+        raise ConfigError(
+            f"prompt template '{self.name}' has no mode '{name}'; it has {', '.join(self.modes)}"
+        )
 
 
-def load_recipe(path: str | Path) -> Recipe:
-    """Read a recipe file.
+def load_prompt_template(path: str | Path) -> PromptTemplate:
+    """Read a prompt-template file.
 
     Raises:
-        ConfigError: the file is missing, is not YAML or not a recipe; names every wrong key.
+        ConfigError: the file is missing, is not YAML or not a prompt template; names every wrong key.
     """
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"recipe {path}: cannot be read ({error.strerror or error})") from None
+        raise ConfigError(f"prompt template {path}: cannot be read ({error.strerror or error})") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"recipe {path}: expected YAML ({' '.join(str(error).split())})") from None
+        raise ConfigError(f"prompt template {path}: expected YAML ({' '.join(str(error).split())})") from None
     try:
-        return validate_section(Recipe, value)
+        return validate_section(PromptTemplate, value)
     except ConfigError as error:
-        raise ConfigError(f"recipe {path}: {error}") from None
+        raise ConfigError(f"prompt template {path}: {error}") from None
 
 
-def find_recipe(name: str | Path) -> Path:
-    """Return the file of a recipe: a path, or the name of one that comes with the project.
+def find_prompt_template(name: str | Path) -> Path:
+    """Return the file of a prompt template: a path, or the name of one that comes with the project.
 
     Raises:
-        ConfigError: neither; names the recipes there are.
+        ConfigError: neither; names the prompt templates there are.
     """
     path = Path(name)
     if path.exists() or path.suffix:
         return path
-    bundled = Path(__file__).resolve().parents[3] / "prompts" / "recipes"
+    bundled = Path(__file__).resolve().parents[3] / "prompts" / "templates"
     if (bundled / f"{name}.yaml").exists():
         return bundled / f"{name}.yaml"
     names = ", ".join(sorted(each.stem for each in bundled.glob("*.yaml")))
-    raise ConfigError(f"recipe '{name}' is neither a file nor one of {names}")
+    raise ConfigError(f"prompt template '{name}' is neither a file nor one of {names}")
