@@ -30,7 +30,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.hashing": ("collect_functions", "base_model"),
     "selfalign.core.interrupted_outputs": (),
     "selfalign.core.job": (),  # around every job, in none of its outputs
-    "selfalign.core.lifetime": ("train",),
+    "selfalign.core.lifetime": ("concepts", "train"),  # ends servers and trainings with what started them
     "selfalign.core.lineage": ("collect_functions",),
     "selfalign.core.lock": (),
     "selfalign.core.logs": ("train",),
