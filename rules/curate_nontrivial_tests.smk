@@ -13,9 +13,9 @@ rule nontrivial_tests:
     benchmark:
         result("benchmarks/nontrivial_tests.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("execution")
     container:
-        image("data")
+        image("execution")
     threads: 8
     resources:
         mem_mb=growing(4000),

@@ -13,9 +13,9 @@ rule download:
         result("benchmarks/download/{pinned}.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(500),

@@ -16,7 +16,7 @@ rule ground_truth:
         result("benchmarks/ground_truth/{name}-{version}.tsv")
     cache: CACHING
     conda:
-        "../envs/selfalign.yaml"
+        environment("evaluation")
     container:
         image("evaluation")
     threads: 8
@@ -45,9 +45,9 @@ rule benchmark_samples:
     benchmark:
         result("benchmarks/benchmark_samples/{model}-{benchmark}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment(serving("evaluation"))
     container:
-        image("serving")
+        image(serving("evaluation"))
     threads: 1
     resources:
         mem_mb=growing(1500),
@@ -83,7 +83,7 @@ rule benchmark_score:
     benchmark:
         result("benchmarks/benchmark_score/{model}-{benchmark}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("evaluation")
     container:
         image("evaluation")
     threads: 8
@@ -117,9 +117,9 @@ rule scores:
         result("benchmarks/scores.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("evaluation")
     container:
-        image("data")
+        image("evaluation")
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -150,9 +150,9 @@ rule model_card:
         result("benchmarks/model_card.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(500),
@@ -264,9 +264,9 @@ rule reproduce:
         result("benchmarks/reproduce.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("evaluation")
     container:
-        image("data")
+        image("evaluation")
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -24,9 +24,9 @@ rule execute:
     benchmark:
         result("benchmarks/execute/{shard}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("execution")
     container:
-        image("data")
+        image("execution")
     threads: 8
     resources:
         mem_mb=growing(4000),

@@ -22,9 +22,9 @@ rule concepts:
     benchmark:
         result("benchmarks/concepts/{shard}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment(serving("runtime"))
     container:
-        image("serving")
+        image(serving("runtime"))
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -59,9 +59,9 @@ rule instructions:
     benchmark:
         result("benchmarks/instructions/{shard}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment(serving("runtime"))
     container:
-        image("serving")
+        image(serving("runtime"))
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -97,9 +97,9 @@ rule responses:
     benchmark:
         result("benchmarks/responses/{shard}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment(serving("runtime"))
     container:
-        image("serving")
+        image(serving("runtime"))
     threads: 1
     resources:
         mem_mb=growing(1000),

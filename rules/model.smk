@@ -14,9 +14,9 @@ rule fetch_embedded_model:
     retries: 2
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("training")
     container:
-        image("data")
+        image("training")
     threads: 1
     resources:
         mem_mb=growing(500),
@@ -42,7 +42,7 @@ rule base_model:
     # What two workflows share is known by what jobs are asked, not by what a hub answered: only commits are.
     cache: CACHING and not model_revision()
     conda:
-        "../envs/selfalign.yaml"
+        environment("training")
     container:
         image("training")
     threads: 1

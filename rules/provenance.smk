@@ -9,8 +9,8 @@ rule provenance:
         artifacts=run_artifacts,
         sources=run_sources,
         verdicts=shards("execution", "verdicts"),
-        lock=bundled("envs/main.lock"),
         revisions=[*model_revision(), *source_revision()],
+        locks=[bundled("envs/main.lock"), bundled("envs/torch.lock")],
     output:
         provenance=report(
             result("report/provenance.json"),
@@ -23,9 +23,9 @@ rule provenance:
     benchmark:
         result("benchmarks/provenance.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -22,9 +22,9 @@ rule funnel:
     priority: 10
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(500),
@@ -67,7 +67,7 @@ rule report:
         result("benchmarks/report.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -102,7 +102,7 @@ rule compare:
         result("benchmarks/compare.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1

@@ -16,7 +16,7 @@ rule fetch_package:
     retries: 2
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -48,7 +48,7 @@ rule collect_functions:
         result("benchmarks/collect_functions/{unit}.tsv")
     cache: CACHING and not source_revision()
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 2
@@ -89,7 +89,7 @@ rule check_functions:
         result("benchmarks/check_functions/{unit}.tsv")
     cache: CACHING
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 2
@@ -120,9 +120,9 @@ rule seed_pool:
     benchmark:
         result("benchmarks/seed_pool.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(4000),
@@ -147,9 +147,9 @@ rule seed_shard:
         result("benchmarks/seed_shard/{shard}.tsv")
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(500),
@@ -181,7 +181,7 @@ rule seed_statistics:
     benchmark:
         result("benchmarks/seed_statistics.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1

@@ -13,7 +13,7 @@ rule deduplicate_functions:
     benchmark:
         result("benchmarks/deduplicate_functions.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1

@@ -16,9 +16,9 @@ rule judge_functions:
     benchmark:
         result("benchmarks/judge_functions/{unit}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment(serving("runtime"))
     container:
-        image("serving")
+        image(serving("runtime"))
     threads: 1
     resources:
         mem_mb=growing(1500),

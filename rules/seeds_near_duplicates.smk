@@ -16,7 +16,7 @@ rule minhash_signatures:
     benchmark:
         result("benchmarks/minhash_signatures/{rank}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -47,7 +47,7 @@ rule minhash_pairs:
     benchmark:
         result("benchmarks/minhash_pairs/{band}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -73,7 +73,7 @@ rule minhash_cuts:
     benchmark:
         result("benchmarks/minhash_cuts.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1
@@ -101,7 +101,7 @@ rule cut_near_duplicates:
     benchmark:
         result("benchmarks/cut_near_duplicates/{unit}.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("data")
     container:
         image("data")
     threads: 1

@@ -21,7 +21,7 @@ rule train:
     benchmark:
         result("benchmarks/train.tsv")
     conda:
-        "../envs/selfalign.yaml"
+        environment("training")
     container:
         image("training")
     threads: 64

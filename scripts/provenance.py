@@ -16,7 +16,7 @@ with job(snakemake):
         sources=snakemake.input.sources,
         verdicts=snakemake.input.verdicts,
         revisions=snakemake.input.revisions,
-        lock=snakemake.input.lock,
+        locks=snakemake.input.locks,
         project=WORKFLOW,
         records=output_records(),
     )

@@ -15,7 +15,7 @@ from tests.workflow.harness import working_copy
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 IMAGE = "selfalign-data-test"
-LOCK = "containers/data/requirements.lock"
+LOCK = "envs/data.lock"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

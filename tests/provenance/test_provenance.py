@@ -10,6 +10,7 @@ from selfalign.cli import build_app
 from selfalign.core.config import Config
 from selfalign.core.errors import DataError
 from selfalign.core.host import host_facts, host_line, nvidia_gpus, read_hosts
+from selfalign.provenance import write
 from selfalign.provenance.verify import PROVENANCE, verify_run
 from selfalign.provenance.write import commit, environment, write_provenance
 from selfalign_snakemake.internals import output_records
@@ -31,7 +32,7 @@ def run(tmp_path, monkeypatch):
         (run / name).parent.mkdir(parents=True, exist_ok=True)
         (run / name).write_text(text)
     (tmp_path / "wheel").write_text("a wheel")
-    (tmp_path / "lock").write_text("# pins\npytest==0.0.1\nno-such-package==1\n")
+    (tmp_path / "lock").write_text("# pins\npytest==0.0.1\nno-such-package==1 \\\n    --hash=sha256:00\n")
     record = tmp_path / ".snakemake/metadata"
     record.mkdir(parents=True)
     name = base64.urlsafe_b64encode(b"results/one/dataset/train.jsonl").decode()
@@ -43,7 +44,7 @@ def run(tmp_path, monkeypatch):
         artifacts=["results/one/dataset/train.jsonl", "results/one/model/base"],
         sources=["wheel"],
         verdicts=["results/one/execution/verdicts/0000.jsonl"],
-        lock="lock",
+        locks=["lock"],
         project=tmp_path,
         records=output_records(),
     )
@@ -114,9 +115,17 @@ def test_a_directory_outside_of_git_has_no_commit(tmp_path):
 
 
 def test_the_lock_is_hashed(root):
-    found = environment(root / "envs/main.lock")
-    assert len(found["lock_sha256"]) == 64
-    assert "snakemake" not in found["not_as_locked"]
+    locks = [str(root / "envs/main.lock"), str(root / "envs/torch.lock")]
+    found = environment(locks)
+    assert list(found["locks"]) == locks
+    assert all(len(sha256) == 64 for sha256 in found["locks"].values())
+    assert {"snakemake", "torch"}.isdisjoint(found["not_as_locked"])
+
+
+def test_in_an_environment_of_the_rules_what_is_absent_is_not_named(tmp_path, monkeypatch):
+    (tmp_path / "lock").write_text("pytest==0.0.1\nno-such-package==1\n")
+    monkeypatch.setattr(write, "_installed", {"pytest": "9.2.0"}.get)
+    assert environment([tmp_path / "lock"])["not_as_locked"] == {"pytest": "9.2.0"}
 
 
 def test_gpus_are_those_of_the_driver(tmp_path):

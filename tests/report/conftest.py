@@ -98,8 +98,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "commit": {"id": "c0ffee", "modified": ["rules/<x>.smk"]},
             "configuration_sha256": "ab" * 32,
             "environment": {
-                "lock": "envs/main.lock",
-                "lock_sha256": "cd" * 32,
+                "locks": {"envs/main.lock": "cd" * 32},
                 "not_as_locked": {"vllm": None},
             },
             "images": {"sandbox": [{"runtime": "bubblewrap", "image": "python-3.11"}], "server": None},

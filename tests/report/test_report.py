@@ -140,7 +140,7 @@ def test_provenance_outside_of_git_says_so():
     document = {
         "commit": None,
         "configuration_sha256": "",
-        "environment": {"lock": "l", "lock_sha256": "", "not_as_locked": {}},
+        "environment": {"locks": {"l": ""}, "not_as_locked": {}},
         "images": {"sandbox": [], "server": "vllm:1"},
         "hosts": [],
     }

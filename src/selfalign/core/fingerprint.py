@@ -158,7 +158,7 @@ def _read_cache(path: Path | None) -> dict[str, list]:
 def _read_source(text: bytes, filename: str) -> list:
     """Return a :class:`Source` as JSON holds it."""
     tree = ast.parse(text, filename=filename)
-    imports = [list(each) for each in _runtime_imports(tree)]
+    imports = [list(each) for each in runtime_imports(tree)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
             ast.get_docstring(node, clean=False) is not None
@@ -179,7 +179,7 @@ def _absolute_base(statement: Import, path: Path, module: str | None) -> str:
     return ".".join([*package, *([statement.base] if statement.base else [])])
 
 
-def _runtime_imports(tree: ast.AST) -> Iterator[Import]:
+def runtime_imports(tree: ast.AST) -> Iterator[Import]:
     """Yield the imports of `tree`, those below ``if TYPE_CHECKING:`` left out."""
     stack: list[ast.AST] = [tree]
     while stack:

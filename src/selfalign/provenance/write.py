@@ -22,7 +22,8 @@ from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.host import read_hosts
 from selfalign.core.jsonl import read_json, read_jsonl, write_json
 
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)$")
+# A pin, by itself or before its hashes.
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\]+)")
 
 
 def write_provenance(
@@ -34,7 +35,7 @@ def write_provenance(
     sources: Iterable[str | Path],
     verdicts: Iterable[str | Path],
     revisions: Iterable[str | Path] = (),
-    lock: str | Path,
+    locks: Iterable[str | Path],
     project: str | Path,
     records: Mapping[str, dict[str, Any]],
 ) -> None:
@@ -46,7 +47,7 @@ def write_provenance(
         sources: files from outside the run that decide what it made (wheels, prompts, benchmark data).
         verdicts: JSON Lines of verdicts, for the sandbox's runtimes and images.
         revisions: records of the branches and tags on the hub that were resolved to the commits in `config`.
-        lock: the pinned packages of the environment.
+        locks: the pinned packages of the whole environment, in pip's format.
         project: directory of the workflow, for its commit.
         records: rule, start and end of the job that made each file, by the file's path.
     """
@@ -67,7 +68,7 @@ def write_provenance(
         "commit": commit(project),
         "configuration": settings,
         "configuration_sha256": json_sha256(settings),
-        "environment": environment(lock),
+        "environment": environment(locks),
         "images": {"sandbox": _sandboxes(verdicts), "server": _server_image(config)},
         "models": {name: _card(run / "model" / name) for name in ("base", "tuned")},
         "revisions": [read_record(path)._asdict() for path in revisions],
@@ -95,24 +96,32 @@ def commit(project: str | Path) -> dict[str, Any] | None:
         return None
 
 
-def environment(lock: str | Path) -> dict[str, Any]:
-    """Return the lock's hash, and the packages installed in another version than it says (None: not at all)."""
-    other = {}
-    for line in Path(lock).read_text(encoding="utf-8").splitlines():
-        if not (pin := PIN.match(line.strip())):
+def environment(locks: Iterable[str | Path]) -> dict[str, Any]:
+    """Return the hashes of the locks, and the packages installed in another version than they say (None: not at all).
+
+    In an environment of the rules, which has a part of the locks' packages and not ourselves, what is absent is not named.
+    """
+    whole, other = _installed("selfalign") is not None, {}
+    locks = list(map(str, locks))
+    for line in (line for lock in locks for line in Path(lock).read_text(encoding="utf-8").splitlines()):
+        if not (pin := PIN.match(line)):
             continue
-        try:
-            version = importlib.metadata.version(pin[1])
-        except importlib.metadata.PackageNotFoundError:
-            version = None
-        if version is None or version.split("+")[0] != pin[2]:
+        version = _installed(pin[1])
+        if whole if version is None else version.split("+")[0] != pin[2]:
             other[pin[1]] = version
     return {
-        "lock": str(lock),
-        "lock_sha256": file_sha256(lock),
+        "locks": {lock: file_sha256(lock) for lock in locks},
         "python": platform.python_version(),
         "not_as_locked": other,
     }
+
+
+def _installed(package: str) -> str | None:
+    """Return the installed version of a package, None if there is none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _files(paths: Iterable[str | Path]) -> list[Path]:

@@ -256,7 +256,7 @@ def provenance_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
             ", ".join(changed) if changed else "nothing" if commit else "not known",
         ),
         ("configuration, SHA-256", document["configuration_sha256"]),
-        (f"{environment['lock']}, SHA-256", environment["lock_sha256"]),
+        *((f"{lock}, SHA-256", sha256) for lock, sha256 in environment["locks"].items()),
         ("packages not as locked", other or "none"),
     ]
     rows += [(f"sandbox, {each['runtime']}", each["image"]) for each in document["images"]["sandbox"]]

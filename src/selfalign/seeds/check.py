@@ -14,7 +14,7 @@ from selfalign.core.lineage import with_lineage
 from selfalign.core.outcomes import Keep, Outcome, StepCounts, dropped_row, run_filters
 from selfalign.seeds.filters import filter_chain
 from selfalign.seeds.imports import infer_imports
-from selfalign.seeds.steps import read_seeds
+from selfalign.seeds.pool import read_seeds
 from selfalign.seeds.typecheck import TypeChecker, check_types
 
 

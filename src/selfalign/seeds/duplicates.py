@@ -11,7 +11,7 @@ from selfalign.core.jsonl import Record, dumps, open_writer
 from selfalign.core.outcomes import Drop, StepCounts, dropped_row
 from selfalign.dedup.minhash import NearDuplicates
 from selfalign.seeds.functions import text_sha1
-from selfalign.seeds.steps import read_seeds
+from selfalign.seeds.pool import read_seeds
 
 
 class Duplicates:

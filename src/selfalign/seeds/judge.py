@@ -26,7 +26,7 @@ from selfalign.core.hashing import json_sha256
 from selfalign.core.jsonl import Record, dumps, open_writer
 from selfalign.core.lineage import with_lineage
 from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, dropped_row
-from selfalign.seeds.steps import read_seeds
+from selfalign.seeds.pool import read_seeds
 
 TOP_LOGPROBS = 5
 _ANSWER = re.compile(r"\b(yes|no)\b", re.IGNORECASE)

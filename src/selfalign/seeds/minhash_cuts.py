@@ -19,7 +19,7 @@ from selfalign.core.jsonl import Record, dumps, open_writer, read_jsonl, write_j
 from selfalign.core.outcomes import Drop, StepCounts, dropped_row
 from selfalign.dedup.minhash import hash_shingles, overlap, shingles
 from selfalign.seeds.functions import text_sha1
-from selfalign.seeds.steps import read_seeds
+from selfalign.seeds.pool import read_seeds
 
 # Up to so many different texts that agree in a band, all pairs are compared; of more, each with those that are like none before.
 ALL_PAIRS = 1000

@@ -26,7 +26,7 @@ from datatrove.utils.logging import logger
 from selfalign.core.config.seeds import NearDuplicatesConfig
 from selfalign.dedup.bands import count_bands
 from selfalign.dedup.minhash import shingles
-from selfalign.seeds.steps import read_seeds
+from selfalign.seeds.pool import read_seeds
 
 
 def write_signatures(rows: str | Path, folder: str | Path, rank: int, settings: NearDuplicatesConfig) -> None:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
-from selfalign.core.jsonl import Record, write_jsonl
-from selfalign.seeds.steps import read_seeds
+from selfalign.core.jsonl import Record, read_numbered, require, write_jsonl
 
 log = logging.getLogger(__name__)
+
+
+def read_seeds(path: str | Path) -> Iterator[Record]:
+    """Yield the rows of a file of seeds.
+
+    Raises:
+        DataError: a row has no string ``seed``.
+    """
+    for number, record in read_numbered(path):
+        require(record, "seed", str, file=path, number=number)
+        yield record
 
 
 def build_pool(units: Iterable[str | Path], out: str | Path, seed: int) -> int:

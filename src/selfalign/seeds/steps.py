@@ -9,12 +9,13 @@ from selfalign.contamination import ContaminationIndex, Source, contamination_fi
 from selfalign.core.config.contamination import GENERIC_ONE_LINERS
 from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
 from selfalign.core.errors import DataError
-from selfalign.core.jsonl import Record, open_writer, read_numbered, require, write_json, write_jsonl
+from selfalign.core.jsonl import Record, open_writer, write_json, write_jsonl
 from selfalign.core.jsonl import dumps as line_of
 from selfalign.core.outcomes import Drop, Filter, StepCounts, apply_filters, dropped_row, run_filters
 from selfalign.seeds import sources as source_units
 from selfalign.seeds.extract import extract, function_row, lost_row
 from selfalign.seeds.filters import filter_chain, is_mended
+from selfalign.seeds.pool import read_seeds
 from selfalign.seeds.sources.local import list_python_files, read_directory
 
 
@@ -150,14 +151,3 @@ def _unit_rows(
             row = function_row(file, function)
             origin = {**file.origin, "file": file.path, "line": function.line}
             yield {**row, "returns_value": function.returns_value, "lineage": {"seed": origin}}
-
-
-def read_seeds(path: str | Path) -> Iterator[Record]:
-    """Yield the rows of a file of seeds.
-
-    Raises:
-        DataError: a row has no string ``seed``.
-    """
-    for number, record in read_numbered(path):
-        require(record, "seed", str, file=path, number=number)
-        yield record
