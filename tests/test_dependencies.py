@@ -271,7 +271,7 @@ def test_an_environment_has_what_the_scripts_of_its_rules_need(name, root, built
             assert lacking | (named - pins) == set(), f"{script} in {lock}"
 
 
-def test_every_rule_names_the_smallest_environment(root, built, locking):
+def test_every_rule_names_the_smallest_environment(root, built):
     locks = {name: set(built.read_lock(root / f"envs/{name}.lock")) for name in ENVIRONMENTS}
     sizes = {name: figures["mb"] for name, figures in recorded(root).items() if "mb" in figures}
     for path in sorted((root / "scripts").glob("[a-z]*.py")):
