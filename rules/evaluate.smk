@@ -264,9 +264,9 @@ rule reproduce:
         result("benchmarks/reproduce.tsv")
     localrule: True
     conda:
-        environment("evaluation")
+        environment("data")
     container:
-        image("evaluation")
+        image("data")
     threads: 1
     resources:
         mem_mb=growing(1000),
