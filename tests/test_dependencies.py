@@ -13,10 +13,17 @@ from packaging.version import Version
 from selfalign.core.config.serving import ContainerConfig
 from tests.loading import load_module
 
-# Where each part's imports are; the runtime has the rest of src/, and whatever a part imports may be the runtime's.
+# Where each part's imports are: a file is of the part that names it most closely.
 WHERE = {
+    "runtime": ["src", "scripts"],
     "data": ["src/selfalign/seeds", "src/selfalign/curate", "src/selfalign/report"],
-    "train": ["src/selfalign/train", "src/selfalign/model", "src/selfalign/respond"],
+    "train": [
+        "src/selfalign/core/model_config.py",
+        "src/selfalign/model",
+        "src/selfalign/plan",
+        "src/selfalign/respond",
+        "src/selfalign/train",
+    ],
     "evaluate": ["src/selfalign/evaluate"],
     "cluster": ["tests/workflow/conftest.py", "tests/workflow/test_storage.py"],
     "dev": ["tests", "benchmarks", "docs", "envs"],
@@ -98,19 +105,14 @@ def declared(locking):
 @pytest.fixture(scope="module")
 def imported(root, built):
     """The imports of every part by the top module, as the names of the distributions that have it."""
-    places = {part: [root / place for place in places] for part, places in WHERE.items()}
-    elsewhere = [place for part, found in places.items() if part != "dev" for place in found]
-    rest = [root / "scripts", *(root / "src").iterdir(), *(root / "src/selfalign").iterdir()]
-    places["runtime"] = [
-        place for place in rest if place.name not in ("selfalign", *(each.name for each in elsewhere))
-    ]
-    found = {}
-    for part, roots in places.items():
-        files = {path for place in roots for path in ([place] if place.suffix else place.rglob("*.py"))}
-        files -= set(elsewhere) if part == "dev" else set()
-        files |= set((root / "src/selfalign").glob("*.py")) if part == "runtime" else set()
-        names = set().union(*(built.imports_of(path) for path in files if path.suffix == ".py"))
-        found[part] = {name: built.distributions_of(name) for name in names if not is_local(root, name)}
+    part_of = {root / place: part for part, places in WHERE.items() for place in places}
+    found = {part: {} for part in WHERE}
+    for top in ("src", "scripts", "tests", "benchmarks", "docs", "envs"):
+        for path in (root / top).rglob("*.py"):
+            part = next(part_of[each] for each in (path, *path.parents) if each in part_of)
+            for name in built.imports_of(path):
+                if not is_local(root, name):
+                    found[part][name] = built.distributions_of(name)
     return found
 
 
@@ -131,7 +133,7 @@ def test_every_part_is_known(declared):
     assert set(declared) == set(PARTS)
 
 
-@pytest.mark.parametrize("part", ["runtime", *WHERE])
+@pytest.mark.parametrize("part", WHERE)
 def test_what_a_part_imports_is_declared_for_it(part, declared, imported):
     allowed = {*declared[part], *declared["runtime"]}
     if part in ("dev", "cluster"):

@@ -6,7 +6,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
-from selfalign.train.architecture import read_model_config
+from selfalign.core.model_config import read_model_config
 from selfalign.train.attention import ROW_BY_ROW, choose_attention, rows_side_by_side
 from selfalign.train.batching import collate_packed, collate_padded, common_prefix, row_weights
 from selfalign.train.data import IGNORED, encode, read_pairs

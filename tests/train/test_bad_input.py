@@ -6,9 +6,9 @@ import pytest
 import torch
 from tiny import write_tiny_checkpoint
 
-from selfalign.core.checkpoint import read_model_config
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, DataError
+from selfalign.core.model_config import read_model_config
 from selfalign.train.architecture import no_dropout
 from selfalign.train.job import Job
 from selfalign.train.launch import accelerate_arguments, check

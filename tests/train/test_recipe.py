@@ -5,8 +5,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.optimization import Adafactor
 
-from selfalign.core.checkpoint import read_model_config
 from selfalign.core.config.training import TrainingConfig
+from selfalign.core.model_config import read_model_config
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import Plan, collate_packed
 from selfalign.train.data import encode, read_pairs

@@ -65,32 +65,3 @@ def hash_files(directory: str | Path) -> str:
     kinds = {".json", ".safetensors", ".bin", ".model", ".jinja", ".txt"}
     names = sorted(p.name for p in directory.iterdir() if p.suffix in kinds and p.name != CARD)
     return json_sha256({name: file_sha256(directory / name) for name in names})
-
-
-def read_model_config(base: str | Path) -> dict[str, Any]:
-    """Return the configuration of the checkpoint `base`, with transformers' defaults for what it leaves out.
-
-    Raises:
-        DataError: there is none, or the architecture is not a causal language model that transformers knows.
-    """
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
-    path = Path(base) / "config.json"
-    if not path.exists():
-        raise DataError("expected a checkpoint directory with a config.json", file=base)
-    config = read_json(path)
-    family = config.get("model_type")
-    if family not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
-        raise DataError(
-            f"expected a causal language model that transformers knows, found {family!r}",
-            file=path,
-            field="model_type",
-        )
-    wanted = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[family]
-    found = config.get("architectures") or [wanted]
-    if wanted not in found:
-        raise DataError(
-            f"expected the architecture {wanted}, found {', '.join(found)}", file=path, field="architectures"
-        )
-    return AutoConfig.from_pretrained(base).to_dict()

@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from selfalign.core.checkpoint import read_model_config
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
+from selfalign.core.model_config import read_model_config
 
 GIB = 2**30
 SHAPES = Path(__file__).with_name("shapes.yaml")

@@ -16,13 +16,14 @@ import torch
 from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArguments, set_seed
 
 from selfalign.core.chat import CHAT_TEMPLATE
-from selfalign.core.checkpoint import read_identity, read_model_config, write_card
+from selfalign.core.checkpoint import read_identity, write_card
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, SelfalignError, explain
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import write_jsonl
 from selfalign.core.lifetime import die_with_parent
 from selfalign.core.logs import configure_logging
+from selfalign.core.model_config import read_model_config
 from selfalign.train import checkpoints
 from selfalign.train.architecture import no_dropout
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
