@@ -85,7 +85,7 @@ def needs_of(script: str) -> tuple[set[str], set[str], set[str]]:
         *(f"{PACKAGE}.core.config.{each.stem}" for each in (SOURCES / PACKAGE / "core/config").glob("*.py")),
     }
     own = {name.removesuffix(".__init__") for name in own}
-    others = set().union(*(imports_of(module_file(name)) for name in own))
+    others = imports_of(path).union(*(imports_of(module_file(name)) for name in own))
     return own, others, {name for name, module in NAMED.items() if module in own}
 
 
@@ -100,7 +100,8 @@ def imports_of(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     names = {each.base.split(".")[0] for each in runtime_imports(tree) if not each.level}
     beside = {each.stem for each in path.parent.glob("*.py")}
-    return names - {PACKAGE, "snakemake_logger_plugin_selfalign"} - beside - set(sys.stdlib_module_names)
+    ours = {each.name for each in SOURCES.iterdir()}
+    return names - ours - beside - set(sys.stdlib_module_names)
 
 
 @cache
@@ -147,7 +148,7 @@ def try_imports(name: str, python: Path) -> int:
         set().union(*each) for each in zip(*(needs_of(script) for script in scripts_of(name)), strict=True)
     )
     # These run alone, as programs in a slot of the sandbox.
-    own = {each for each in own if not re.search(r"\.(inside|harness)\.", each)}
+    own = {each for each in own if not re.search(r"\.(guest|harness)\.", each)}
     modules = sorted(own | others)
     done = subprocess.run(
         [str(python), "-c", TRY],
