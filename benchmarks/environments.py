@@ -25,10 +25,11 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.fingerprint import PACKAGE, CodeFingerprints, runtime_imports
+from selfalign.core.fingerprint import CodeFingerprints, runtime_imports
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src"
+PACKAGE = "selfalign"
 MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 NOT_BUILT = ("serving-gpu",)
 # What modules need without an import: programs that they start, files and plugins that they name.
