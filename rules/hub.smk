@@ -16,9 +16,9 @@ rule resolve_revision:
     retries: 2
     localrule: True
     conda:
-        "../envs/selfalign.yaml"
+        environment("runtime")
     container:
-        image("data")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(500),
