@@ -98,6 +98,16 @@ rule all:
         "Everything is built: {input[0]}"
 
 
+# Only when it is asked for: everything that tests on published data need (`make published`).
+rule published_data:
+    input:
+        [f"{DOWNLOADS}/{path}" for path in SETS.downloads()],
+        [path for name, version in PUBLISHED_BENCHMARKS for path in SETS.data(name, version)],
+    localrule: True
+    message:
+        "Published answers and the data of their benchmarks are there"
+
+
 onsuccess:
     INTERRUPTED.finish()
     Path(UNFINISHED).unlink(missing_ok=True)

@@ -27,13 +27,3 @@ rule download:
         "Download {params.file[url]}"
     script:
         "../scripts/download.py"
-
-
-# Only when it is asked for: everything that tests on published data need (`make published`).
-rule published_data:
-    input:
-        [f"{DOWNLOADS}/{path}" for path in SETS.downloads()],
-        [path for name, version in PUBLISHED_BENCHMARKS for path in SETS.data(name, version)],
-    localrule: True
-    message:
-        "Published answers and the data of their benchmarks are there"

@@ -1,14 +1,7 @@
 # Responses run with their own tests in the sandbox.
 
-EXECUTION_COUNTS = shards("execution", "counts", ".json")
 
-
-def check_verdicts():
-    """Refuse to begin if verdicts cannot be kept where paths.verdicts says."""
-    from selfalign.sandbox.cache import check_place
-
-    if config["paths"]["verdicts"]:
-        check_place(Path(config["paths"]["verdicts"]))
+include: "functions/execute.smk"
 
 
 rule execute:

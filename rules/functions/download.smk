@@ -1,6 +1,7 @@
 # Which files rules/download.smk can download: by path below the downloads directory, address and checksum.
 
 from selfalign.benchmarks import available, load_definition
+from selfalign.core.config.downloads import PinnedFile
 
 
 def pinned_files():
@@ -11,12 +12,13 @@ def pinned_files():
         for version in load_definition(name).versions.values()
         for each in version.files
     }
-    for path, file in SETS.downloads().items():
-        files[path] = {"file": file.name, "url": file.url, "sha256": file.sha256}
+    pinned = SETS.downloads()
     url, sha256 = (config["generation"][f"few_shots_{key}"] for key in ("url", "sha256"))
     if url:
-        files[f"few_shots/{sha256}.txt"] = {"file": url.rpartition("/")[2], "url": url, "sha256": sha256}
-    return files
+        pinned[f"few_shots/{sha256}.txt"] = PinnedFile(url=url, sha256=sha256)
+    return files | {
+        path: {"file": file.name, "url": file.url, "sha256": file.sha256} for path, file in pinned.items()
+    }
 
 
 PINNED_FILES = pinned_files()
