@@ -1,7 +1,8 @@
-"""Snakemake logger plugin ``selfalign``: in a terminal what runs, how far and until when; elsewhere plain lines.
+"""Snakemake logger plugin ``selfalign``: running jobs, progress and time remaining in a terminal; plain lines elsewhere.
 
-Written because the kept one for terminals (snakemake-logger-plugin-rich 0.5) says how long a run has taken and not
-how long it will, and draws into logs that are no terminals. Snakemake's own complete log (.snakemake/log) is not touched.
+snakemake-logger-plugin-rich 0.5.1 does not replace it. That plugin shows the elapsed time, not the time remaining;
+prints the whole log of a failed job, not its last lines; and, where standard error is not a terminal, writes no line
+for a job that starts or finishes. Snakemake's complete log (.snakemake/log) is not affected by this plugin.
 """
 
 from __future__ import annotations

@@ -60,23 +60,36 @@ def test_no_comment_line_is_left_in_a_block(text):
         assert not any(line.lstrip().startswith("#") for line in block.code.split("\n"))
 
 
-@given(texts)
-@example("[Reasoning]a[Implementation]```python\nx\n```[Explanation]b[Tests]```python\nassert x\n```")
+prose = st.lists(
+    st.sampled_from(["a", "b.", " ", "\n", "\n\n", "# c\n", "/"]) | st.text("xyz[]", max_size=5)
+).map("".join)
+code = st.lists(st.sampled_from(["x = 1\n", "\n", "# c\n", "  # c\n", "def f(): pass\n"])).map("".join)
+responses = st.builds(
+    "[Reasoning]{}[Implementation]{}```python\n{}```\n{}[Explanation]{}[Tests]\n```python\n{}assert x\n```\n{}".format,
+    *(prose, prose, code, prose, prose, code, prose),
+)
+
+
+@given(responses)
 def test_a_sanitised_response_is_sanitised(text):
     checked = checked_sections(text)
-    if isinstance(checked, Drop):
-        return
+    assert not isinstance(checked, Drop)
     tagged = checked[0].tagged()
     again = checked_sections(tagged)
     assert not isinstance(again, Drop)
     assert again[0].tagged() == tagged
 
 
-@given(texts)
+@given(responses)
 def test_sections_are_parts_of_the_text(text):
     sections = parse_sections(text)
-    if sections is not None:
-        assert all(part in text for part in (sections.reasoning, sections.tests))
+    assert sections is not None
+    assert all(part in text for part in (sections.reasoning, sections.tests))
+
+
+@given(texts)
+def test_sections_are_found_or_the_response_is_dropped(text):
+    assert (parse_sections(text) is None) == (checked_sections(text) == Drop("sections"))
 
 
 @given(texts | st.text())

@@ -16,7 +16,7 @@ from selfalign.client import open_client
 from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import InfrastructureError
-from selfalign.core.jsonl import read_jsonl, write_jsonl
+from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 from selfalign.evaluate import scoring
 from selfalign.evaluate.generate import generate_samples
 from selfalign.sandbox import Verdict
@@ -193,3 +193,21 @@ def test_a_model_server_that_dies_half_way_leaves_no_samples_and_a_rerun_asks_fo
         second.wait()
     assert answered(tmp_path / "second.txt") <= len(benchmark.tasks) - before + SETTINGS.max_in_flight
     assert len(list(read_jsonl(tmp_path / "samples.jsonl"))) == len(benchmark.tasks)
+
+
+def _fenced(tasks):
+    return [
+        {"task_id": task.id, "solution": f"```python\n{task.prompt}{task.canonical_solution}\n```"}
+        for task in tasks
+    ]
+
+
+def test_samples_in_code_fences_are_counted_and_reported(benchmark, tmp_path):
+    write_jsonl(tmp_path / "samples.jsonl", _fenced(benchmark.tasks))
+    done = _score(tmp_path / "samples.jsonl", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "164 of 164 samples do not compile; all begin with a code fence" in line
+    score = read_json(tmp_path / "out" / "score.json")
+    assert (score["syntax_errors"], score["code_fences"]) == (164, 164)
+    assert score["metrics"]["pass@1"]["correct"] == 0

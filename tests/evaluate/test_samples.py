@@ -7,7 +7,7 @@ from own_records import CONTEST, DATA_SCIENCE, EVALPLUS
 
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import write_jsonl
-from selfalign.evaluate.samples import read_samples
+from selfalign.evaluate.samples import Sample, check_syntax, read_samples
 
 FIRST, SECOND = "HumanEval/900", "HumanEval/901"
 
@@ -100,3 +100,23 @@ def test_a_completion_follows_the_program_that_the_task_begins_and_no_other_text
         solutions = [sample.solution for sample in read_samples(_write(tmp_path, *rows), benchmark)]
         beginnings = [record.get("starter_code", "") for record in records]
         assert solutions == [a + b for a, b in zip(beginnings, completions, strict=True)]
+
+
+def _samples(benchmark, *solutions):
+    return [Sample(benchmark.tasks[0], number, solution) for number, solution in enumerate(solutions)]
+
+
+@pytest.mark.parametrize(
+    ("solutions", "warning"),
+    [
+        (("x = 1", "def f():\n    return 1\n", ""), None),
+        (("x = 1", "x = = 1"), "1 of 2 samples does not compile"),
+        (("x = 1", "return 1", "\x00"), "2 of 3 samples do not compile"),
+        (("```\nx\n```", "x = = 1"), "2 of 2 samples do not compile; 1 of them begin with a code fence"),
+        (("\n```python\nx\n```",), "1 of 1 samples does not compile; all begin with a code fence"),
+        (("(" * 100_000, "x"), "1 of 2 samples does not compile"),
+    ],
+)
+def test_samples_that_do_not_compile_are_counted(benchmark, solutions, warning):
+    found = check_syntax(_samples(benchmark, *solutions)).warning()
+    assert (found and found.partition(" (")[0]) == warning

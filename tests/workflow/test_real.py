@@ -42,13 +42,10 @@ def test_seeds_to_scores_with_vllm(build):
     counts = {s["step"]: s for s in funnel}
     assert counts["concepts"]["in"] == 4
     assert counts["responses"]["out"] > 0
-    if counts["decontaminate"]["out"]:
-        assert done.returncode == 0, done.stdout[-4000:]
-        scores = json.loads(build.result("scores/summary.json").read_text())["scores"]
-        assert {(s["model"], s["n"]) for s in scores} == {("tuned", 164)}
-    else:
-        # So few seeds may leave nothing; then the build says so and does not make rows up.
-        assert "expected at least 1 rows to train on" in done.stdout
+    assert counts["decontaminate"]["out"] > 0
+    assert done.returncode == 0, done.stdout[-4000:]
+    scores = json.loads(build.result("scores/summary.json").read_text())["scores"]
+    assert {(s["model"], s["n"]) for s in scores} == {("tuned", 164)}
     deadline = time.monotonic() + 30
     while servers_of(build) and time.monotonic() < deadline:
         time.sleep(0.5)

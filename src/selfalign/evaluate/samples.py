@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +72,57 @@ def read_samples(path: str | Path, benchmark: Benchmark) -> list[Sample]:
         for task_id, samples in found.items()
         for rank, (_, solution) in enumerate(sorted(samples, key=lambda item: item[0]))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxCheck:
+    """Number of samples whose solution is not a Python program.
+
+    Attributes:
+        samples: number of samples checked.
+        syntax_errors: number of them that do not compile.
+        code_fences: number of those that begin with a Markdown code fence.
+    """
+
+    samples: int
+    syntax_errors: int
+    code_fences: int
+
+    def warning(self) -> str | None:
+        """Return a sentence about the samples that do not compile, or None if all do."""
+        if not self.syntax_errors:
+            return None
+        verb = "does" if self.syntax_errors == 1 else "do"
+        line = f"{self.syntax_errors} of {self.samples} samples {verb} not compile"
+        if not self.code_fences:
+            return line
+        count = "all" if self.code_fences == self.syntax_errors else f"{self.code_fences} of them"
+        return (
+            f"{line}; {count} begin with a code fence (```), which is scored as part of the program: "
+            "extract the code from the fence before scoring"
+        )
+
+
+def check_syntax(samples: Sequence[Sample]) -> SyntaxCheck:
+    """Count the samples that do not compile.
+
+    Args:
+        samples: samples of a benchmark whose solutions are whole programs.
+    """
+    broken = [sample.solution for sample in samples if not _compiles(sample.solution)]
+    return SyntaxCheck(
+        len(samples), len(broken), sum(solution.lstrip().startswith("```") for solution in broken)
+    )
+
+
+def _compiles(code: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(code, "solution", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _task_of(

@@ -11,11 +11,17 @@ from typing import Any
 from selfalign import __version__
 from selfalign.benchmarks import Benchmark, definition_sha256
 from selfalign.core.jsonl import Record
+from selfalign.evaluate.samples import SyntaxCheck
 from selfalign.evaluate.statistics import interval, mean_pass_at_k
 from selfalign.evaluate.verdicts import PASS
 
 
-def build_score(benchmark: Benchmark, verdicts: Sequence[Record], pass_at: Sequence[int]) -> dict[str, Any]:
+def build_score(
+    benchmark: Benchmark,
+    verdicts: Sequence[Record],
+    pass_at: Sequence[int],
+    syntax: SyntaxCheck | None = None,
+) -> dict[str, Any]:
     """Return the score of one set of samples.
 
     ``metrics`` maps ``pass@k``, for k = 1 and those of `pass_at` that the samples allow, to its ``value`` and
@@ -38,6 +44,11 @@ def build_score(benchmark: Benchmark, verdicts: Sequence[Record], pass_at: Seque
         "n": len(benchmark.tasks),
         "samples_per_task": samples,
         "metrics": metrics,
+        **(
+            {"syntax_errors": syntax.syntax_errors, "code_fences": syntax.code_fences}
+            if syntax is not None
+            else {}
+        ),
     }
 
 

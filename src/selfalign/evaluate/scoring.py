@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from selfalign.evaluate.ground_truth import update_ground_truth
 from selfalign.evaluate.harness import MOST, contest, evalplus_check, oracle, script, warm_up
 from selfalign.evaluate.harness_check import check_harness
 from selfalign.evaluate.published import compare, read_published
-from selfalign.evaluate.samples import Sample, read_samples
+from selfalign.evaluate.samples import Sample, check_syntax, read_samples
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import Scorer, build_scorer, needs_ground_truth
 from selfalign.evaluate.verdicts import PASS, part_verdict
 from selfalign.sandbox import Pool, Program, open_pool
+
+logger = logging.getLogger(__name__)
 
 
 def open_scoring_pool(runtime: str = "auto", workers: int | None = None) -> AbstractContextManager[Pool]:
@@ -91,6 +94,10 @@ def score_samples(
     """
     out.remove()
     read = read_samples(samples, benchmark)
+    # A DS-1000 solution is inserted into the code of its task and need not compile alone.
+    syntax = check_syntax(read) if benchmark.definition.scoring != "ds1000" else None
+    if syntax is not None and (warning := syntax.warning()):
+        logger.warning("%s: %s", samples, warning)
     known = read_published(published, benchmark.by_id(), benchmark.title) if published else None
     with open_scoring_pool(runtime, workers) as pool:
         if time_limits is not None and needs_ground_truth(benchmark) and ground_truth is not None:
@@ -98,7 +105,7 @@ def score_samples(
         scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats)
         verdicts = write_verdicts(benchmark, read, scorer, pool, out=out.verdicts, timings=out.timings)
     comparison = compare(verdicts, known) if known is not None else None
-    score = build_score(benchmark, verdicts, pass_at)
+    score = build_score(benchmark, verdicts, pass_at, syntax)
     if out.comparison is not None:
         write_json(out.comparison, comparison)
     write_json(out.score, score)
