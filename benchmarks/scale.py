@@ -122,7 +122,7 @@ def write_soak(directory: Path, shards: int) -> None:
             "types": {"enabled": False},
         },
         "generation": {"shard_size": SMALL, "responses": {"n": 2}},
-        "training": {"max_steps": 1, "accumulation": 1, "max_length": 2048, "min_rows": 1},
+        "training": {"max_steps": 1, "gradient_accumulation_steps": 1, "max_length": 2048, "min_rows": 1},
         "evaluation": {"models": ["base"]},
     }
     (directory / "soak.yaml").write_text(yaml.safe_dump(config))

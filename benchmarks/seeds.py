@@ -263,7 +263,7 @@ def find_on_many_nodes(texts: Sequence[str], settings: NearDuplicatesConfig) -> 
         write_jsonl(work / "rows.jsonl", ({"seed": text} for text in texts))
         write_signatures(work / "rows.jsonl", work / "signatures", 0, settings)
         pairs = []
-        for band in range(count_bands(settings.threshold, settings.permutations)):
+        for band in range(count_bands(settings.threshold, settings.num_perm)):
             write_pairs(work / "signatures", work / "neighbours", band, settings)
             pairs.append(work / f"{band}.jsonl")
             neighbours = work / f"neighbours/{band:05d}_00.dups"

@@ -46,11 +46,11 @@ from selfalign.train.launch import memory_settings
 ROOT = Path(__file__).resolve().parent.parent
 BASELINE, KEPT = "one_by_one", "one_by_one_kept"
 BATCHINGS: dict[str, dict[str, Any]] = {
-    BASELINE: {"batching": "padded", "batch_size": 1},
-    KEPT: {"batching": "padded", "batch_size": 1},
-    "padded_4": {"batching": "padded", "batch_size": 4},
-    "grouped_4": {"batching": "grouped", "batch_size": 4},
-    "packed": {"batching": "packed", "batch_size": 1},
+    BASELINE: {"batching": "padded", "per_device_train_batch_size": 1},
+    KEPT: {"batching": "padded", "per_device_train_batch_size": 1},
+    "padded_4": {"batching": "padded", "per_device_train_batch_size": 4},
+    "grouped_4": {"batching": "grouped", "per_device_train_batch_size": 4},
+    "packed": {"batching": "packed", "per_device_train_batch_size": 1},
 }
 PADDED = ("padded_4", "grouped_4")
 RATIOS = (
@@ -87,9 +87,9 @@ def recipe(name: str, rows_per_step: int, steps: int) -> TrainingConfig:
     how = BATCHINGS[name]
     return TrainingConfig(
         learning_rate=1e-5,
-        epochs=4,
+        num_train_epochs=4,
         max_steps=steps,
-        accumulation=rows_per_step // how["batch_size"],
+        gradient_accumulation_steps=rows_per_step // how["per_device_train_batch_size"],
         max_length=1280,
         packed_tokens=2048,
         save_steps=1_000_000,

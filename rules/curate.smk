@@ -122,7 +122,10 @@ rule decontaminate:
         runtime=60,
     params:
         code=fingerprint("decontaminate"),
-        settings={key: config["curation"]["decontamination"][key] for key in ("ngram", "exempt")},
+        settings={
+            "ngram": config["curation"]["decontamination"]["ngram"],
+            "exempt": config["seeds"]["contamination"]["exempt"],
+        },
         benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
     message:
         "Drop rows in which a benchmark's text is found"
@@ -156,7 +159,7 @@ rule dataset:
         runtime=60,
     params:
         code=fingerprint("dataset"),
-        test_share=config["curation"]["handover"]["test_share"],
+        test_share=config["curation"]["export"]["test_share"],
         seed=config["curation"]["seed"],
     message:
         "Hand over the data set: train and test, JSON Lines and Parquet"
@@ -208,7 +211,7 @@ rule dataset_card:
         "../scripts/dataset_card.py"
 
 
-# Only when it is asked for: `snakemake push_dataset` (curation.handover.hub).
+# Only when it is asked for: `snakemake push_dataset` (curation.export.hub).
 rule push_dataset:
     input:
         files=[
@@ -236,8 +239,8 @@ rule push_dataset:
         runtime=120,
     params:
         code=fingerprint("push_dataset"),
-        repository=config["curation"]["handover"]["hub"],
-        private=config["curation"]["handover"]["private"],
+        repository=config["curation"]["export"]["hub"],
+        private=config["curation"]["export"]["private"],
     message:
         "Upload the data set to {params.repository}"
     script:

@@ -2,7 +2,7 @@ from _job import job
 
 with job(snakemake):
     from selfalign.core.config.base import validate_section
-    from selfalign.core.config.curation import HandoverConfig
+    from selfalign.core.config.curation import ExportConfig
     from selfalign.curate.card import deciding, write_card
     from selfalign.curate.handover import write_checksums
 
@@ -12,7 +12,7 @@ with job(snakemake):
         snakemake.output.card,
         splits={"train": files.train, **({"test": test[0]} if test else {})},
         funnel=files.funnel,
-        settings=validate_section(HandoverConfig, params.settings, "curation.handover"),
+        settings=validate_section(ExportConfig, params.settings, "curation.export"),
         model=params.model,
         configuration=deciding(snakemake.config),
         benchmarks=params.benchmarks,

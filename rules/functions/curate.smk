@@ -17,7 +17,7 @@ CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_ST
 # The test split: JSON Lines and Parquet, where there is one.
 TEST_FILES = (
     [result("dataset/test.jsonl"), result("dataset/test.parquet")]
-    if config["curation"]["handover"]["test_share"]
+    if config["curation"]["export"]["test_share"]
     else []
 )
 
@@ -25,18 +25,15 @@ TEST_FILES = (
 def check_push(targets):
     """Refuse to build for an upload if it is not said where to."""
     # A module's rules may have a prefix.
-    if (
-        any(target.endswith("push_dataset") for target in targets)
-        and not config["curation"]["handover"]["hub"]
-    ):
+    if any(target.endswith("push_dataset") for target in targets) and not config["curation"]["export"]["hub"]:
         raise ConfigError(
-            "configuration: 'curation.handover.hub' is null; allowed: the data set on the hub (owner/name) to push to"
+            "configuration: 'curation.export.hub' is null; allowed: the data set on the hub (owner/name) to push to"
         )
 
 
 def card_settings():
     """Return what the card says beside the run's numbers."""
-    return {key: config["curation"]["handover"][key] for key in ("title", "license")}
+    return {key: config["curation"]["export"][key] for key in ("title", "license")}
 
 
 def selection_settings():

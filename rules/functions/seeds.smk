@@ -15,7 +15,7 @@ DUPLICATES = validate_section(
 )
 MANY_NODES = DUPLICATES.enabled and DUPLICATES.by == "nodes"
 MINHASH = result("seeds/minhash")
-BANDS = [f"{band:03d}" for band in range(count_bands(DUPLICATES.threshold, DUPLICATES.permutations))]
+BANDS = [f"{band:03d}" for band in range(count_bands(DUPLICATES.threshold, DUPLICATES.num_perm))]
 RANKS = [f"{rank:05d}" for rank in range(len(UNITS))]
 DUPLICATE_COUNTS = (
     expand(result("seeds/counts/unique/{unit}.json"), unit=UNITS)

@@ -1,7 +1,10 @@
+import re
+
 import pytest
 import yaml
 
 from selfalign.core.config import Config, load_config
+from selfalign.core.config.base import REPLACED
 from selfalign.core.config.document import _section_of, default_yaml, schema_json
 from selfalign.core.errors import ConfigError
 
@@ -76,6 +79,28 @@ def test_a_wrong_key_or_value_names_key_value_and_what_is_allowed(value, message
     with pytest.raises(ConfigError) as error:
         load_config(value)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(("old", "instead"), REPLACED.items())
+def test_a_key_of_an_earlier_version_names_what_took_its_place(old, instead):
+    value = {}
+    *sections, key = old.split(".")
+    inner = value
+    for section in sections:
+        inner[section] = {}
+        inner = inner[section]
+    inner[key] = 1
+    if sections == ["evaluation", "benchmarks"]:
+        value = {"evaluation": {"benchmarks": [{"name": "humaneval", key: 1}]}}
+    with pytest.raises(ConfigError) as error:
+        load_config(value)
+    assert f"no longer exists; {instead}" in str(error.value)
+    new = re.search(r"'([\w.]+)'", instead)
+    assert new is not None
+    model = Config
+    for part in new[1].split("."):
+        field = model.model_fields[part]
+        model = _section_of(field.annotation) or model
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ def test_no_file_and_an_empty_file_are_the_default(tmp_path):
 
 
 def test_values_are_layered_over_the_default(tmp_path):
-    (tmp_path / "mine.yaml").write_text("training: {epochs: 4}\n")
-    assert read_config(tmp_path / "mine.yaml").training.epochs == 4
+    (tmp_path / "mine.yaml").write_text("training: {num_train_epochs: 4}\n")
+    assert read_config(tmp_path / "mine.yaml").training.num_train_epochs == 4
 
 
 @pytest.mark.parametrize("text", [None, "a: [", "training: {epoch: 4}\n"])

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from selfalign.core.config.curation import HandoverConfig
+from selfalign.core.config.curation import ExportConfig
 from selfalign.core.jsonl import read_jsonl, write_json, write_jsonl
 from selfalign.curate.card import write_card
 from selfalign.curate.handover import (
@@ -55,7 +55,7 @@ def dataset(tmp_path_factory):
         directory / "README.md",
         splits={name: directory / f"{name}.jsonl" for name in ("train", "test")},
         funnel=funnel,
-        settings=HandoverConfig(license="apache-2.0", title="Mine: rows"),
+        settings=ExportConfig(license="apache-2.0", title="Mine: rows"),
         model="tiny",
         configuration={"curation": {"decontamination": {"ngram": 13}}},
         benchmarks=[{"name": "humaneval", "version": "2021-07"}],

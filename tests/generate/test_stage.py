@@ -121,7 +121,16 @@ def test_command(start_double, seeds, few_shots, tmp_path, monkeypatch):
 
 def test_every_sampling_option_of_the_command_is_in_the_request(scripted_server, seeds, few_shots, tmp_path):
     server = scripted_server(lambda _: completion(" loops, recursion"))
-    sampling = ["--temperature", "0.4", "--max-tokens", "77", "--frequency-penalty", "0.3", "--seed", "11"]
+    sampling = [
+        "--temperature",
+        "0.4",
+        "--max-new-tokens",
+        "77",
+        "--frequency-penalty",
+        "0.3",
+        "--seed",
+        "11",
+    ]
     arguments = ["generate", "--mode", "S->C", "--model", "base", "--few-shots", str(few_shots), *sampling]
     arguments += ["--endpoint", server.url, str(seeds(1)), str(tmp_path / "out")]
     ran = CliRunner().invoke(build_app(), arguments)

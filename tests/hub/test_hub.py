@@ -303,7 +303,7 @@ def test_a_push_that_is_refused_or_fails_is_one_line(hub, python, tmp_path):
     one_line(python(push), "may write there")
     one_line(python(push, token="hf_of_me", HF_ENDPOINT="http://127.0.0.1:9"), "cannot be reached")
     one_line(
-        python(PUSH.format(files=["README.md"], name="not a name"), token="hf_of_me"), "curation.handover.hub"
+        python(PUSH.format(files=["README.md"], name="not a name"), token="hf_of_me"), "curation.export.hub"
     )
     hub.status = 418
     one_line(python(push, token="hf_of_me"), f"the hub {hub.url} failed")

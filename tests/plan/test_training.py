@@ -13,10 +13,10 @@ from selfalign.plan.training import GPUS, estimate, optimizer_bytes, read_shape
 
 PUBLISHED = TrainingConfig(
     learning_rate=1e-5,
-    epochs=4,
+    num_train_epochs=4,
     max_steps=-1,
-    batch_size=1,
-    accumulation=64,
+    per_device_train_batch_size=1,
+    gradient_accumulation_steps=64,
     max_length=1280,
     batching="padded",
     precision="bfloat16",
@@ -57,7 +57,7 @@ def test_starcoder2_15b_fits_one_a100_with_adafactor_and_not_with_adamw():
     shape, gpu = read_shape("starcoder2-15b"), GPUS["a100-80gb"]
     asked = {"rows": 50_661, "tokens_per_row": 450}
     assert 64 < estimate(shape, PUBLISHED, gpu, **asked).total < gpu.memory_gib
-    adamw = PUBLISHED.model_copy(update={"optimizer": "adamw_torch"})
+    adamw = PUBLISHED.model_copy(update={"optim": "adamw_torch"})
     assert estimate(shape, adamw, gpu, **asked).total > gpu.memory_gib
     sharded = estimate(shape, adamw, gpu, gpus=4, sharded=True, **asked)
     assert sharded.total < gpu.memory_gib

@@ -65,7 +65,13 @@ def test_a_run_needs_the_planned_memory_and_not_much_less(tmp_path, name, tokens
         tie_word_embeddings=True,
     )
     LlamaForCausalLM(config).save_pretrained(base)
-    recipe = {"max_length": tokens, "batching": "padded", "accumulation": 1, "epochs": 1, "max_steps": 2}
+    recipe = {
+        "max_length": tokens,
+        "batching": "padded",
+        "gradient_accumulation_steps": 1,
+        "num_train_epochs": 1,
+        "max_steps": 2,
+    }
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(base), json.dumps(recipe)],
         capture_output=True,

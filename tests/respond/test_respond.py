@@ -71,7 +71,7 @@ def test_the_command_of_the_readme_asks_a_checkpoint(checkpoint, root):
     text = (root / "README.md").read_text()
     line = next(line for line in text.splitlines() if line.startswith("selfalign respond"))
     arguments = shlex.split(line.replace("results/default/model/tuned", str(checkpoint)))[1:]
-    done = CliRunner().invoke(build_app(), [*arguments, "--prefix", "def f", "--max-tokens", "4"])
+    done = CliRunner().invoke(build_app(), [*arguments, "--prefix", "def f", "--max-new-tokens", "4"])
     assert done.exit_code == 0, done.output
     assert "def f" in done.output
 

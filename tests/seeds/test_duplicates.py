@@ -17,7 +17,7 @@ from selfalign.seeds.functions import text_sha1
 from selfalign.seeds.minhash_cuts import check_pairs, cut_unit, write_cuts
 from selfalign.seeds.minhash_nodes import write_pairs, write_signatures
 
-SETTINGS = NearDuplicatesConfig(ngram=1, permutations=128)
+SETTINGS = NearDuplicatesConfig(ngram=1, num_perm=128)
 WORDS = [f"w{number}" for number in range(60)]
 
 
@@ -67,7 +67,7 @@ def on_many_nodes(directory, units, config):
         write_jsonl(paths[rank], ({"seed": text} for text in unit))
         write_signatures(paths[rank], directory / "signatures", rank, config)
     pairs = []
-    for band in range(count_bands(config.threshold, config.permutations)):
+    for band in range(count_bands(config.threshold, config.num_perm)):
         write_pairs(directory / "signatures", directory / "neighbours", band, config)
         pairs.append(directory / f"{band}.pairs")
         check_pairs(directory / f"neighbours/{band:05d}_00.dups", paths, pairs[-1], config)
@@ -88,7 +88,7 @@ def test_many_nodes_find_what_one_node_finds(tmp_path):
     texts = families(300)
     texts[150:150] = texts[20:40]
     units = [texts[:100], texts[100:110], texts[110:]]
-    config = NearDuplicatesConfig(ngram=1, permutations=256)
+    config = NearDuplicatesConfig(ngram=1, num_perm=256)
     kept, dropped, counts = on_many_nodes(tmp_path, units, config)
     ours = [tmp_path / f"{rank}.one" for rank in range(3)]
     paths = [tmp_path / f"{rank}.jsonl" for rank in range(3)]

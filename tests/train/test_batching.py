@@ -11,11 +11,11 @@ from selfalign.train.data import IGNORED
 lengths = st.lists(st.integers(2, 300), min_size=1, max_size=70)
 recipes = st.builds(
     TrainingConfig,
-    batch_size=st.integers(1, 4),
-    accumulation=st.integers(1, 8),
+    per_device_train_batch_size=st.integers(1, 4),
+    gradient_accumulation_steps=st.integers(1, 8),
     batching=st.sampled_from(["padded", "grouped", "packed"]),
     packed_tokens=st.integers(16, 600),
-    epochs=st.sampled_from([0.5, 1, 3]),
+    num_train_epochs=st.sampled_from([0.5, 1, 3]),
     max_steps=st.just(-1),
     seed=st.integers(0, 5),
 )

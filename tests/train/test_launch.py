@@ -14,7 +14,7 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.train.job import Job
 from selfalign.train.launch import CONFIGURATIONS, KEPT_MEMORY, launch, memory_settings
 
-CONFIG = TrainingConfig(max_steps=1, accumulation=1, max_length=400)
+CONFIG = TrainingConfig(max_steps=1, gradient_accumulation_steps=1, max_length=400)
 
 
 def test_a_failing_process_gives_one_line_and_no_traceback(tmp_path, llama, dataset, capfd):

@@ -17,7 +17,12 @@ from selfalign.train.run import train
 def test_two_processes_train_as_one_does(llama, dataset, tmp_path, monkeypatch):
     # Five batches a step: the second process gets one that does not count.
     config = TrainingConfig(
-        learning_rate=1e-3, accumulation=5, max_steps=3, max_length=400, batching="padded", batch_size=1
+        learning_rate=1e-3,
+        gradient_accumulation_steps=5,
+        max_steps=3,
+        max_length=400,
+        batching="padded",
+        per_device_train_batch_size=1,
     )
     jobs = [
         Job(config, llama, dataset, tmp_path / n, tmp_path / f"{n}.jsonl", tmp_path / f"{n}.work")

@@ -12,7 +12,9 @@ from selfalign.train.batching import Plan, collate_packed
 from selfalign.train.data import encode, read_pairs
 from selfalign.train.run import build_trainer
 
-RECIPE = TrainingConfig(learning_rate=1e-3, accumulation=4, max_steps=5, max_length=400, warmup_share=0.2)
+RECIPE = TrainingConfig(
+    learning_rate=1e-3, gradient_accumulation_steps=4, max_steps=5, max_length=400, warmup_ratio=0.2
+)
 
 
 def encoded_rows(base, dataset):
@@ -66,7 +68,12 @@ def test_losses_and_weights_after_five_steps_are_those_of_a_hand_written_loop(
     base, dataset, tmp_path, batching, weighting
 ):
     config = RECIPE.model_copy(
-        update={"batching": batching, "loss_weighting": weighting, "batch_size": 2, "accumulation": 2}
+        update={
+            "batching": batching,
+            "loss_weighting": weighting,
+            "per_device_train_batch_size": 2,
+            "gradient_accumulation_steps": 2,
+        }
     )
     losses, weights = trained(base, dataset, tmp_path, config)
     expected_losses, expected = by_hand(base, dataset, config)
@@ -108,7 +115,12 @@ def test_a_run_learns_eight_rows_by_heart(llama, dataset, tmp_path):
     tokenizer, encoded = encoded_rows(llama, dataset)
     encoded.examples = encoded.examples[:8]
     config = RECIPE.model_copy(
-        update={"learning_rate": 2e-2, "max_steps": 240, "epochs": 240, "accumulation": 8}
+        update={
+            "learning_rate": 2e-2,
+            "max_steps": 240,
+            "num_train_epochs": 240,
+            "gradient_accumulation_steps": 8,
+        }
     )
     trainer = build_trainer(config, llama, encoded, tokenizer, tmp_path)
     trainer.train()

@@ -18,13 +18,13 @@ from selfalign.train.run import train
 
 RECIPE = TrainingConfig(
     learning_rate=1e-3,
-    accumulation=4,
-    epochs=2,
+    gradient_accumulation_steps=4,
+    num_train_epochs=2,
     max_steps=-1,
     max_length=200,
     packed_tokens=300,
     save_steps=1,
-    keep_checkpoints=2,
+    save_total_limit=2,
 )
 STEPS = 12
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -52,7 +52,7 @@ def uninterrupted(llama, dataset, tmp_path_factory) -> dict[str, bytes]:
     found = checkpoints.last_whole(job.checkpoints)
     assert found is not None
     assert found.name == f"checkpoint-{STEPS}"
-    assert len(list(job.checkpoints.glob("checkpoint-*"))) == RECIPE.keep_checkpoints
+    assert len(list(job.checkpoints.glob("checkpoint-*"))) == RECIPE.save_total_limit
     return files(job.out)
 
 
@@ -83,7 +83,7 @@ def test_killed_again_and_again_it_ends_with_the_same_files(llama, dataset, tmp_
 
 
 def test_launcher_and_launched_look_for_checkpoints_in_the_same_place(llama, dataset, tmp_path):
-    for config in (TrainingConfig(), TrainingConfig(epochs=2, learning_rate=1), RECIPE):
+    for config in (TrainingConfig(), TrainingConfig(num_train_epochs=2, learning_rate=1), RECIPE):
         job = Job(**{**vars(job_in(tmp_path, llama, dataset)), "config": config})
         job.write(tmp_path / "job.json")
         assert Job.read(tmp_path / "job.json") == job

@@ -120,7 +120,7 @@ def tiny_config() -> dict[str, Any]:
         "server": {"kind": "command", "command": model_server.command()},
         "seeds": {"count": 6, "sources": {"packages": ["toolz==1.0.0"]}},
         "generation": {"shard_size": 3, "responses": {"n": 4}},
-        "training": {"max_steps": 2, "accumulation": 1, "max_length": 2048, "min_rows": 1},
+        "training": {"max_steps": 2, "gradient_accumulation_steps": 1, "max_length": 2048, "min_rows": 1},
     }
 
 

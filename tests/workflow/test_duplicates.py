@@ -25,7 +25,7 @@ FILES = {
     "three.py": OTHER,
     "four.py": FUNCTION.format(name="alpha", number=1) + FUNCTION.format(name="gamma", number=1),
 }
-SETTINGS = {"threshold": 0.5, "permutations": 16, "ngram": 1}
+SETTINGS = {"threshold": 0.5, "num_perm": 16, "ngram": 1}
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def test_an_upload_to_nowhere_is_refused_before_anything_is_built(build):
     shutil.rmtree(build.directory / "results")
     done = build.snakemake("push_dataset")
     assert done.returncode == 1
-    assert "configuration: 'curation.handover.hub' is null; allowed: the data set on the hub" in done.stdout
+    assert "configuration: 'curation.export.hub' is null; allowed: the data set on the hub" in done.stdout
     assert "Traceback" not in done.stdout
     assert "Finished jobid" not in done.stdout
 

@@ -110,7 +110,7 @@ def select(
         list[Part] | None, typer.Option(help="Part that may not nearly repeat (MinHash); may be repeated.")
     ] = None,
     threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Jaccard similarity of --near.")] = 0.7,
-    permutations: Annotated[int, typer.Option(min=16, help="Hash functions of --near.")] = 250,
+    num_perm: Annotated[int, typer.Option(min=16, help="Hash functions of --near.")] = 250,
     ngram: Annotated[int, typer.Option(min=1, help="Words of a shingle of --near.")] = 5,
     max_rows: Annotated[int | None, typer.Option(min=1, help="Most rows that are kept.")] = None,
     runtime: Annotated[str, typer.Option(help="What isolates the programs of --nontrivial-tests.")] = "auto",
@@ -141,7 +141,7 @@ def select(
                 "per_instruction": per_instruction,
                 "near": [part.value for part in near or ()],
                 "threshold": threshold,
-                "permutations": permutations,
+                "num_perm": num_perm,
                 "ngram": ngram,
             },
         },

@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(min=1, help="Samples a request. [default: the reference's]")
         ] = None,
         temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.7,
-        max_tokens: Annotated[int, typer.Option(min=1)] = 1536,
+        max_new_tokens: Annotated[int, typer.Option(min=1)] = 1536,
         frequency_penalty: Annotated[float, typer.Option(min=-2, max=2)] = 0.0,
         max_in_flight: Annotated[int, typer.Option(min=1, help="Most requests in flight.")] = 32,
         timeout: Annotated[float, typer.Option(help="Longest time for one request, in seconds.")] = 600.0,
@@ -97,7 +97,7 @@ def register(app: typer.Typer) -> None:
         what = identity or model
         stage = build_stage(
             builder,
-            Sampling(n or default.n, temperature, max_tokens, frequency_penalty),
+            Sampling(n or default.n, temperature, max_new_tokens, frequency_penalty),
             prompt_template,
             few_shots,
             what,

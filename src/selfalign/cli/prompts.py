@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(min=1, help="Samples a request. [default: the reference's]")
         ] = None,
         temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.7,
-        max_tokens: Annotated[int, typer.Option(min=1)] = 1536,
+        max_new_tokens: Annotated[int, typer.Option(min=1)] = 1536,
         _log_level: LogLevel = "WARNING",
     ) -> None:
         """Write each record's prompt, sampling and request seed, without any server.
@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
             permutations=permutations,
         )
         default = REFERENCE_SAMPLING[builder.layout.stage]
-        sampling = Sampling(n or default.n, temperature, max_tokens)
+        sampling = Sampling(n or default.n, temperature, max_new_tokens)
         rows = (
             {
                 "index": ask.index,

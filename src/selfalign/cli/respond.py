@@ -21,14 +21,14 @@ def register(app: typer.Typer) -> None:
         endpoint: Annotated[
             str | None, typer.Option(help="Base URL of a server that has the model, such as http://…/v1.")
         ] = None,
-        max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
+        max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     ) -> None:
         """Answer one instruction: greedy, up to the end of the answer or a ###."""
         from selfalign.respond import endpoint as served
         from selfalign.respond import local
 
         if endpoint is not None:
-            answer = served.respond_from(endpoint, model, instruction, prefix, max_tokens)
+            answer = served.respond_from(endpoint, model, instruction, prefix, max_new_tokens)
         else:
-            answer = local.respond(*local.load(model), instruction, prefix, max_tokens)
+            answer = local.respond(*local.load(model), instruction, prefix, max_new_tokens)
         typer.echo(answer.rstrip())

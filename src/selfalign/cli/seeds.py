@@ -89,7 +89,7 @@ def dedup(
     *,
     threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Jaccard similarity.")] = 0.5,
     ngram: Annotated[int, typer.Option(min=1, help="Words of a shingle.")] = 5,
-    permutations: Annotated[int, typer.Option(min=16, help="Hash functions of a signature.")] = 256,
+    num_perm: Annotated[int, typer.Option(min=16, help="Hash functions of a signature.")] = 256,
     exact_only: Annotated[bool, typer.Option("--exact-only", help="Drop only equal texts.")] = False,
     dropped: Dropped = None,
     _log_level: LogLevel = "WARNING",
@@ -99,7 +99,7 @@ def dedup(
     from selfalign.seeds.duplicates import deduplicate_units
 
     settings = NearDuplicatesConfig(
-        enabled=not exact_only, threshold=threshold, ngram=ngram, permutations=permutations
+        enabled=not exact_only, threshold=threshold, ngram=ngram, num_perm=num_perm
     )
     _say_steps(deduplicate_units([rows], [out], dropped, settings), out)
 

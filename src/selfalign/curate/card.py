@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from selfalign.core.config.curation import HandoverConfig
+from selfalign.core.config.curation import ExportConfig
 from selfalign.core.hashing import json_sha256
 from selfalign.core.jsonl import Record, atomic_path, read_json, read_jsonl
 
@@ -66,7 +66,7 @@ def write_card(
     *,
     splits: Mapping[str, str | Path],
     funnel: str | Path,
-    settings: HandoverConfig,
+    settings: ExportConfig,
     model: str,
     configuration: Mapping[str, Any],
     benchmarks: Iterable[Mapping[str, Any]],
@@ -123,7 +123,7 @@ def deciding(configuration: Mapping[str, Any]) -> dict[str, Any]:
     keys = {
         key: dict(configuration[key]) for key in ("model", "seeds", "generation", "execution", "curation")
     }
-    for section, others in (("execution", ("runtime", "image")), ("curation", ("handover",))):
+    for section, others in (("execution", ("runtime", "image")), ("curation", ("export",))):
         keys[section] = {key: value for key, value in keys[section].items() if key not in others}
     return keys
 
@@ -139,7 +139,7 @@ def source_of(row: Record) -> str:
     return f"{origin}{f' {version}' if version else ''} ({licence})"
 
 
-def _head(settings: HandoverConfig, counts: Mapping[str, int]) -> str:
+def _head(settings: ExportConfig, counts: Mapping[str, int]) -> str:
     total = sum(counts.values())
     head = {
         "pretty_name": settings.title,

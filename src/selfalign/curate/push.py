@@ -34,7 +34,7 @@ def push_dataset(
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if not repository:
-        raise ConfigError("configuration: 'curation.handover.hub' names no data set (owner/name) to push to")
+        raise ConfigError("configuration: 'curation.export.hub' names no data set (owner/name) to push to")
     paths = [Path(file) for file in files]
     api = HfApi()
     try:
@@ -47,7 +47,7 @@ def push_dataset(
             commit_message=message,
         )
     except HFValidationError as error:
-        raise ConfigError(f"configuration: 'curation.handover.hub' is {repository!r}; {error}") from None
+        raise ConfigError(f"configuration: 'curation.export.hub' is {repository!r}; {error}") from None
     except Exception as error:
         status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
         if status in (401, 403):

@@ -9,10 +9,10 @@ from __future__ import annotations
 RECALL_AT_THRESHOLD = 0.97
 
 
-def count_bands(threshold: float, permutations: int) -> int:
+def count_bands(threshold: float, num_perm: int) -> int:
     """Return the fewest bands that divide the signature and find a pair at `threshold`, to be checked after."""
-    for rows in range(permutations, 0, -1):
-        bands, rest = divmod(permutations, rows)
+    for rows in range(num_perm, 0, -1):
+        bands, rest = divmod(num_perm, rows)
         if not rest and 1 - (1 - threshold**rows) ** bands >= RECALL_AT_THRESHOLD:
             return bands
-    return permutations
+    return num_perm

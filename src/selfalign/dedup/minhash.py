@@ -28,7 +28,7 @@ class Settings(Protocol):
         ...
 
     @property
-    def permutations(self) -> int:
+    def num_perm(self) -> int:
         """Hash functions of a signature."""
         ...
 
@@ -60,14 +60,14 @@ class NearDuplicates:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        bands = count_bands(settings.threshold, settings.permutations)
-        self._index = RMinHashLSH(settings.threshold, settings.permutations, bands)
+        bands = count_bands(settings.threshold, settings.num_perm)
+        self._index = RMinHashLSH(settings.threshold, settings.num_perm, bands)
         self._kept: list[array[int]] = []
 
     def add(self, text: str) -> int | None:
         """Return the number (from 0, in the order of keeping) of a kept text it is like; else keep it."""
         parts = shingles(text, self._settings.ngram)
-        signature = RMinHash(self._settings.permutations, SEED)
+        signature = RMinHash(self._settings.num_perm, SEED)
         signature.update(sorted(parts))
         hashes = hash_shingles(parts)
         for candidate in sorted(self._index.query(signature)):

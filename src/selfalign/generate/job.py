@@ -45,13 +45,13 @@ def run_shard(
         generation.prompt_template,
         few_shots,
         "S->I" if direct else stage,
-        settings.num_fewshots,
+        settings.num_few_shots,
         seed=generation.seed,
         selection=generation.mode,
         permutations=generation.permutations,
         numbers=settings.examples or None,
     )
-    sampling = Sampling(settings.n, settings.temperature, settings.max_tokens, settings.frequency_penalty)
+    sampling = Sampling(settings.n, settings.temperature, settings.max_new_tokens, settings.frequency_penalty)
     share = config.client.max_failed_share
     with served_client(config, checkpoint) as (client, identity):
         prepared = build_stage(builder, sampling, generation.prompt_template, few_shots, identity)

@@ -186,15 +186,15 @@ def estimate(
     """
     width = BYTES[config.precision]
     parts = gpus if sharded else 1
-    states, work = optimizer_bytes(shape, config.optimizer, width)
+    states, work = optimizer_bytes(shape, config.optim, width)
     # A sharded layer is whole while it is computed.
     gathered = 2 * width * shape.parameters / shape.layers if parts > 1 else 0
     # The largest batch: rows of the maximum length, or a full pack.
-    longest = config.max_length * config.batch_size
+    longest = config.max_length * config.per_device_train_batch_size
     tokens = max(config.packed_tokens, config.max_length) if config.batching == "packed" else longest
     again = config.gradient_checkpointing
-    rows_per_step = config.batch_size * config.accumulation
-    steps = math.ceil(config.epochs * math.ceil(rows / rows_per_step))
+    rows_per_step = config.per_device_train_batch_size * config.gradient_accumulation_steps
+    steps = math.ceil(config.num_train_epochs * math.ceil(rows / rows_per_step))
     operations = (8 if again else 6) * shape.parameters * tokens_per_row * min(rows_per_step, rows)
     return Estimate(
         parameters=shape.parameters,

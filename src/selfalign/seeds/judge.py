@@ -128,7 +128,7 @@ def judge(
             yield Request(
                 key=f"seed {number} ({record.get('path', '?')})",
                 prompt=prompt.render(record["seed"]),
-                max_tokens=1 if by_logprobs else settings.max_tokens,
+                max_tokens=1 if by_logprobs else settings.max_new_tokens,
                 temperature=0.0,
                 stop=() if by_logprobs else tuple(prompt.stop),
                 logprobs=TOP_LOGPROBS if by_logprobs else None,

@@ -85,10 +85,10 @@ class _Signature(MinhashDedupSignature):
 
 
 def _config(settings: NearDuplicatesConfig) -> MinhashConfig:
-    bands = count_bands(settings.threshold, settings.permutations)
+    bands = count_bands(settings.threshold, settings.num_perm)
     return MinhashConfig(
         n_grams=settings.ngram,
         num_buckets=bands,
-        hashes_per_bucket=settings.permutations // bands,
+        hashes_per_bucket=settings.num_perm // bands,
         hash_config=HashConfig(precision=64, hash_fc="sha1"),
     )

@@ -36,7 +36,7 @@ class Plan:
     @property
     def rows_per_step(self) -> int:
         """Rows whose gradients make one step, over all processes."""
-        return self.config.batch_size * self.config.accumulation
+        return self.config.per_device_train_batch_size * self.config.gradient_accumulation_steps
 
     @property
     def steps_per_epoch(self) -> int:
@@ -46,7 +46,7 @@ class Plan:
     @property
     def steps(self) -> int:
         """Steps of the whole training."""
-        steps = math.ceil(self.config.epochs * self.steps_per_epoch)
+        steps = math.ceil(self.config.num_train_epochs * self.steps_per_epoch)
         return steps if self.config.max_steps < 0 else min(steps, self.config.max_steps)
 
     def rows(self, step: int) -> list[int]:
@@ -59,10 +59,10 @@ class Plan:
     def batches(self, step: int) -> list[Batch]:
         """Return the batches of a step.
 
-        padded: the rows in their order, `batch_size` at a time; grouped: the same, rows of similar length
+        padded: the rows in their order, `per_device_train_batch_size` at a time; grouped: the same, rows of similar length
         together; packed: as many rows as fit into `packed_tokens` tokens (first fit, longest row first).
         """
-        rows, size = self.rows(step), self.config.batch_size
+        rows, size = self.rows(step), self.config.per_device_train_batch_size
         if self.config.batching == "packed":
             return self._packed(rows)
         if self.config.batching == "grouped":

@@ -72,8 +72,8 @@ def train(job: Job) -> None:
         shutil.rmtree(job.out)
     part.rename(job.out)
     write_jsonl(job.metrics, ({name: row[name] for name in METRICS if name in row} for row in logged))
-    if job.config.push_to is not None:
-        push(job.out, job.config.push_to)
+    if job.config.hub_model_id is not None:
+        push(job.out, job.config.hub_model_id)
 
 
 def build_trainer(
@@ -120,9 +120,9 @@ def trainer_arguments(config: TrainingConfig, work: str | Path) -> TrainingArgum
     return TrainingArguments(
         output_dir=str(work),
         learning_rate=config.learning_rate,
-        optim=config.optimizer,
-        lr_scheduler_type=config.schedule,
-        warmup_steps=config.warmup_share,
+        optim=config.optim,
+        lr_scheduler_type=config.lr_scheduler_type,
+        warmup_steps=config.warmup_ratio,
         per_device_train_batch_size=1,
         gradient_accumulation_steps=1,
         max_grad_norm=0.0,
@@ -132,7 +132,7 @@ def trainer_arguments(config: TrainingConfig, work: str | Path) -> TrainingArgum
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_steps=config.save_steps,
-        save_total_limit=config.keep_checkpoints,
+        save_total_limit=config.save_total_limit,
         seed=config.seed,
         data_seed=config.seed,
         report_to=list(config.report_to),

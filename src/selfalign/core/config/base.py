@@ -54,6 +54,29 @@ REPLACED = {
     "evaluation.generate_released": "use 'reproduction.released_model'",
     "evaluation.benchmarks.data": "put the file into the directory named by 'downloads.local'",
     "generation.recipe": "use 'generation.prompt_template'; the files are in prompts/templates/",
+    **{
+        f"generation.{stage}.{old}": f"use 'generation.{stage}.{new}'"
+        for stage in ("concepts", "instructions", "responses")
+        for old, new in (("num_fewshots", "num_few_shots"), ("max_tokens", "max_new_tokens"))
+    },
+    "seeds.judge.max_tokens": "use 'seeds.judge.max_new_tokens'",
+    "seeds.near_duplicates.permutations": "use 'seeds.near_duplicates.num_perm'",
+    "curation.duplicates.permutations": "use 'curation.duplicates.num_perm'",
+    "curation.decontamination.exempt": "'seeds.contamination.exempt' applies to both",
+    "curation.handover": "use 'curation.export'",
+    **{
+        f"training.{old}": f"use 'training.{new}'"
+        for old, new in (
+            ("optimizer", "optim"),
+            ("schedule", "lr_scheduler_type"),
+            ("warmup_share", "warmup_ratio"),
+            ("epochs", "num_train_epochs"),
+            ("batch_size", "per_device_train_batch_size"),
+            ("accumulation", "gradient_accumulation_steps"),
+            ("keep_checkpoints", "save_total_limit"),
+            ("push_to", "hub_model_id"),
+        )
+    },
     "seeds.contamination.data": "put the files into the directory named by 'downloads.local'",
     "curation.decontamination.data": "put the files into the directory named by 'downloads.local'",
 }

@@ -17,25 +17,34 @@ GENERIC_ONE_LINERS = (
 )
 
 
-class ContaminationConfig(Section):
-    """Records in which a benchmark's text is found are dropped."""
+class OverlapConfig(Section):
+    """What counts as an overlap with a benchmark."""
 
     against: list[str] = Field(
         default=["humaneval"],
-        description="Benchmarks, by name or name@version; mbpp has all splits of MBPP. []: none.",
+        description="Benchmarks, as name or name@version; mbpp covers all splits of MBPP. []: none.",
     )
     ngram: int = Field(
-        default=13, ge=5, description="Words in a row, of a prompt, solution or test, that count as overlap."
+        default=13,
+        ge=5,
+        description="Length of an overlap in words; shorter common passages are not counted.",
     )
+
+
+class ContaminationConfig(OverlapConfig):
+    """Records that contain text of a benchmark are dropped."""
+
     exempt: list[str] = Field(
         default=list(GENERIC_ONE_LINERS),
-        description="Texts so generic that finding them says nothing; they never count.",
+        description="Texts too generic to indicate contamination; they are never counted, here and in "
+        "`curation.decontamination`.",
     )
 
 
-class DecontaminationConfig(ContaminationConfig):
-    """Rows in which a benchmark's text is found are dropped."""
+class DecontaminationConfig(OverlapConfig):
+    """Rows that contain text of a benchmark are dropped; `seeds.contamination.exempt` applies here as well."""
 
     scored: bool = Field(
-        default=True, description="Also against every benchmark of `evaluation.benchmarks`, all of its tasks."
+        default=True,
+        description="Also check against every benchmark of `evaluation.benchmarks`, all of its tasks.",
     )

@@ -47,7 +47,7 @@ class DuplicatesConfig(Section):
     threshold: float = Field(
         default=0.7, gt=0, le=1, description="Jaccard similarity of the word sets from which two are one."
     )
-    permutations: int = Field(default=250, ge=16, description="Hash functions of a signature.")
+    num_perm: int = Field(default=250, ge=16, description="Hash functions of a signature.")
     ngram: int = Field(default=5, ge=1, description="Words of a shingle.")
 
 
@@ -69,7 +69,7 @@ class LengthConfig(Section):
         return self.min_tokens is not None or self.max_tokens is not None
 
 
-class HandoverConfig(Section):
+class ExportConfig(Section):
     """The data set as it is handed over."""
 
     title: str = Field(default="Self-aligned instruction data", description="Its title, in the card.")
@@ -112,4 +112,4 @@ class CurationConfig(Section):
     decontamination: DecontaminationConfig = Field(
         default_factory=DecontaminationConfig, description="Against which benchmarks, and how closely."
     )
-    handover: HandoverConfig = Field(default_factory=HandoverConfig, description="The data set.")
+    export: ExportConfig = Field(default_factory=ExportConfig, description="The data set.")

@@ -16,13 +16,13 @@ EASY = [1, 2, 3, 4, 5, 6, 7, 8]
 class ModeConfig(Section):
     """Prompting and sampling of one generation stage."""
 
-    num_fewshots: int = Field(default=2, ge=0, description="Examples in the prompt.")
+    num_few_shots: int = Field(default=2, ge=0, description="Examples in the prompt.")
     examples: list[int] = Field(
         default=[], description="Use only these examples of the few-shot file, by number; []: all."
     )
     n: int = Field(default=1, ge=1, description="Samples per request.")
     temperature: float = Field(default=0.3, ge=0, le=2, description="Sampling temperature.")
-    max_tokens: int = Field(
+    max_new_tokens: int = Field(
         default=512, ge=1, description="Longest answer, in tokens; a cut answer is dropped."
     )
     frequency_penalty: float = Field(
@@ -72,16 +72,16 @@ class GenerationConfig(Section):
     seed: Seed = Field(default=3407, description="Record i's generator and request are seeded with seed + i.")
     concepts: ModeConfig = Field(
         default=ModeConfig(
-            num_fewshots=4, examples=EASY, temperature=0.3, max_tokens=48, frequency_penalty=0.4
+            num_few_shots=4, examples=EASY, temperature=0.3, max_new_tokens=48, frequency_penalty=0.4
         ),
         description="S->C.",
     )
     instructions: ModeConfig = Field(
-        default=ModeConfig(num_fewshots=8, examples=EASY, temperature=0.6, max_tokens=96),
+        default=ModeConfig(num_few_shots=8, examples=EASY, temperature=0.6, max_new_tokens=96),
         description="C->I.",
     )
     responses: ModeConfig = Field(
-        default=ModeConfig(num_fewshots=4, examples=EASY, n=6, temperature=0.3, max_tokens=320),
+        default=ModeConfig(num_few_shots=4, examples=EASY, n=6, temperature=0.3, max_new_tokens=320),
         description="I->R.",
     )
 

@@ -164,7 +164,7 @@ class NearDuplicatesConfig(Section):
     threshold: float = Field(
         default=0.5, gt=0, le=1, description="Jaccard similarity of the word sets from which two are one."
     )
-    permutations: int = Field(default=256, ge=16, description="Hash functions of a signature.")
+    num_perm: int = Field(default=256, ge=16, description="Hash functions of a signature.")
     ngram: int = Field(default=5, ge=1, description="Words of a shingle.")
 
 
@@ -179,7 +179,7 @@ class JudgeConfig(Section):
         default="answers",
         description="answers: the word it says; logprobs: the likelier first token, where the server gives them.",
     )
-    max_tokens: int = Field(default=5, ge=1, description="Longest answer, in tokens.")
+    max_new_tokens: int = Field(default=5, ge=1, description="Longest answer, in tokens.")
 
 
 class SeedsConfig(Section):

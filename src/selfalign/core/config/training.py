@@ -19,16 +19,16 @@ class TrainingConfig(Section):
         description="With fewer rows than this, training does not start. Changing it reruns nothing.",
     )
     learning_rate: float = Field(default=2e-5, gt=0, description="Peak learning rate (published: 1e-5).")
-    optimizer: Literal["adafactor", "adamw_torch"] = Field(
+    optim: Literal["adafactor", "adamw_torch"] = Field(
         default="adafactor", description="The optimizer (published: adafactor)."
     )
-    schedule: Literal["linear", "cosine", "constant_with_warmup"] = Field(
+    lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = Field(
         default="linear", description="How the learning rate goes (published: linear)."
     )
-    warmup_share: float = Field(
+    warmup_ratio: float = Field(
         default=0.05, ge=0, lt=1, description="Share of the steps that warm up (published: 0.05)."
     )
-    epochs: float = Field(
+    num_train_epochs: float = Field(
         default=1,
         gt=0,
         validate_default=True,  # as read from a file it is 1.0, and the two would name different trainings
@@ -37,11 +37,13 @@ class TrainingConfig(Section):
     max_steps: int = Field(
         default=8, ge=-1, description="Optimizer steps at most; -1: as many as the epochs have."
     )
-    batch_size: int = Field(default=1, ge=1, description="Rows a device computes at once (published: 1).")
-    accumulation: int = Field(
+    per_device_train_batch_size: int = Field(
+        default=1, ge=1, description="Rows a device computes at once (published: 1)."
+    )
+    gradient_accumulation_steps: int = Field(
         default=4,
         ge=1,
-        description="Batches of batch_size rows whose gradients make one step (published: 64).",
+        description="Batches whose gradients are accumulated for one optimizer step (published: 64).",
     )
     max_length: int = Field(
         default=640, ge=16, description="Tokens of a row; what is longer is cut (published: 1280)."
@@ -49,7 +51,7 @@ class TrainingConfig(Section):
     batching: Literal["padded", "grouped", "packed"] = Field(
         default="packed",
         description="How a step's rows are cut into batches, which changes its speed and not its gradient. "
-        "padded: batch_size rows padded to the longest (published); grouped: rows of similar length together; "
+        "padded: per_device_train_batch_size rows padded to the longest (published); grouped: rows of similar length together; "
         "packed: whole rows side by side without padding, none sees another; on a CPU with attention auto, what all "
         "rows of a batch begin with is computed once.",
     )
@@ -76,7 +78,8 @@ class TrainingConfig(Section):
     accelerate: Annotated[PathText, Existing("file", bundled=True, only=r"\.\w+$")] = Field(
         default="auto",
         description="The accelerate configuration: cpu, gpu, ddp, fsdp or zero3 (envs/accelerate/), or a file; "
-        "auto: ddp on several GPUs, gpu on one, else cpu. A step has batch_size x accumulation rows on any number of devices.",
+        "auto: ddp on several GPUs, gpu on one, else cpu. Whatever the number of devices, a step has "
+        "per_device_train_batch_size x gradient_accumulation_steps rows.",
     )
     gpus: int = Field(
         default=0,
@@ -86,13 +89,13 @@ class TrainingConfig(Section):
     save_steps: int = Field(
         default=100, ge=1, description="Steps between checkpoints to resume from. Changing it reruns nothing."
     )
-    keep_checkpoints: int = Field(
+    save_total_limit: int = Field(
         default=2, ge=1, description="Checkpoints kept while training runs. Changing it reruns nothing."
     )
     report_to: list[Literal["wandb", "tensorboard", "trackio"]] = Field(
         default=[], description="Trackers the metrics also go to. Changing it reruns nothing."
     )
-    push_to: str | None = Field(
+    hub_model_id: str | None = Field(
         default=None, description="Hub repository the tuned model is pushed to. Changing it reruns nothing."
     )
 
@@ -109,4 +112,12 @@ class TrainingConfig(Section):
         return {name: value for name, value in self.model_dump().items() if name not in NOT_DECISIVE}
 
 
-NOT_DECISIVE = ("min_rows", "gpus", "save_steps", "keep_checkpoints", "report_to", "push_to", "accelerate")
+NOT_DECISIVE = (
+    "min_rows",
+    "gpus",
+    "save_steps",
+    "save_total_limit",
+    "report_to",
+    "hub_model_id",
+    "accelerate",
+)
