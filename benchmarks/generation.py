@@ -7,7 +7,7 @@ Parts and figures (the last line of the output is one JSON object):
 - ``barrier``: ``barrier_ratio``, our throughput over the reference's at I->R lengths (8 requests in flight,
   wait for all), and ``saturation``, our share of what the server can do, both against the test server with 64
   slots and a service time of so much a token, lengths log-normal.
-- ``client``: ``client_requests_per_s``, requests per second of the client's own CPU time, journal on the disk
+- ``client``: ``client_requests_per_s``, requests per second of the client's own CPU time, completion cache on the disk
   included, against a test server that answers at once; the `openai` package alone beside it, with either of its HTTP
   backends; memory while streaming.
 - ``grouped``: ``grouped_ratio``, records per second of mode grouped over faithful on the real CPU server;
@@ -73,7 +73,7 @@ def barrier(quick: bool) -> dict[str, Any]:
     with paced_server() as url:
         started = time.perf_counter()
         settings = ClientConfig(max_in_flight=4 * SLOTS)
-        with open_client([url], "base", identity="b", journal=None, settings=settings) as client:
+        with open_client([url], "base", identity="b", cache=None, settings=settings) as client:
             for result in client.complete(request(i, SAMPLES) for i in range(ours_count)):
                 assert result.error is None
                 # The test server's filler has four characters a token; the longest sample is what holds its slot.
@@ -110,7 +110,7 @@ def client_cost(quick: bool) -> dict[str, Any]:
     with fake_server("--instant") as url, tempfile.TemporaryDirectory() as directory:
         settings = ClientConfig(max_in_flight=64)
         wall, cpu = time.perf_counter(), time.process_time()
-        with open_client([url], "base", identity="b", journal=Path(directory), settings=settings) as client:
+        with open_client([url], "base", identity="b", cache=Path(directory), settings=settings) as client:
             done = sum(result.error is None for result in client.complete(map(request, range(count))))
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         assert done == count
@@ -136,7 +136,7 @@ def stream(url: str, marks: list[int]) -> None:
     process, found = psutil.Process(), {}
     with tempfile.TemporaryDirectory() as directory:
         settings = ClientConfig(max_in_flight=64)
-        with open_client([url], "base", identity="b", journal=Path(directory), settings=settings) as client:
+        with open_client([url], "base", identity="b", cache=Path(directory), settings=settings) as client:
             results = client.complete(map(request, range(marks[-1])))
             for number, _ in enumerate(results, start=1):
                 if number in marks:
@@ -207,7 +207,7 @@ def records_per_s(url: str, builder: PromptBuilder, record: Any, count: int) -> 
     asks = [Ask(i, record(i), builder.build(record(i), i)) for i in range(count)]
     wanted = [ask.request(sampling, builder.prompt_template) for ask in asks]
     started = time.perf_counter()
-    with open_client([url], "base", identity="b", journal=None, settings=ClientConfig()) as client:
+    with open_client([url], "base", identity="b", cache=None, settings=ClientConfig()) as client:
         assert all(result.error is None for result in client.complete(wanted))
     return count / (time.perf_counter() - started)
 

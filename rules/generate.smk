@@ -1,5 +1,5 @@
 # Seeds to concepts, concepts to instructions, instructions to responses: a shard at a time, by one script.
-# Completions are journalled (paths.journal), so a rerun pays for nothing that was answered before.
+# Completions are cached (paths.completion_cache), so a rerun pays for nothing that was answered before.
 
 
 include: "functions/generate.smk"

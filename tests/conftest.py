@@ -189,7 +189,7 @@ def start_double():
 
 
 @pytest.fixture
-def journalled(tmp_path: Path):
+def cached(tmp_path: Path):
     """A function that runs a job that asks a model, twice: the second time with a server that must not be started.
 
     The job gets a configuration and the model's checkpoint, and returns the paths of its outputs.
@@ -204,7 +204,7 @@ def journalled(tmp_path: Path):
         found = []
         for command in ([*note, *model_server.command()], [*note, "false", "{model}", "{port}"]):
             sections |= {
-                "paths": {"results": str(tmp_path / "results"), "journal": str(tmp_path / "journal")},
+                "paths": {"results": str(tmp_path / "results"), "completion_cache": str(tmp_path / "cache")},
                 "server": {"kind": "command", "command": command, "lifetime": "job"},
             }
             outputs = job(load_config(sections), tmp_path / "model/base")

@@ -166,9 +166,9 @@ MISTAKES = {
         "sandbox serve --token-file {t}/token --port {used} --runtime none",
         ["Address already in use", "choose another, or 0 for a free one"],
     ),
-    "journal is not there": (
-        "journal inspect {t}/none",
-        ["{t}/none", "expected the directory of a journal"],
+    "completion cache is not there": (
+        "completion-cache inspect {t}/none",
+        ["{t}/none", "expected the directory of a completion cache"],
     ),
     "unknown GPU": ("plan train starcoder2-3b --gpu z", ["GPU 'z'", "expected one of a100-40gb"]),
     "unknown model to plan": (

@@ -1,4 +1,4 @@
-"""The client against the test server: order, journal, faults."""
+"""The client against the test server: order, completion cache, faults."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from tests.scripted_server import completion, error
 
 from selfalign.client import Request, open_client
+from selfalign.completion_cache import open_completion_cache, request_key
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.logs import configure_logging
-from selfalign.journal import open_journal, request_key
 
 FAULTS = ["rate_limit", "server_error", "reset", "half", "stall", "no_choices", "invalid_json"]
 
@@ -25,9 +25,9 @@ def requests(count, n=2):
     ]
 
 
-def run(urls, wanted, journal=None, **settings):
+def run(urls, wanted, cache=None, **settings):
     config = ClientConfig(**{"max_in_flight": 8, **QUICK, **settings})
-    with open_client(urls, "base", identity="test", journal=journal, settings=config) as client:
+    with open_client(urls, "base", identity="test", cache=cache, settings=config) as client:
         return list(client.complete(iter(wanted))), client.metrics
 
 
@@ -56,12 +56,12 @@ def test_concurrency_changes_nothing(server, clean, most):
     assert texts(results) == clean
 
 
-def test_the_journal_answers_without_a_server(server, clean, tmp_path):
+def test_the_cache_answers_without_a_server(server, clean, tmp_path):
     run([server], requests(150), tmp_path)
     results, metrics = run(["http://127.0.0.1:9/v1"], requests(150), tmp_path)
     assert texts(results) == clean
     assert metrics.requests == 0
-    assert metrics.from_journal == 150
+    assert metrics.from_cache == 150
 
 
 def test_equal_requests_are_sent_once(server, tmp_path):
@@ -92,7 +92,7 @@ def test_faults_lose_and_double_nothing(start_double, clean, tmp_path):
     record = tmp_path / "record"
     faults = [argument for kind in FAULTS for argument in ("--fault", f"{kind}=0.1")]
     url = start_double("--record", record, *faults)
-    results, metrics = run([url], requests(150), tmp_path / "journal", max_retries=60, timeout_s=1.5)
+    results, metrics = run([url], requests(150), tmp_path / "cache", max_retries=60, timeout_s=1.5)
     assert texts(results) == clean
     assert all(result.error is None for result in results)
     answered = [line for line in record.read_text().splitlines() if line.startswith("answered")]
@@ -110,7 +110,7 @@ def test_retry_after_is_obeyed(start_double):
     assert metrics.to_json()["seconds"] >= 0.5
 
 
-def test_a_request_that_keeps_failing_is_reported_and_not_journalled(start_double, server, tmp_path):
+def test_a_request_that_keeps_failing_is_reported_and_not_cached(start_double, server, tmp_path):
     url = start_double("--fault", "server_error=1")
     results, metrics = run([url], requests(3), tmp_path, max_retries=1)
     assert [result.error for result in results] == ["http_500: out of luck (sent 2 times)"] * 3
@@ -136,11 +136,11 @@ def test_another_model_is_noticed_before_the_first_request(start_double, tmp_pat
         ("base", "0" * 64, "it says abc"),
     ]:
         with (
-            open_client([url], model, identity=identity, journal=None, settings=config) as client,
+            open_client([url], model, identity=identity, cache=None, settings=config) as client,
             pytest.raises(ConfigError, match=message),
         ):
             list(client.complete(requests(1)))
-    with open_client([url], "base", identity="org/model@abc", journal=None, settings=config) as client:
+    with open_client([url], "base", identity="org/model@abc", cache=None, settings=config) as client:
         assert next(client.complete(requests(1))).error is None
     assert record.read_text().count("asked") == 1
 
@@ -161,7 +161,7 @@ def test_keys_go_into_headers_and_into_no_file(server, tmp_path, monkeypatch):
 
 
 def test_the_consumer_may_stop_early(server, tmp_path):
-    with open_client([server], "base", identity="test", journal=tmp_path) as client:
+    with open_client([server], "base", identity="test", cache=tmp_path) as client:
         results = client.complete(requests(300))
         first = [next(results) for _ in range(3)]
     assert [result.request.key for result in first] == ["record 0", "record 1", "record 2"]
@@ -199,9 +199,7 @@ def test_an_answer_that_was_broken_off_is_asked_for_again(scripted_server, tmp_p
     assert (again.choices, metrics.requests) == (result.choices, 0)
 
 
-def test_answers_that_are_always_broken_off_are_an_error_and_not_journalled(
-    scripted_server, server, tmp_path
-):
+def test_answers_that_are_always_broken_off_are_an_error_and_not_cached(scripted_server, server, tmp_path):
     broken = scripted_server(lambda body: completion(*["x"] * body["n"], finish_reason="abort"))
     results, _ = run([broken.url], requests(3), tmp_path, max_retries=2)
     assert {result.error for result in results} == {
@@ -209,19 +207,19 @@ def test_answers_that_are_always_broken_off_are_an_error_and_not_journalled(
     }
     again, metrics = run([server], requests(3), tmp_path)
     assert all(result.error is None for result in again)
-    assert metrics.from_journal == 0
+    assert metrics.from_cache == 0
 
 
-def test_a_journal_does_not_answer_with_what_was_broken_off(server, clean, tmp_path):
+def test_a_cache_does_not_answer_with_what_was_broken_off(server, clean, tmp_path):
     fragment = {"text": "fra", "finish_reason": "abort", "logprobs": None}
-    with open_journal(tmp_path) as journal:
+    with open_completion_cache(tmp_path) as cache:
         for each in requests(4):
             value = {"model": "test", "choices": [fragment] * 2, "usage": {}}
-            journal.append([(request_key("test", each.body()), value)])
-    for from_journal in (0, 4):
+            cache.append([(request_key("test", each.body()), value)])
+    for from_cache in (0, 4):
         results, metrics = run([server], requests(4), tmp_path)
         assert texts(results) == clean[:4]
-        assert metrics.from_journal == from_journal
+        assert metrics.from_cache == from_cache
 
 
 def test_the_finish_reasons_of_the_request_count(scripted_server):
@@ -234,7 +232,7 @@ def test_the_finish_reasons_of_the_request_count(scripted_server):
 def test_the_server_is_sent_four_stop_strings_and_answers_end_at_all(scripted_server, tmp_path):
     server = scripted_server(lambda _: completion("one\nSTOP 3 two STOP 5 three", "no stop", "STOP 1"))
     stop = tuple(f"STOP {number}" for number in range(6))
-    for _ in range(2):  # from the server, then from the journal
+    for _ in range(2):  # from the server, then from the completion cache
         (result,), _ = run([server.url], [Request("record 0", "p", 10, n=3, stop=stop)], tmp_path)
         assert [choice.text for choice in result.choices] == ["one\n", "no stop", ""]
     assert [body["stop"] for body in server.bodies] == [list(stop[:4])]

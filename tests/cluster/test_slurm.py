@@ -70,7 +70,7 @@ def test_interrupting_leaves_no_job_behind(stopped):
     assert stopped.left_by_interrupt == []
 
 
-def test_an_interrupted_and_a_requeued_job_go_on_from_the_journal(stopped, finished):
+def test_an_interrupted_and_a_requeued_job_go_on_from_the_cache(stopped, finished):
     by_interrupt, by_requeue, at_last = stopped.asked
     assert stopped.restarts == 1
     bought_first, bought_second = stopped.bought

@@ -25,7 +25,7 @@ SERVICES = {
     "dedup",
     "downloads",
     "hub",
-    "journal",
+    "completion_cache",
     "sandbox",
     "serving",
 }

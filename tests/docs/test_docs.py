@@ -83,7 +83,15 @@ def test_every_leaf_of_a_result_is_a_figure_and_its_circumstances_are_told(gener
 def test_the_reference_of_the_commands_agrees_with_them(root, generate):
     text = generate.commands_markdown()
     assert (root / "docs/reference/commands.md").read_text() == text, "run `make generated`"
-    for name in ("respond", "journal inspect", "plan", "plan published", "doctor", "report", "compare"):
+    for name in (
+        "respond",
+        "completion-cache inspect",
+        "plan",
+        "plan published",
+        "doctor",
+        "report",
+        "compare",
+    ):
         assert re.search(rf"^#+ selfalign {name}$", text, re.MULTILINE), name
 
 

@@ -112,6 +112,7 @@ def test_a_published_file_is_pinned_or_local(file, message):
 @pytest.mark.parametrize(
     ("config", "line"),
     [
+        ({"paths": {"journal": "x"}}, r"'paths\.journal' no longer exists; use 'paths\.completion_cache'"),
         ({"paths": {"shared": "x"}}, r"'paths\.shared' no longer exists; 'downloads\.local' names"),
         ({"evaluation": {"generate_released": "never"}}, r"use 'reproduction\.released_model'"),
         (

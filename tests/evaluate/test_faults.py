@@ -145,8 +145,8 @@ SETTINGS = ClientConfig(max_retries=1, outage_s=0.5, backoff_first_s=0.05, max_i
 
 
 def _ask(benchmark, url, tmp_path, name):
-    journal = tmp_path / "journal"
-    with open_client([url], "base", identity="m", journal=journal, settings=SETTINGS) as client:
+    cache = tmp_path / "cache"
+    with open_client([url], "base", identity="m", cache=cache, settings=SETTINGS) as client:
         generate_samples(
             benchmark, BenchmarkChoice(name="humaneval"), client, tmp_path / name, layout="plain", seed=0
         )

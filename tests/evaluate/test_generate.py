@@ -10,6 +10,7 @@ from tests.scripted_server import completion
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.client import Choice, Result, open_client
+from selfalign.completion_cache import open_completion_cache, request_key
 from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import InfrastructureError
@@ -19,7 +20,6 @@ from selfalign.evaluate.samples import read_samples
 from selfalign.evaluate.sampling import sample_job
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import build_scorer
-from selfalign.journal import open_journal, request_key
 
 
 class _Client:
@@ -79,7 +79,7 @@ def test_a_server_that_is_not_there_is_one_message(tmp_path, benchmark):
         pytest.raises(InfrastructureError),
     ):
         client = stack.enter_context(
-            open_client(["http://127.0.0.1:9/v1"], "m", identity="i", journal=None, settings=settings)
+            open_client(["http://127.0.0.1:9/v1"], "m", identity="i", cache=None, settings=settings)
         )
         generate_samples(benchmark, BenchmarkChoice(name="humaneval"), client, out, layout="plain", seed=0)
     assert not out.exists()
@@ -95,14 +95,14 @@ def test_no_request_has_more_stops_than_the_api_takes_and_answers_end_at_all_of_
 
 
 def test_a_fragment_is_no_sample(scripted_server, tmp_path, benchmark):
-    """Neither a server's, nor one that an earlier version has left in the journal."""
+    """Neither a server's, nor one that an earlier version has left in the completion cache."""
     two = replace(benchmark, tasks=benchmark.tasks[:2])
     server = scripted_server(lambda _: completion("    retu", finish_reason="abort"))
     settings = ClientConfig(max_retries=1, backoff_first_s=0.01)
-    out, journal = tmp_path / "samples.jsonl", tmp_path / "journal"
+    out, cache = tmp_path / "samples.jsonl", tmp_path / "cache"
 
     def ask(url):
-        with open_client([url], "base", identity="m", journal=journal, settings=settings) as client:
+        with open_client([url], "base", identity="m", cache=cache, settings=settings) as client:
             choice = BenchmarkChoice(name="humaneval")
             generate_samples(two, choice, client, out, layout="plain", seed=0)
 
@@ -111,9 +111,9 @@ def test_a_fragment_is_no_sample(scripted_server, tmp_path, benchmark):
     assert not out.exists()
     keys = [request_key("m", {k: v for k, v in body.items() if k != "model"}) for body in server.bodies]
     fragment = {"text": "    retu", "finish_reason": "abort", "logprobs": None}
-    with open_journal(journal) as earlier:
+    with open_completion_cache(cache) as earlier:
         earlier.append([(key, {"model": "m", "choices": [fragment], "usage": {}}) for key in keys])
-    with open_journal(journal) as earlier:
+    with open_completion_cache(cache) as earlier:
         assert earlier.get(keys[0]) is not None
     whole = scripted_server(lambda _: completion("    return 1\n"))
     ask(whole.url)
@@ -152,10 +152,10 @@ def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge
 
 
 @pytest.mark.parametrize("model", ["base", "tuned"])
-def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, tmp_path, model):
+def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path, model):
     def job(config, checkpoint):
         choice = config.evaluation.benchmarks[0]
         sample_job(config, model, choice, tmp_path / "samples", checkpoint=checkpoint, data=None)
         return [tmp_path / "samples"]
 
-    journalled(job, model={"name": "served"}, evaluation={"benchmarks": [{"name": "humaneval"}]})
+    cached(job, model={"name": "served"}, evaluation={"benchmarks": [{"name": "humaneval"}]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from selfalign.generate.job import run_shard
 
 
-def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, seeds, few_shots, tmp_path):
+def test_a_rerun_that_the_cache_answers_starts_no_server(cached, seeds, few_shots, tmp_path):
     source = seeds(12)
 
     def job(config, checkpoint):
@@ -22,4 +22,4 @@ def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, seeds, fe
         )
         return [paths["out"], paths["counts"]]
 
-    journalled(job)
+    cached(job)

@@ -1,4 +1,4 @@
-"""kill -9 at 25 random moments: the same bytes in the end, and nothing journalled is asked again."""
+"""kill -9 at 25 random moments: the same bytes in the end, and nothing cached is asked again."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import subprocess
 import sys
 import time
 
+from selfalign.completion_cache import open_completion_cache, request_key
 from selfalign.generate.asks import Sampling, read_asks
 from selfalign.generate.setup import build_prompts
-from selfalign.journal import open_journal, request_key
 
 KILLS = 25
 RECORDS = 300
 
 
-def command(url, source, out, journal, few_shots):
+def command(url, source, out, cache, few_shots):
     return [
         sys.executable, "-m", "selfalign", "generate", "--mode", "S->C", "--endpoint", url, "--model", "base",
-        "--journal", str(journal), "--few-shots", str(few_shots), "--max-in-flight", "8",
+        "--completion-cache", str(cache), "--few-shots", str(few_shots), "--max-in-flight", "8",
         "--log-level", "ERROR", str(source), str(out),
     ]  # fmt: skip
 
@@ -29,40 +29,40 @@ def answers(record):
 
 
 def test_killed_25_times(start_double, seeds, few_shots, tmp_path):
-    source, out, journal, record = seeds(RECORDS), tmp_path / "o.jsonl", tmp_path / "j", tmp_path / "record"
+    source, out, cache, record = seeds(RECORDS), tmp_path / "o.jsonl", tmp_path / "j", tmp_path / "record"
     clean = start_double("--record", tmp_path / "clean")
     one_by_one = [*command(clean, source, tmp_path / "clean.jsonl", tmp_path / "j0", few_shots)]
     one_by_one[one_by_one.index("--max-in-flight") + 1] = "1"
     subprocess.run(one_by_one, check=True)
 
     url = start_double("--record", record, "--slots", 8, "--token-ms", 1)
-    keys = journal_keys(source, few_shots, tmp_path / "clean")
+    keys = completion_keys(source, few_shots, tmp_path / "clean")
     moments = random.Random(25)
     asked_before: dict[str, int] = {}
     for kill in range(KILLS):
         wanted = (kill + moments.random()) * (RECORDS - 40) / KILLS
-        process = subprocess.Popen(command(url, source, out, journal, few_shots))
+        process = subprocess.Popen(command(url, source, out, cache, few_shots))
         while answers(record) < wanted and process.poll() is None:
             time.sleep(0.005)
         time.sleep(moments.uniform(0, 0.03))
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
         assert not out.exists()
-        # What was journalled before this run was not asked for in it.
+        # What was cached before this run was not asked for in it.
         asked = times_asked(record)
         assert all(asked[name] == times for name, times in asked_before.items())
-        with open_journal(journal) as known:
+        with open_completion_cache(cache) as known:
             asked_before = {name: asked[name] for key, name in keys.items() if known.get(key) is not None}
     assert len(asked_before) > RECORDS / 4
 
-    subprocess.run(command(url, source, out, journal, few_shots), check=True)
+    subprocess.run(command(url, source, out, cache, few_shots), check=True)
     assert out.read_bytes() == (tmp_path / "clean.jsonl").read_bytes()
     asked = times_asked(record)
     assert all(asked[name] == times for name, times in asked_before.items())
 
 
-def journal_keys(source, few_shots, record):
-    """Map the journal's key of each request to the hash of the body the server sees, by a run in order."""
+def completion_keys(source, few_shots, record):
+    """Map the completion key of each request to the hash of the body the server sees, by a run in order."""
     builder = build_prompts("starcoder2-instruct", few_shots, "S->C")
     bodies = [
         ask.request(Sampling(1, 0.7, 1536), builder.prompt_template).body()

@@ -22,12 +22,12 @@ from selfalign.generate.stage import run_stage
 def run(request, few_shots, tmp_path):
     """A function that runs a stage over `source` and returns its rows, dropped rows and counts."""
 
-    def run(url, mode, source, *, sampling=None, journal=None, most=8, share=0.0, retries=0, few=2):
+    def run(url, mode, source, *, sampling=None, cache=None, most=8, share=0.0, retries=0, few=2):
         builder = build_prompts("selfalign", few_shots, mode, few, selection=request.param, permutations=3)
         stage = build_stage(builder, sampling or Sampling(1, 0.7, 300), "selfalign", few_shots, "m@1")
         out, dropped = tmp_path / f"{mode[0]}.out", tmp_path / f"{mode[0]}.dropped"
         settings = ClientConfig(max_in_flight=most, max_retries=retries)
-        with open_client([url], "base", identity="m@1", journal=journal, settings=settings) as client:
+        with open_client([url], "base", identity="m@1", cache=cache, settings=settings) as client:
             counts = run_stage(stage, client, source, out, dropped, max_failed_share=share)
         return list(read_jsonl(out)), list(read_jsonl(dropped)), counts.to_json()
 
@@ -89,7 +89,7 @@ def test_cut_answers_are_dropped_and_counted(start_double, run, seeds):
 def test_too_many_failures_fail_the_job_and_few_do_not(start_double, run, seeds, tmp_path):
     url = start_double("--fault", "server_error=0.3")
     with pytest.raises(InfrastructureError, match=r"requests failed for good so far.*record \d+: http_500"):
-        run(url, "S->C", seeds(40), journal=tmp_path / "j")
+        run(url, "S->C", seeds(40), cache=tmp_path / "j")
     url = start_double("--fault", "server_error=0.3")
     rows, dropped, counts = run(url, "S->C", seeds(40), share=1.0)
     assert counts["dropped"] == {"request_failed": len(dropped)}
@@ -106,13 +106,20 @@ def test_several_samples_need_a_field_for_them(few_shots):
 def test_command(start_double, seeds, few_shots, tmp_path, monkeypatch):
     out, counts, metrics = (tmp_path / name for name in ("o", "c", "m"))
     arguments = ["generate", "--mode", "S->C", "--model", "base", "--few-shots", str(few_shots)]
-    arguments += ["--journal", str(tmp_path / "j"), "--counts", str(counts), "--metrics", str(metrics)]
+    arguments += [
+        "--completion-cache",
+        str(tmp_path / "j"),
+        "--counts",
+        str(counts),
+        "--metrics",
+        str(metrics),
+    ]
     monkeypatch.setenv("OPENAI_BASE_URL", start_double())
     ran = CliRunner().invoke(build_app(), [*arguments, str(seeds(10)), str(out)])
     assert ran.exit_code == 0, ran.output
     assert json.loads(counts.read_text())["out"] == 10
     assert json.loads(metrics.read_text())["answers"] == 10
-    # Again, without any server: the journal answers.
+    # Again, without any server: the completion cache answers.
     monkeypatch.delenv("OPENAI_BASE_URL")
     again = CliRunner().invoke(build_app(), [*arguments, str(seeds(10)), str(tmp_path / "o2")])
     assert again.exit_code == 0, again.output
@@ -151,7 +158,7 @@ def run_stage_against(server, source, few_shots, tmp_path, recipe="selfalign", s
     )
     settings = ClientConfig(max_retries=0)
     out, dropped = tmp_path / "out", tmp_path / "dropped"
-    with open_client([server.url], "base", identity="m@1", journal=None, settings=settings) as client:
+    with open_client([server.url], "base", identity="m@1", cache=None, settings=settings) as client:
         counts = run_stage(stage, client, source, out, dropped, max_failed_share=share, live=False)
     return list(read_jsonl(out)), list(read_jsonl(dropped)), counts
 
@@ -185,7 +192,7 @@ def test_a_recipe_may_have_more_stop_strings_than_the_api_takes(
     scripted_server, seeds, few_shots, tmp_path, root
 ):
     stops = ["## Example", "STOP 1", "STOP 2", "STOP 3", "STOP 4"]
-    text = (root / "prompts/recipes/selfalign.yaml").read_text()
+    text = (root / "prompts/templates/selfalign.yaml").read_text()
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(text.replace('stop: ["## Example"]', f"stop: {json.dumps(stops)}"))
     server = scripted_server(lambda _: completion(" loops, slicing\n\nSTOP 4 and so on\n\n## Example 2"))

@@ -74,11 +74,11 @@ def run(tmp_path):
                 {
                     "seconds": 2.0,
                     "answers": answers,
-                    "from_journal": 3 - answers,
+                    "from_cache": 3 - answers,
                     "prompt_tokens": 100 * answers,
                     "completion_tokens": 10 * answers,
-                    "known_prompt_tokens": 100 * (3 - answers),
-                    "known_completion_tokens": 10 * (3 - answers),
+                    "prompt_tokens_from_cache": 100 * (3 - answers),
+                    "completion_tokens_from_cache": 10 * (3 - answers),
                 },
             )
             write_json(
@@ -90,11 +90,19 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_tokens_of_a_run_are_counted_whether_they_came_from_the_journal_or_not(run):
+def test_tokens_of_a_run_are_counted_whether_they_came_from_the_cache_or_not(run):
     usage = read_usage(run)
     assert usage.stages["responses"] == StageUsage(1.0, 100.0, 10.0, 2)
     assert (usage.passing, usage.rows) == (2.0, 0.5)
     assert usage.tokens_per_s == pytest.approx(90 / 12)
+
+
+def test_metrics_of_an_earlier_version_are_refused(run):
+    for path in (run / "concepts/metrics").glob("*.json"):
+        old = json.loads(path.read_text())
+        write_json(path, {key: value for key, value in old.items() if not key.endswith("from_cache")})
+    with pytest.raises(DataError, match=r"concepts/metrics: expected 'from_cache', found none"):
+        read_usage(run)
 
 
 def test_a_directory_that_is_no_run_is_refused(tmp_path):

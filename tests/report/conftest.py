@@ -67,12 +67,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {
             "seconds": 1.0,
             "answers": 3,
-            "from_journal": 2,
+            "from_cache": 2,
             "prompt_tokens": 30,
             "cached_tokens": 10,
             "completion_tokens": 9,
-            "known_prompt_tokens": 20,
-            "known_completion_tokens": 6,
+            "prompt_tokens_from_cache": 20,
+            "completion_tokens_from_cache": 6,
         },
     )
     (directory / "benchmarks/concepts").mkdir(parents=True)

@@ -55,9 +55,9 @@ def test_concepts_and_verdicts_are_counted(run):
     assert count_verdicts(files.verdicts) == [("passed", "", 40), ("assertion", "AssertionError", 20)]
 
 
-def test_tokens_of_the_journal_are_accounted_too(run):
+def test_tokens_of_the_cache_are_accounted_too(run):
     (row,) = account_tokens(files_of_run(run).metrics)
-    assert (row["requests"], row["from_journal"], row["prompt"], row["completion"]) == (5, 2, 50, 15)
+    assert (row["requests"], row["from_cache"], row["prompt"], row["completion"]) == (5, 2, 50, 15)
 
 
 def test_time_is_added_up_by_rule_and_what_was_not_measured_is_nothing(run):

@@ -121,7 +121,7 @@ def test_a_failed_request_is_no_verdict(tmp_path):
     assert counts.dropped == {"request_failed": 1}
 
 
-def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, tmp_path):
+def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path):
     rows = tmp_path / "rows.jsonl"
     write_jsonl(rows, ({"seed": SEED.replace("Doc", f"Doc {n}"), "path": f"{n}.py"} for n in range(12)))
 
@@ -130,4 +130,4 @@ def test_a_rerun_that_the_journal_answers_starts_no_server(journalled, tmp_path)
         judge_unit(config, rows, checkpoint, **paths)
         return [paths["out"], paths["counts"]]
 
-    journalled(job)
+    cached(job)

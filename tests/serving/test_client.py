@@ -20,7 +20,7 @@ def config(tmp_path):
     """A function that returns a configuration with the given server, started by each job for itself."""
 
     def make(command, **sections):
-        paths = {"results": str(tmp_path / "results"), "journal": str(tmp_path / "journal")}
+        paths = {"results": str(tmp_path / "results"), "completion_cache": str(tmp_path / "cache")}
         server = {"kind": "command", "command": command, "lifetime": "job"}
         return load_config({"paths": paths, "server": server, **sections})
 
@@ -62,7 +62,7 @@ def test_the_model_is_served_under_its_name_and_known_by_its_identity(config, ch
     assert len(identity) == 64
 
 
-def test_what_the_journal_answers_starts_no_server(config, checkpoint, tmp_path):
+def test_what_the_cache_answers_starts_no_server(config, checkpoint, tmp_path):
     wanted = [Request(str(i), f"prompt {i}", 5) for i in range(20)]
     with served_client(config(model_server.command()), checkpoint) as (client, first):
         bought = [result.choices for result in client.complete(wanted)]

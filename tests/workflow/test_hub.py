@@ -93,10 +93,10 @@ def test_everything_carries_the_commits(made, hub):
     assert [each["commit"] for each in provenance["revisions"]] == [commits["model"], commits["dataset"]]
     assert provenance["configuration"]["model"]["revision"] == commits["model"]
     assert provenance["configuration"]["seeds"]["sources"]["revision"] == commits["dataset"]
-    journal = b"".join(
-        p.read_bytes() for p in (build.directory / "results/journal").rglob("*") if p.is_file()
+    cache = b"".join(
+        p.read_bytes() for p in (build.directory / "results/completion_cache").rglob("*") if p.is_file()
     )
-    assert f"{MODEL}@main".encode() not in journal
+    assert f"{MODEL}@main".encode() not in cache
 
 
 def force(build):

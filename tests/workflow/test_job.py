@@ -8,7 +8,7 @@ import time
 import pytest
 from tests.workflow.harness import ROOT
 
-from selfalign.journal import open_journal
+from selfalign.completion_cache import open_completion_cache
 
 # A job that buys completions, over a disk that takes a second for each write.
 BUYS = """
@@ -18,7 +18,7 @@ from types import SimpleNamespace
 sys.path.append(sys.argv[1])  # scripts/select.py must not come before the standard library
 from _job import job
 from selfalign.client import Request, open_client
-from selfalign.journal.segments import SegmentWriter
+from selfalign.completion_cache.segments import SegmentWriter
 
 write = SegmentWriter.append
 def slowly(self, lines):
@@ -29,16 +29,16 @@ SegmentWriter.append = slowly
 
 with job(SimpleNamespace(log=[], config={})):
     requests = [Request(str(i), f"prompt {i}", 10) for i in range(6)]
-    with open_client([sys.argv[2]], "base", identity="test", journal=Path(sys.argv[3])) as client:
+    with open_client([sys.argv[2]], "base", identity="test", cache=Path(sys.argv[3])) as client:
         list(client.complete(requests))
 """
 
 
 @pytest.mark.timeout(60)
-def test_a_job_told_to_end_journals_what_it_was_answered(start_double, tmp_path):
+def test_a_job_told_to_end_caches_what_it_was_answered(start_double, tmp_path):
     record = tmp_path / "record"
     url = start_double("--record", record)
-    command = [sys.executable, "-c", BUYS, str(ROOT / "scripts"), url, str(tmp_path / "journal")]
+    command = [sys.executable, "-c", BUYS, str(ROOT / "scripts"), url, str(tmp_path / "cache")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "writing\n"
@@ -51,5 +51,5 @@ def test_a_job_told_to_end_journals_what_it_was_answered(start_double, tmp_path)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in errors
-    with open_journal(tmp_path / "journal") as journal:
-        assert len(journal) == 6
+    with open_completion_cache(tmp_path / "cache") as cache:
+        assert len(cache) == 6

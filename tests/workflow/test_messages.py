@@ -153,7 +153,7 @@ def test_a_server_that_dies_stops_the_job_and_the_next_build_goes_on(build, tmp_
             command, cwd=build.directory, env=build.environment(), stdout=out, stderr=subprocess.STDOUT
         )
     deadline = time.monotonic() + 60
-    asked = build.directory / "results/journal"
+    asked = build.directory / "results/completion_cache"
     while not any(path.stat().st_size for path in files(asked)) and time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()[-3000:]
         time.sleep(0.1)
@@ -172,8 +172,8 @@ def test_a_server_that_dies_stops_the_job_and_the_next_build_goes_on(build, tmp_
 
 
 def forget_answers(build: Build) -> None:
-    """Empty the journal, from which all would be answered without a server."""
-    for path in files(build.directory / "results/journal"):
+    """Empty the completion cache, from which all would be answered without a server."""
+    for path in files(build.directory / "results/completion_cache"):
         path.unlink()
 
 

@@ -169,7 +169,7 @@ IDLE: dict[str, Any] = {
 OUTSIDE = {
     "run": "another run is another directory",
     "paths.results": "another directory",
-    "paths.journal": "where completions are kept, not what they are",
+    "paths.completion_cache": "where completions are kept, not what they are",
     "paths.verdicts": "where verdicts are kept, not what they are",
     "paths.downloads": "another directory",
     "model.source": "with model.path: the sources exclude each other",

@@ -41,8 +41,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.contamination": ("collect_functions",),
     "selfalign.client": ("concepts", "benchmark_samples"),
     "selfalign.client.progress": ("concepts",),
-    "selfalign.journal": ("concepts", "benchmark_samples"),
-    "selfalign.journal.tools": (),
+    "selfalign.completion_cache": ("concepts", "benchmark_samples"),
+    "selfalign.completion_cache.tools": (),
     "selfalign.serving": ("concepts", "benchmark_samples"),
     "selfalign.serving.supervisor": (),  # started by the jobs as a program of its own; decides no bytes
     "selfalign.sandbox": ("execute", "benchmark_score"),

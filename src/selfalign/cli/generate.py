@@ -26,8 +26,9 @@ def register(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option(help="Base URL of a server; may be repeated. [default: OPENAI_BASE_URL]"),
         ] = None,
-        journal: Annotated[
-            Path | None, typer.Option(help="Directory of completions bought so far; none keeps none.")
+        completion_cache: Annotated[
+            Path | None,
+            typer.Option(help="Directory of the completion cache. [default: completions are not cached]"),
         ] = None,
         identity: Annotated[
             str | None, typer.Option(help="What the model is (hash or id@revision). [default: its name]")
@@ -110,7 +111,7 @@ def register(app: typer.Typer) -> None:
             max_failed_share=max_failed_share,
         )
         urls = endpoint or default_endpoints()
-        with open_client(urls, model, identity=what, journal=journal, settings=settings) as client:
+        with open_client(urls, model, identity=what, cache=completion_cache, settings=settings) as client:
             done = run_stage(stage, client, records, out, dropped, max_failed_share=max_failed_share)
             if metrics is not None:
                 write_json(metrics, client.metrics.to_json())

@@ -149,8 +149,9 @@ def judge(
         list[str] | None,
         typer.Option(help="Base URL of a server; may be repeated. [default: OPENAI_BASE_URL]"),
     ] = None,
-    journal: Annotated[
-        Path | None, typer.Option(help="Directory of completions bought so far; none keeps none.")
+    completion_cache: Annotated[
+        Path | None,
+        typer.Option(help="Directory of the completion cache. [default: completions are not cached]"),
     ] = None,
     identity: Annotated[
         str | None, typer.Option(help="What the model is (hash or id@revision). [default: its name]")
@@ -172,7 +173,7 @@ def judge(
     client_settings = ClientConfig()
     what = identity or model
     urls = endpoint or default_endpoints()
-    with open_client(urls, model, identity=what, journal=journal, settings=client_settings) as client:
+    with open_client(urls, model, identity=what, cache=completion_cache, settings=client_settings) as client:
         done = judge_file(
             rows,
             client,

@@ -1,4 +1,4 @@
-"""Completions from one or more OpenAI-compatible servers: saturated, retried, journalled, in input order."""
+"""Completions from one or more OpenAI-compatible servers: saturated, retried, cached, in input order."""
 
 from selfalign.client.client import Client, open_client
 from selfalign.client.types import Choice, Request, Result

@@ -16,9 +16,9 @@ from selfalign.client.endpoints import Endpoints, check_endpoints
 from selfalign.client.metrics import Metrics
 from selfalign.client.transport import Transport
 from selfalign.client.types import Answer, Choice, PermanentError, Request, Result
+from selfalign.completion_cache import CompletionCache, open_completion_cache, request_key
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError
-from selfalign.journal import Journal, open_journal, request_key
 
 _BATCH = 64
 
@@ -34,14 +34,14 @@ class Client:
         endpoints: Sequence[str] | Callable[[], Sequence[str]],
         model: str,
         identity: str,
-        journal: Journal | None,
+        cache: CompletionCache | None,
         settings: ClientConfig,
     ) -> None:
         self.metrics = Metrics()
         self._endpoints = endpoints
         self._model = model
         self._identity = identity
-        self._journal = journal
+        self._cache = cache
         self._settings = settings
         self._window = max(1024, 4 * settings.max_in_flight)
         self._news = threading.Condition()
@@ -51,7 +51,7 @@ class Client:
         self._uncommitted: list[tuple[Job, Answer]] = []
         self._committing = False
         self._commit_task: asyncio.Task[None] | None = None
-        self._writer = ThreadPoolExecutor(1, "journal")
+        self._writer = ThreadPoolExecutor(1, "completion-cache")
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._crashed)
         self._thread = threading.Thread(target=self._loop.run_forever, name="dispatcher", daemon=True)
@@ -60,7 +60,7 @@ class Client:
         self._dispatcher: Dispatcher | None = None
 
     def complete(self, requests: Iterable[Request]) -> Iterator[Result]:
-        """Yield the result of every request, in order; known ones come from the journal.
+        """Yield the result of every request, in order; cached completions are not requested again.
 
         Reads `requests` ahead by a bounded window. A request that failed for good has `error` set. Servers
         are looked for when the first request has to be sent, not before.
@@ -106,15 +106,15 @@ class Client:
     # In the caller's thread.
 
     def _open(self, request: Request, unsent: list[Job]) -> Job:
-        """Answer `request` from the journal, or tie it to its twin in flight, or put it into `unsent`."""
-        if self._journal is None:
+        """Answer `request` from the completion cache, or tie it to its twin in flight, or put it into `unsent`."""
+        if self._cache is None:
             job = Job(request)
             unsent.append(job)
             return job
         key = request_key(self._identity, request.body())
         job = Job(request, key)
         with self._news:
-            known = self._journal.get(key, lambda value: _is_whole(value, request))
+            known = self._cache.get(key, lambda value: _is_whole(value, request))
             if known is not None:
                 self.metrics.known(known["usage"])
                 self._results[job] = _result(request, known["choices"], known["usage"])
@@ -157,13 +157,13 @@ class Client:
         if self._dispatcher is not None:
             await self._dispatcher.close()
         if self._commit_task is not None and not self._commit_task.done():
-            # What has been answered is paid for: it is journalled even if nobody waits for it any more.
+            # What has been answered is paid for: it is cached even if nobody waits for it any more.
             await asyncio.gather(self._commit_task, return_exceptions=True)
         if self._transport is not None:
             await self._transport.close()
 
     def _done(self, job: Job, outcome: Answer | PermanentError) -> None:
-        if isinstance(outcome, PermanentError) or self._journal is None:
+        if isinstance(outcome, PermanentError) or self._cache is None:
             self._deliver([(job, outcome)])
         else:
             self._uncommitted.append((job, outcome))
@@ -173,16 +173,19 @@ class Client:
                 self._commit_task.add_done_callback(lambda task: task.cancelled() or task.result())
 
     async def _commit(self) -> None:
-        """Write finished answers to the journal, all that have gathered at a time, then deliver them."""
-        assert self._journal is not None
+        """Write finished answers to the completion cache, all that have gathered at a time, then deliver them."""
+        assert self._cache is not None
         try:
             while self._uncommitted:
                 batch, self._uncommitted = self._uncommitted, []
                 entries = [
-                    (job.journal_key or "", {"model": self._identity, "choices": a.choices, "usage": a.usage})
+                    (
+                        job.completion_key or "",
+                        {"model": self._identity, "choices": a.choices, "usage": a.usage},
+                    )
                     for job, a in batch
                 ]
-                await self._loop.run_in_executor(self._writer, self._journal.append, entries)
+                await self._loop.run_in_executor(self._writer, self._cache.append, entries)
                 self._deliver(batch)
         finally:
             self._committing = False
@@ -190,7 +193,7 @@ class Client:
     def _deliver(self, batch: Sequence[tuple[Job, Answer | PermanentError]]) -> None:
         with self._news:
             for first, outcome in batch:
-                twins = self._same.pop(first.journal_key, [first]) if first.journal_key else [first]
+                twins = self._same.pop(first.completion_key, [first]) if first.completion_key else [first]
                 for job in twins:
                     if isinstance(outcome, PermanentError):
                         error = f"{outcome.reason}: {outcome.detail}"
@@ -211,7 +214,7 @@ def _result(request: Request, choices: list[dict[str, Any]], usage: dict[str, An
 
 
 def _is_whole(value: dict[str, Any], request: Request) -> bool:
-    """Tell whether the server finished every sample of a journalled answer: earlier versions kept others too."""
+    """Tell whether the server finished every sample of a cached answer: earlier versions kept others too."""
     return all(choice["finish_reason"] in request.finished for choice in value["choices"])
 
 
@@ -221,7 +224,7 @@ def open_client(
     model: str,
     *,
     identity: str,
-    journal: Path | None,
+    cache: Path | None,
     settings: ClientConfig | None = None,
 ) -> Iterator[Client]:
     """Open a client.
@@ -230,12 +233,12 @@ def open_client(
         endpoints: base URLs (``http://host:port/v1``) over which load is spread, or a function that starts
             servers and returns their URLs; it is called if something has to be sent, and only then.
         model: the name the model is served under.
-        identity: what the model is (checkpoint hash, or hub id and revision); part of every journal key.
-        journal: directory of the journal; None keeps no completion.
+        identity: what the model is (checkpoint hash, or hub id and revision); part of every completion key.
+        cache: directory of the completion cache; None keeps no completion.
         settings: how requests are sent; default: the configuration's defaults.
     """
     with contextlib.ExitStack() as stack:
-        store = stack.enter_context(open_journal(journal)) if journal is not None else None
+        store = stack.enter_context(open_completion_cache(cache)) if cache is not None else None
         client = Client(endpoints, model, identity, store, settings or ClientConfig())
         stack.callback(client.close)
         yield client

@@ -28,12 +28,12 @@ class Job:
 
     Attributes:
         request: the request.
-        journal_key: its key in the journal; None where there is no journal.
+        completion_key: its key in the completion cache; None where completions are not cached.
         tries: times it was sent and failed.
     """
 
     request: Request
-    journal_key: str | None = None
+    completion_key: str | None = None
     tries: int = 0
 
 

@@ -41,7 +41,7 @@ class Failures:
         return Drop(REQUEST_FAILED, result.error)
 
     def check(self, total: int) -> None:
-        """Stop the step once it is certain to fail; what is journalled stays.
+        """Stop the step once it is certain to fail; what is cached stays.
 
         Args:
             total: requests of the step, those to come included.

@@ -20,9 +20,9 @@ class Metrics:
 
     requests: int = 0
     answers: int = 0
-    from_journal: int = 0
-    known_prompt_tokens: int = 0
-    known_completion_tokens: int = 0
+    from_cache: int = 0
+    prompt_tokens_from_cache: int = 0
+    completion_tokens_from_cache: int = 0
     prompt_tokens: int = 0
     cached_tokens: int = 0
     completion_tokens: int = 0
@@ -56,10 +56,10 @@ class Metrics:
             self._step_s *= 2
 
     def known(self, usage: Mapping[str, Any]) -> None:
-        """Count an answer that the journal had; its tokens were paid for by an earlier job."""
-        self.from_journal += 1
-        self.known_prompt_tokens += usage.get("prompt_tokens") or 0
-        self.known_completion_tokens += usage.get("completion_tokens") or 0
+        """Count an answer that the completion cache had; its tokens were paid for by an earlier job."""
+        self.from_cache += 1
+        self.prompt_tokens_from_cache += usage.get("prompt_tokens") or 0
+        self.completion_tokens_from_cache += usage.get("completion_tokens") or 0
 
     def percentile(self, share: float) -> float:
         """Return the latency, in seconds, that `share` of the answers stayed below (to 10 %)."""
@@ -77,9 +77,9 @@ class Metrics:
             "seconds": round(elapsed, 3),
             "requests": self.requests,
             "answers": self.answers,
-            "from_journal": self.from_journal,
-            "known_prompt_tokens": self.known_prompt_tokens,
-            "known_completion_tokens": self.known_completion_tokens,
+            "from_cache": self.from_cache,
+            "prompt_tokens_from_cache": self.prompt_tokens_from_cache,
+            "completion_tokens_from_cache": self.completion_tokens_from_cache,
             "prompt_tokens": self.prompt_tokens,
             "cached_tokens": self.cached_tokens,
             "completion_tokens": self.completion_tokens,

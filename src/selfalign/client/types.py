@@ -18,7 +18,7 @@ class Request:
     """One request to the completions endpoint.
 
     Attributes:
-        key: names the record in messages ("record 7"); no part of the journal's key.
+        key: names the record in messages ("record 7"); no part of the completion key.
         prompt: the text to be continued.
         max_tokens: longest answer, in tokens.
         temperature: sampling temperature; 0 is greedy.
@@ -29,7 +29,7 @@ class Request:
         logprobs: how many log probabilities per token to return.
         extra: further fields of the request body, as the server names them.
         finished: the finish reasons of a whole answer; an answer with another one is not accepted, neither from a
-            server nor from the journal. No part of the journal's key.
+            server nor from the completion cache. No part of the completion key.
     """
 
     key: str

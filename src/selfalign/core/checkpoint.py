@@ -1,6 +1,6 @@
 """What a checkpoint directory is: the identity card that lies in it.
 
-The identity is part of every journal key and of the lineage: two directories with the same identity give
+The identity is part of every completion key and of the lineage: two directories with the same identity give
 the same completions, whatever they are called and wherever they lie.
 """
 

@@ -11,7 +11,7 @@ import errno
 from pathlib import Path
 
 _MENDED_BY = {
-    errno.ENOSPC: "free some disk, or put paths.results and paths.journal elsewhere",
+    errno.ENOSPC: "free some disk, or put paths.results and paths.completion_cache elsewhere",
     errno.EDQUOT: "your quota is used up; free some, or put paths.results elsewhere",
     errno.EROFS: "choose a place that can be written",
     errno.EACCES: "choose a place that you may write, or change its permissions",

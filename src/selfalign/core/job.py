@@ -25,7 +25,7 @@ def running_job(log: str | Path | None, level: str) -> Iterator[None]:
     """Log to `log`, or to standard error; end the process with one line, there and on screen, for errors of ours.
 
     The job also ends when the workflow that started it is killed: an orphan would go on writing beside
-    the next run. Told to end (by a scheduler: cancelled, pre-empted), it first journals what it was answered.
+    the next run. Told to end (by a scheduler: cancelled, pre-empted), it first caches what it was answered.
 
     Raises:
         SystemExit: an error that is the user's or the world's; its text is the line.

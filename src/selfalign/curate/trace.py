@@ -113,7 +113,7 @@ def _request(facts: dict[str, Any]) -> str:
         f"asked of model {facts.get('model')}\nprompt template {facts.get('recipe')}, few-shots {facts.get('few_shots')}, "
         f"request seed {facts.get('request_seed')}, temperature {facts.get('temperature')}"
     )
-    rest = {k: v for k, v in facts.items() if k in ("drawn", "prompt_sha256", "journal_key")}
+    rest = {k: v for k, v in facts.items() if k in ("drawn", "prompt_sha256", "completion_key")}
     return f"{text}\n{_facts(rest)}"
 
 

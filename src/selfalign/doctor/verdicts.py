@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from selfalign.doctor.facts import Facts
 
 # What the embedded default was seen to need: a server of 4.7 GiB beside the jobs; an environment of 3.4 GiB, the
-# model, its journal and its checkpoints.
+# model, its completion cache and its checkpoints.
 DEFAULT_MEMORY_GIB = 8
 DEFAULT_DISK_GIB = 6
 # Weights in bfloat16, in GiB a thousand million parameters, and room for the key-value cache.

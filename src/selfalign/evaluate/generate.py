@@ -1,4 +1,4 @@
-"""Answers of a model to a benchmark, through the same client, journal and servers as the training data."""
+"""Answers of a model to a benchmark, through the same client, completion cache and servers as the training data."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def generate_samples(
 
     Raises:
         InfrastructureError: a task got no answer; nothing is written, since a score of the others would be another
-            figure. What was answered is in the journal, and a rerun asks for the rest.
+            figure. What was answered is in the completion cache, and a rerun asks for the rest.
     """
     ask = asker(benchmark, layout, render)
     sampling = benchmark.definition.sampling

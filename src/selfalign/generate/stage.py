@@ -12,6 +12,7 @@ from pathlib import Path
 from selfalign.client import Client, Request, Result
 from selfalign.client.failures import Failures
 from selfalign.client.progress import progress
+from selfalign.completion_cache import request_key
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError
 from selfalign.core.hashing import text_sha256
@@ -21,7 +22,6 @@ from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, dropped_row
 from selfalign.generate.answers import usable_values
 from selfalign.generate.asks import Ask, Sampling, read_asks
 from selfalign.generate.prompts import PromptBuilder
-from selfalign.journal import request_key
 
 # Records whose requests are brought together by prefix; also how many answered rows may wait for their turn.
 GROUPING_WINDOW = 2048
@@ -85,7 +85,7 @@ class Stage:
             "request_seed": prompt.seed,
             "temperature": self.sampling.temperature,
             "prompt_sha256": text_sha256(prompt.text),
-            "journal_key": request_key(
+            "completion_key": request_key(
                 self.identity, ask.request(self.sampling, self.builder.prompt_template).body()
             ),
             **({"drawn": prompt.drawn} if prompt.drawn else {}),

@@ -97,8 +97,7 @@ PUBLISHED = Usage(
 def read_usage(run: str | Path) -> Usage:
     """Return what a seed cost in a finished run, from its counts, metrics and funnel.
 
-    Tokens of answers that came out of the journal count as those that were asked: a plan is for a journal
-    that is empty.
+    Tokens of cached completions count like those of new ones: a plan assumes an empty completion cache.
 
     Raises:
         DataError: the run has no metrics of a stage, or they count no tokens.
@@ -109,16 +108,21 @@ def read_usage(run: str | Path) -> Usage:
         found = _sum(run / stage / "metrics")
         counts = _sum(run / stage / "counts")
         seeds = seeds or counts["in"]
-        asked = found["answers"] + found["from_journal"]
+        if "from_cache" not in found:
+            raise DataError(
+                "expected 'from_cache', found none: the metrics are of an earlier version; build the run again",
+                file=run / stage / "metrics",
+            )
+        asked = found["answers"] + found["from_cache"]
         if not asked or not seeds:
             raise DataError(
                 "counts no answered request; a plan needs a run that asked some", file=run / stage
             )
-        prompt = found["prompt_tokens"] + found.get("known_prompt_tokens", 0)
-        completion = found["completion_tokens"] + found.get("known_completion_tokens", 0)
+        prompt = found["prompt_tokens"] + found["prompt_tokens_from_cache"]
+        completion = found["completion_tokens"] + found["completion_tokens_from_cache"]
         if not completion:
             raise DataError(
-                "counts no tokens: everything came from a journal, by a version that did not count those",
+                "counts no completion tokens; a plan needs a run whose servers reported their token usage",
                 file=run / stage / "metrics",
             )
         choices = counts.get("extra", {}).get("choices", asked)
@@ -228,7 +232,7 @@ def make_plan(
         size += asked * (RECORD_BYTES + TOKEN_BYTES * (stage.prompt_tokens + stage.completion_tokens * more))
     last = usage.stages["responses"]
     programs = seeds * last.requests * last.samples * factor
-    # Every response is a row of its own after execution, passing or not; every completion is in the journal too.
+    # Every response is a row of its own after execution, passing or not; every completion is cached too.
     size += programs * (RECORD_BYTES + TOKEN_BYTES * last.prompt_tokens) + 2 * TOKEN_BYTES * completion
     size += 2 * WEIGHT_BYTES * parameters
     if tokens_per_s:

@@ -74,17 +74,17 @@ def account_tokens(metrics: tuple[Path, ...]) -> list[dict[str, Any]]:
     """Return tokens and requests of each generation stage, its shards added up.
 
     Returns:
-        rows with ``stage``, ``requests`` (answered, by a server or from the journal), ``from_journal``, ``prompt``,
+        rows with ``stage``, ``requests`` (completed by a server, or cached), ``from_cache``, ``prompt``,
         ``cached`` (of the prompt, by the server), ``completion`` and ``seconds`` of the jobs.
     """
     total: dict[str, Counter[str]] = defaultdict(Counter)
     for path in metrics:
         found, row = read_json(path), total[stage_of(path)]
-        row["requests"] += found["answers"] + found["from_journal"]
-        row["from_journal"] += found["from_journal"]
-        row["prompt"] += found["prompt_tokens"] + found.get("known_prompt_tokens", 0)
+        row["requests"] += found["answers"] + found["from_cache"]
+        row["from_cache"] += found["from_cache"]
+        row["prompt"] += found["prompt_tokens"] + found.get("prompt_tokens_from_cache", 0)
         row["cached"] += found["cached_tokens"]
-        row["completion"] += found["completion_tokens"] + found.get("known_completion_tokens", 0)
+        row["completion"] += found["completion_tokens"] + found.get("completion_tokens_from_cache", 0)
         row["seconds"] += round(found["seconds"])
     return [{"stage": stage, **total[stage]} for stage in GENERATION if stage in total]
 

@@ -23,7 +23,7 @@ def respond_from(
         InfrastructureError: the server did not answer.
     """
     request = Request("respond", inference_prompt(instruction, prefix), max_new_tokens, stop=(STOP,))
-    with open_client([endpoint], model, identity=model, journal=None, settings=ClientConfig()) as client:
+    with open_client([endpoint], model, identity=model, cache=None, settings=ClientConfig()) as client:
         result = next(iter(client.complete([request])))
     if result.error is not None:
         raise InfrastructureError(f"{endpoint}: {result.error}")

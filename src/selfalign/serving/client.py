@@ -23,7 +23,7 @@ def served_client(
 ) -> Iterator[tuple[Client, str]]:
     """Open a client of a model, and give it with the model's identity.
 
-    A server is started, or an external one looked for, when the first request has to be sent: a job that the journal
+    A server is started, or an external one looked for, when the first request has to be sent: a job that the completion cache
     answers whole needs none.
 
     Args:
@@ -42,7 +42,7 @@ def served_client(
             lambda: servers.enter_context(endpoints(config, checkpoint, name)),
             name,
             identity=identity,
-            journal=Path(config.paths.journal),
+            cache=Path(config.paths.completion_cache),
             settings=config.client,
         ) as client:
             yield client, identity

@@ -36,9 +36,9 @@ class PathsConfig(Section):
     results: PathText = Field(
         default="results", description="Every artifact of a run lies under <results>/<run>/."
     )
-    journal: PathText = Field(
-        default="results/journal",
-        description="Completions bought so far; kept across runs, shards and failures.",
+    completion_cache: PathText = Field(
+        default="results/completion_cache",
+        description="Completion cache: every completion of a model, kept across runs, shards and failures.",
     )
     verdicts: Annotated[str, Expanded] = Field(
         default="results/verdicts.sqlite",

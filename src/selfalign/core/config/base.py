@@ -48,6 +48,8 @@ S = TypeVar("S", bound=Section)
 
 # Keys of earlier versions, with what took their place.
 REPLACED = {
+    "paths.journal": "use 'paths.completion_cache'; move the directory there to keep its completions "
+    "(mv results/journal results/completion_cache)",
     "paths.shared": "'downloads.local' names a directory of local copies",
     "evaluation.published_samples": "use 'reproduction.published_samples'",
     "evaluation.generate_published": "use 'reproduction.own_scores'",

@@ -1,4 +1,4 @@
-"""The journal: values under keys, durable before they count, in one directory shared by parallel jobs."""
+"""The completion cache: values under keys, durable before they count, in one directory shared by parallel jobs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from selfalign.completion_cache.segments import SegmentWriter, encode, places_of, write_index
 from selfalign.core.errors import InfrastructureError
-from selfalign.journal.segments import SegmentWriter, encode, places_of, write_index
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +24,11 @@ Entry = tuple[str, dict[str, Any]]
 LOCK = "lock"
 
 
-class Journal:
+class CompletionCache:
     """What was in `directory` when it was opened, and what this process adds.
 
     The index of all entries is a private temporary database on disk, so memory does not grow with the
-    journal. One thread may read while another appends.
+    cache. One thread may read while another appends.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -95,7 +95,7 @@ class Journal:
             self._index.executemany(f"INSERT OR IGNORE INTO entries VALUES (?, {self._own}, ?, ?)", places)
 
     def close(self) -> None:
-        """Close the journal; keep the index of what this process wrote."""
+        """Close the completion cache; keep the index of what this process wrote."""
         own = self._index.execute(
             "SELECT key, offset, length FROM entries WHERE segment = ? ORDER BY key", (self._own,)
         )
@@ -115,14 +115,14 @@ class Journal:
 
 
 @contextlib.contextmanager
-def open_journal(directory: str | Path) -> Iterator[Journal]:
-    """Open the journal in `directory`, which is made if it is not there."""
+def open_completion_cache(directory: str | Path) -> Iterator[CompletionCache]:
+    """Open the completion cache in `directory`, which is made if it is not there."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        journal = Journal(directory)
+        cache = CompletionCache(directory)
         try:
-            yield journal
+            yield cache
         finally:
-            journal.close()
+            cache.close()

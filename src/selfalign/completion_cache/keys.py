@@ -9,7 +9,7 @@ from selfalign.core.hashing import json_sha256
 
 
 def request_key(identity: str, body: Mapping[str, Any]) -> str:
-    """Return the journal key of a request, 64 hexadecimal digits.
+    """Return the completion key of a request, 64 hexadecimal digits.
 
     The prompt template takes part by what it does: the words of the prompt and the stop strings, all of which are
     in `body`. Two stages or prompt templates that ask the same of the same model get the same answer.

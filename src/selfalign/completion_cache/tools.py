@@ -1,4 +1,4 @@
-"""Looking into a journal, and making it small and quick to open again."""
+"""Looking into a completion cache, and making it small and quick to open again."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selfalign.completion_cache.segments import SegmentWriter, index_path, scan, write_index
+from selfalign.completion_cache.store import LOCK, open_completion_cache
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import atomic_path
-from selfalign.journal.segments import SegmentWriter, index_path, scan, write_index
-from selfalign.journal.store import LOCK, open_journal
 
 
 @dataclass
 class Summary:
-    """What a journal holds.
+    """What a completion cache holds.
 
     Attributes:
         size: bytes of all segments.
@@ -43,7 +43,7 @@ class Summary:
 
 
 def inspect(directory: str | Path) -> Summary:
-    """Read every entry of the journal in `directory`.
+    """Read every entry of the completion cache in `directory`.
 
     Raises:
         DataError: there is no such directory.
@@ -76,12 +76,12 @@ def look_up(directory: str | Path, key: str) -> dict[str, Any]:
     """Return the value under `key`.
 
     Raises:
-        DataError: the journal has no such entry.
+        DataError: the completion cache has no such entry.
     """
     _segments(directory)
-    with open_journal(directory) as journal:
+    with open_completion_cache(directory) as cache:
         try:
-            value = journal.get(key)
+            value = cache.get(key)
         except ValueError:
             raise DataError(f"expected a key of 64 hexadecimal digits, found '{key}'") from None
     if value is None:
@@ -95,7 +95,7 @@ def compact(directory: str | Path) -> tuple[int, int]:
     A crash on the way loses nothing: the old segments go only when the new one is whole.
 
     Raises:
-        InfrastructureError: a job has the journal open.
+        InfrastructureError: a job has the completion cache open.
         DataError: there is no such directory.
     """
     old = _segments(directory)
@@ -103,7 +103,9 @@ def compact(directory: str | Path) -> tuple[int, int]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise InfrastructureError(f"{directory}: a job has the journal open; compact it later") from None
+            raise InfrastructureError(
+                f"{directory}: a job has the completion cache open; compact it later"
+            ) from None
         before = sum(segment.stat().st_size for segment in old)
         if not old:
             return 0, 0
@@ -126,5 +128,5 @@ def compact(directory: str | Path) -> tuple[int, int]:
 
 def _segments(directory: str | Path) -> list[Path]:
     if not Path(directory).is_dir():
-        raise DataError("expected the directory of a journal, found none", file=directory)
+        raise DataError("expected the directory of a completion cache, found none", file=directory)
     return sorted(Path(directory).glob("*.jsonl"))

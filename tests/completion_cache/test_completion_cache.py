@@ -1,4 +1,4 @@
-"""The journal: durable, shared, torn lines, compaction."""
+"""The completion cache: durable, shared, torn lines, compaction."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
+from selfalign.completion_cache import open_completion_cache
+from selfalign.completion_cache.tools import compact, inspect, look_up
 from selfalign.core.errors import DataError, InfrastructureError
-from selfalign.journal import open_journal
-from selfalign.journal.tools import compact, inspect, look_up
 
 
 def key(name):
@@ -23,32 +23,32 @@ def key(name):
 
 
 def fill(directory, names, value="v"):
-    with open_journal(directory) as journal:
-        journal.append([(key(name), {"text": f"{value}{name}"}) for name in names])
+    with open_completion_cache(directory) as cache:
+        cache.append([(key(name), {"text": f"{value}{name}"}) for name in names])
 
 
 def known(directory, names):
-    with open_journal(directory) as journal:
-        return [journal.get(key(name)) for name in names]
+    with open_completion_cache(directory) as cache:
+        return [cache.get(key(name)) for name in names]
 
 
 def test_what_is_written_is_found_now_and_later(tmp_path):
-    with open_journal(tmp_path) as journal:
-        assert journal.get(key(1)) is None
-        journal.append([(key(1), {"text": "é\n\ud800"}), (key(2), {})])
-        assert journal.get(key(1)) == {"text": "é\n\ud800"}
-        assert len(journal) == 2
+    with open_completion_cache(tmp_path) as cache:
+        assert cache.get(key(1)) is None
+        cache.append([(key(1), {"text": "é\n\ud800"}), (key(2), {})])
+        assert cache.get(key(1)) == {"text": "é\n\ud800"}
+        assert len(cache) == 2
     assert known(tmp_path, [1, 2, 3]) == [{"text": "é\n\ud800"}, {}, None]
 
 
 def test_parallel_writers_do_not_disturb_each_other(tmp_path):
     program = (
         "import sys; sys.path.insert(0, sys.argv[3])\n"
-        "from test_journal import key\n"
-        "from selfalign.journal import open_journal\n"
-        "with open_journal(sys.argv[1]) as journal:\n"
+        "from test_completion_cache import key\n"
+        "from selfalign.completion_cache import open_completion_cache\n"
+        "with open_completion_cache(sys.argv[1]) as cache:\n"
         "    for i in range(50):\n"
-        "        journal.append([(key(f'{sys.argv[2]}-{i}'), {'text': f'v{sys.argv[2]}-{i}'})])\n"
+        "        cache.append([(key(f'{sys.argv[2]}-{i}'), {'text': f'v{sys.argv[2]}-{i}'})])\n"
     )
     here = str(__import__("pathlib").Path(__file__).parent)
     jobs = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path), str(n), here]) for n in range(4)]
@@ -61,7 +61,7 @@ def test_parallel_writers_do_not_disturb_each_other(tmp_path):
 @given(cut=st.integers(1, 200))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_torn_end_costs_the_torn_entry_only(tmp_path_factory, indexed, cut):
-    directory = tmp_path_factory.mktemp("journal")
+    directory = tmp_path_factory.mktemp("cache")
     fill(directory, range(4))
     (segment,) = directory.glob("*.jsonl")
     whole = segment.read_bytes()
@@ -77,9 +77,9 @@ def test_a_torn_end_costs_the_torn_entry_only(tmp_path_factory, indexed, cut):
 def test_a_killed_writers_segment_is_read(tmp_path):
     program = (
         "import os, signal, sys\n"
-        "from selfalign.journal import open_journal\n"
-        "with open_journal(sys.argv[1]) as journal:\n"
-        "    journal.append([(sys.argv[2], {'text': 'v'})])\n"
+        "from selfalign.completion_cache import open_completion_cache\n"
+        "with open_completion_cache(sys.argv[1]) as cache:\n"
+        "    cache.append([(sys.argv[2], {'text': 'v'})])\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path), key(1)], check=False)
@@ -89,7 +89,7 @@ def test_a_killed_writers_segment_is_read(tmp_path):
 
 
 def test_a_living_writers_segment_is_read_and_not_indexed(tmp_path):
-    with open_journal(tmp_path) as writer:
+    with open_completion_cache(tmp_path) as writer:
         writer.append([(key(1), {"text": "v1"})])
         assert known(tmp_path, [1]) == [{"text": "v1"}]
         assert not list(tmp_path.glob("*.index"))
@@ -97,9 +97,9 @@ def test_a_living_writers_segment_is_read_and_not_indexed(tmp_path):
 
 def test_the_older_of_two_copies_counts(tmp_path):
     fill(tmp_path, [1], "old")
-    with open_journal(tmp_path) as journal:
-        journal.append([(key(1), {"text": "new1"})])
-        assert journal.get(key(1)) == {"text": "old1"}
+    with open_completion_cache(tmp_path) as cache:
+        cache.append([(key(1), {"text": "new1"})])
+        assert cache.get(key(1)) == {"text": "old1"}
     assert known(tmp_path, [1]) == [{"text": "old1"}]
     compact(tmp_path)
     assert known(tmp_path, [1]) == [{"text": "old1"}]
@@ -108,18 +108,18 @@ def test_the_older_of_two_copies_counts(tmp_path):
 def test_of_several_entries_the_oldest_that_will_do_counts(tmp_path):
     fill(tmp_path, [1], "broken")
     for text in ("good", "later"):
-        with open_journal(tmp_path) as journal:
-            journal.append([(key(1), {"text": text})])
+        with open_completion_cache(tmp_path) as cache:
+            cache.append([(key(1), {"text": text})])
 
     def usable(value):
         return not value["text"].startswith("broken")
 
     for _ in range(2):
-        with open_journal(tmp_path) as journal:
-            assert journal.get(key(1)) == {"text": "broken1"}
-            assert journal.get(key(1), usable) == {"text": "good"}
-            assert journal.get(key(2), usable) is None
-            assert len(journal) == 1
+        with open_completion_cache(tmp_path) as cache:
+            assert cache.get(key(1)) == {"text": "broken1"}
+            assert cache.get(key(1), usable) == {"text": "good"}
+            assert cache.get(key(2), usable) is None
+            assert len(cache) == 1
         compact(tmp_path)
 
 
@@ -135,29 +135,32 @@ def test_compaction_keeps_every_entry_once(tmp_path):
     assert (summary.segments, summary.lines, summary.entries, summary.torn) == (1, 55, 55, 0)
 
 
-def test_an_open_journal_is_not_compacted(tmp_path):
-    with open_journal(tmp_path), pytest.raises(InfrastructureError, match="a job has the journal open"):
+def test_an_open_completion_cache_is_not_compacted(tmp_path):
+    with (
+        open_completion_cache(tmp_path),
+        pytest.raises(InfrastructureError, match="a job has the completion cache open"),
+    ):
         compact(tmp_path)
 
 
 def test_commands(tmp_path):
-    with open_journal(tmp_path) as journal:
+    with open_completion_cache(tmp_path) as cache:
         entry = {"model": "m@1", "choices": [{"text": "a"}, {"text": "b"}], "usage": {"completion_tokens": 9}}
-        journal.append([(key(1), entry)])
-    run = CliRunner().invoke(build_app(), ["journal", "inspect", str(tmp_path)])
+        cache.append([(key(1), entry)])
+    run = CliRunner().invoke(build_app(), ["completion-cache", "inspect", str(tmp_path)])
     found = json.loads(run.output)
     assert found["entries"] == 1
     assert found["choices"] == 2
     assert found["completion_tokens"] == 9
     assert found["models"] == {"m@1": 1}
-    run = CliRunner().invoke(build_app(), ["journal", "inspect", str(tmp_path), "--key", key(1)])
+    run = CliRunner().invoke(build_app(), ["completion-cache", "inspect", str(tmp_path), "--key", key(1)])
     assert json.loads(run.output) == entry
-    assert CliRunner().invoke(build_app(), ["journal", "compact", str(tmp_path)]).exit_code == 0
+    assert CliRunner().invoke(build_app(), ["completion-cache", "compact", str(tmp_path)]).exit_code == 0
     assert look_up(tmp_path, key(1)) == entry
 
 
 def test_errors_are_clear(tmp_path):
-    with pytest.raises(DataError, match="expected the directory of a journal"):
+    with pytest.raises(DataError, match="expected the directory of a completion cache"):
         inspect(tmp_path / "none")
     with pytest.raises(DataError, match="expected an entry under the key"):
         look_up(tmp_path, key(1))
