@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from selfalign.cli.paths import use_checked_commands
 from selfalign.core.errors import SelfalignError, explain
 from selfalign.core.logs import configure_logging
 
@@ -26,7 +27,10 @@ def build_app() -> typer.Typer:
         help="A code model taught by itself: seeds, concepts, instructions, responses, execution, data, training, scores.",
     )
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
-        importlib.import_module(f"{__name__}.{module.name}").register(app)
+        command = importlib.import_module(f"{__name__}.{module.name}")
+        if hasattr(command, "register"):
+            command.register(app)
+    use_checked_commands(app)
     return app
 
 

@@ -14,6 +14,7 @@ import gzip
 import io
 import json
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -76,6 +77,9 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
                         file=path,
                         record=number,
                     ) from None
+                except (RecursionError, ValueError) as error:
+                    # Valid JSON that Python does not read: nested too deeply, or an integer of too many digits.
+                    raise DataError(f"cannot be read ({error})", file=path, record=number) from None
                 if not isinstance(record, dict):
                     raise DataError(
                         f"expected a JSON object, found {type(record).__name__}",
@@ -113,10 +117,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; move it there when the block ends well, else remove it.
 
     What writers of the same path that were killed left behind is removed first; a living writer's file is locked.
+    A symbolic link stays: its target is replaced. A pipe or character device is given as it is, and written to.
+
+    Raises:
+        DataError: something else than a file, pipe or character device is there.
+        IsADirectoryError: a directory is there.
     """
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if _is_stream(path):
+        yield path
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     descriptor, temporary = _locked_temporary(path)
@@ -133,6 +144,24 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether `path` is a pipe, a character device or an open descriptor, which is written to in place."""
+    if str(path) in ("/dev/stdout", "/dev/stderr") or path.parent == Path("/dev/fd"):
+        return True
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # nothing is there yet, or what is wrong shows when the file is made
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return True
+    if not stat.S_ISREG(mode):
+        kind = "a block device" if stat.S_ISBLK(mode) else "a socket"
+        raise DataError(f"expected a file, pipe or character device to write to, found {kind}", file=path)
+    return False
 
 
 def _locked_temporary(path: Path) -> tuple[int, Path]:
@@ -194,7 +223,7 @@ def read_json(path: str | Path) -> Any:
             f"cannot be read ({error.strerror or error}); check the path, or run the step that makes it",
             file=path,
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"expected JSON ({error})", file=path) from None
 
 

@@ -11,7 +11,7 @@ from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, open_writer, write_json, write_jsonl
 from selfalign.core.jsonl import dumps as line_of
-from selfalign.core.outcomes import Drop, Filter, StepCounts, apply_filters, dropped_row, run_filters
+from selfalign.core.outcomes import Drop, Filter, Keep, StepCounts, apply_filters, dropped_row, run_filters
 from selfalign.seeds import sources as source_units
 from selfalign.seeds.extract import extract, function_row, lost_row
 from selfalign.seeds.filters import filter_chain, is_mended
@@ -59,10 +59,17 @@ def filter_file(
     Args:
         clean: the filter of benchmark contamination, by :func:`clean_of`.
     """
-    chain = [*filter_chain(settings), *([clean] if clean else [])]
+    mended = 0
+
+    def count_mended(record: Record) -> Keep:
+        nonlocal mended
+        mended += is_mended(record)
+        return Keep(record)
+
+    chain = [*filter_chain(settings), *([clean] if clean else []), count_mended]
     counts = apply_filters("filter", read_seeds(rows), chain, out, dropped)
     if settings.mode == "default":
-        counts.extra["kept_against_faithful"] = sum(is_mended(record) for record in read_seeds(out))
+        counts.extra["kept_against_faithful"] = mended
     return counts
 
 
