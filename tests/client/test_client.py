@@ -222,6 +222,30 @@ def test_a_cache_does_not_answer_with_what_was_broken_off(server, clean, tmp_pat
         assert metrics.from_cache == from_cache
 
 
+SAMPLE = {"text": "x", "finish_reason": "stop", "logprobs": None}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"choices": [SAMPLE] * 2},
+        {"choices": [SAMPLE] * 2, "usage": None},
+        {"choices": None, "usage": {}},
+        {"choices": ["x", "y"], "usage": {}},
+        {"choices": [{"text": "x"}] * 2, "usage": {}},
+        {"choices": [{**SAMPLE, "text": 1}] * 2, "usage": {}},
+    ],
+)
+def test_a_cached_value_that_was_damaged_is_requested_once_more(server, clean, tmp_path, value):
+    with open_completion_cache(tmp_path) as cache:
+        cache.append([(request_key("test", requests(1)[0].body()), value)])
+    for from_cache in (0, 1):
+        results, metrics = run([server], requests(1), tmp_path)
+        assert texts(results) == clean[:1]
+        assert metrics.from_cache == from_cache
+
+
 def test_the_finish_reasons_of_the_request_count(scripted_server):
     server = scripted_server(lambda _: completion("x", finish_reason="stop_sequence"))
     fine = Request("record 0", "p", 10, finished=("stop_sequence",))

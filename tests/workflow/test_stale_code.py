@@ -42,7 +42,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.client": ("concepts", "benchmark_samples"),
     "selfalign.client.progress": ("concepts",),
     "selfalign.completion_cache": ("concepts", "benchmark_samples"),
-    "selfalign.completion_cache.tools": (),
+    "selfalign.completion_cache.maintenance": (),
     "selfalign.serving": ("concepts", "benchmark_samples"),
     "selfalign.serving.supervisor": (),  # started by the jobs as a program of its own; decides no bytes
     "selfalign.sandbox": ("execute", "benchmark_score"),

@@ -28,15 +28,15 @@ def register(app: typer.Typer) -> None:
         """Print a summary of the completion cache as JSON, or one of its entries."""
         import json
 
-        from selfalign.completion_cache import tools
+        from selfalign.completion_cache import maintenance
 
-        found = tools.look_up(directory, key) if key else tools.inspect(directory).to_json()
+        found = maintenance.look_up(directory, key) if key else maintenance.inspect(directory).to_json()
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
     @cache.command()
     def compact(directory: Directory) -> None:
         """Merge all segments into one, without damaged lines and duplicates. No job may be running."""
-        from selfalign.completion_cache import tools
+        from selfalign.completion_cache import maintenance
 
-        before, after = tools.compact(directory)
+        before, after = maintenance.compact(directory)
         typer.echo(f"{before} bytes before, {after} bytes after")

@@ -114,7 +114,7 @@ class Client:
         key = request_key(self._identity, request.body())
         job = Job(request, key)
         with self._news:
-            known = self._cache.get(key, lambda value: _is_whole(value, request))
+            known = self._cache.get(key, lambda value: _is_usable(value, request))
             if known is not None:
                 self.metrics.known(known["usage"])
                 self._results[job] = _result(request, known["choices"], known["usage"])
@@ -213,9 +213,16 @@ def _result(request: Request, choices: list[dict[str, Any]], usage: dict[str, An
     return Result(request, found, usage)
 
 
-def _is_whole(value: dict[str, Any], request: Request) -> bool:
-    """Tell whether the server finished every sample of a cached answer: earlier versions kept others too."""
-    return all(choice["finish_reason"] in request.finished for choice in value["choices"])
+def _is_usable(value: dict[str, Any], request: Request) -> bool:
+    """Whether a cached value is well-formed and the server finished every sample; earlier versions cached others too."""
+    try:
+        whole = all(
+            isinstance(choice["text"], str) and choice["finish_reason"] in request.finished
+            for choice in value["choices"]
+        )
+        return whole and isinstance(value["usage"], dict)
+    except (KeyError, TypeError):
+        return False
 
 
 @contextlib.contextmanager

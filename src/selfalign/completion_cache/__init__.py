@@ -1,6 +1,5 @@
-"""Completions bought so far, kept for good: nothing in here is ever paid for twice."""
+"""A cache of completions on disk, shared by all jobs and runs, so that no completion is requested twice."""
 
-from selfalign.completion_cache.keys import request_key
-from selfalign.completion_cache.store import CompletionCache, open_completion_cache
+from selfalign.completion_cache.cache import CompletionCache, open_completion_cache, request_key
 
 __all__ = ["CompletionCache", "open_completion_cache", "request_key"]

@@ -1,21 +1,26 @@
 """Segments: append-only files of JSON lines, each written by one process only.
 
-A segment is ``<name>.jsonl``. Its writer holds a lock on it as long as it lives; when it is closed, or found
-without a living writer, an index of it is kept beside it (``<name>.index``, SQLite), so that nobody has to
-read it through again. A crash can tear its last line only, which is passed over.
+A segment is ``<name>.jsonl``; its writer holds an exclusive lock on it until it is closed. A closed segment has an index
+beside it (``<name>.index``), so that opening the cache does not parse every line. The index holds the segment's size and
+a checksum of its own: one that does not fit its segment, or is damaged, is rebuilt.
+
+A killed writer leaves at most one incomplete line, the last. It is removed when the segment is indexed. Any other line
+that is no entry was damaged later: it is reported when the segment is indexed, and skipped.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import logging
 import os
-import sqlite3
+import struct
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,41 +28,144 @@ from selfalign.core.jsonl import atomic_path
 
 log = logging.getLogger(__name__)
 
-Place = tuple[bytes, int, int]  # key, offset, length in bytes
+Location = tuple[bytes, int, int]
+"""Where a segment has an entry: its key, its offset and its length, both in bytes."""
+
+KEY_BYTES = 32
+_MAGIC = b"SAINDEX1"
+_HEADER = struct.Struct("<8sQ")  # magic, size of the segment in bytes
+_RECORD = struct.Struct(f"<{KEY_BYTES}sQQ")
 
 
-def encode(key: str, value: dict[str, Any]) -> bytes:
-    """Return an entry as the line that is written."""
+def parse_key(key: str) -> bytes:
+    """Return a key as bytes.
+
+    Args:
+        key: 64 hexadecimal digits.
+
+    Raises:
+        ValueError: `key` is something else.
+    """
+    found = bytes.fromhex(key)
+    if len(found) != KEY_BYTES:
+        raise ValueError(f"expected {2 * KEY_BYTES} hexadecimal digits, found '{key}'")
+    return found
+
+
+def encode_entry(key: str, value: dict[str, Any]) -> bytes:
+    """Return the line of an entry.
+
+    Args:
+        key: 64 hexadecimal digits.
+        value: any JSON object.
+    """
     return json.dumps({"key": key, "value": value}, separators=(",", ":")).encode() + b"\n"
 
 
+def decode_entry(line: bytes) -> tuple[bytes, dict[str, Any]] | None:
+    """Return the key and the value of a line, or None if it is incomplete or damaged.
+
+    Args:
+        line: a line of a segment, with or without its newline.
+    """
+    try:
+        entry = json.loads(line)
+        key, value = parse_key(entry["key"]), entry["value"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return (key, value) if isinstance(value, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a segment.
+
+    Attributes:
+        number: line number, from 1.
+        offset: where it begins, in bytes.
+        data: its bytes, with the newline if it has one.
+        entry: key and value; None if the line is incomplete or damaged.
+    """
+
+    number: int
+    offset: int
+    data: bytes
+    entry: tuple[bytes, dict[str, Any]] | None
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether its writer was killed, or is still writing."""
+        return self.entry is None and not self.data.endswith(b"\n")
+
+
+def read_lines(segment: Path) -> Iterator[Line]:
+    """Yield every line of a segment.
+
+    Args:
+        segment: path of the segment.
+    """
+    offset = 0
+    with segment.open("rb") as handle:
+        for number, data in enumerate(handle, start=1):
+            yield Line(number, offset, data, decode_entry(data))
+            offset += len(data)
+
+
+def warn_of_damage(segment: Path, line: Line) -> None:
+    """Report a damaged line.
+
+    Args:
+        segment: path of the segment.
+        line: the damaged line.
+    """
+    log.warning(
+        "%s, line %d: expected a cached completion, found damaged data; skipped", segment, line.number
+    )
+
+
 class SegmentWriter:
-    """Writes one new segment in `directory`; the file is made with the first entry."""
+    """Writes one new segment; the file is created with the first entry.
+
+    Args:
+        directory: directory of the cache.
+    """
 
     def __init__(self, directory: Path) -> None:
-        # Names sort by time: where two jobs bought the same completion, all later readers take the older one.
+        # Names sort by time: where two jobs requested the same completion, all later readers use the older one.
         self.path = directory / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.jsonl"
         self._descriptor: int | None = None
         self._end = 0
 
-    def append(self, lines: Iterable[tuple[str, bytes]]) -> list[Place]:
-        """Write encoded entries, wait until they are on the disk, and return where they are."""
+    def append(self, lines: Iterable[tuple[str, bytes]]) -> list[Location]:
+        """Write encoded entries, wait until they are on the disk, and return their locations.
+
+        Args:
+            lines: the key and the line of each entry.
+
+        Raises:
+            OSError: they cannot be written; none of them is in the segment then.
+        """
         if self._descriptor is None:
             self._descriptor = _create(self.path)
-        places: list[Place] = []
+        locations: list[Location] = []
         data = bytearray()
         for key, line in lines:
-            places.append((bytes.fromhex(key), self._end + len(data), len(line)))
+            locations.append((parse_key(key), self._end + len(data), len(line)))
             data += line
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        os.fsync(self._descriptor)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            os.fsync(self._descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, self._end)
+            raise
         self._end += len(data)
-        return places
+        return locations
 
     def close(self) -> None:
-        """Close the segment, which ends the lock on it."""
+        """Close the segment and release the lock on it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -74,61 +182,90 @@ def _create(path: Path) -> int:
     return descriptor
 
 
-def scan(segment: Path) -> Iterator[Place]:
-    """Yield the place of every whole entry of a segment."""
-    offset = 0
-    with segment.open("rb") as handle:
-        for line in handle:
-            try:
-                yield bytes.fromhex(json.loads(line)["key"]), offset, len(line)
-            except (ValueError, KeyError, TypeError):
-                log.warning("%s: passed over a torn entry at byte %d", segment, offset)
-            offset += len(line)
-
-
-def has_writer(segment: Path) -> bool:
-    """Tell whether the process that writes `segment` still lives."""
-    with segment.open("rb") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        return False
-
-
 def index_path(segment: Path) -> Path:
-    """Return where the index of `segment` is kept."""
+    """Return the path of a segment's index.
+
+    Args:
+        segment: path of the segment.
+    """
     return segment.with_suffix(".index")
 
 
-def write_index(segment: Path, places: Iterable[Place]) -> None:
-    """Keep the index of a segment that will not change any more."""
+def write_index(segment: Path, locations: Iterable[Location]) -> None:
+    """Write the index of a segment that is complete.
+
+    Args:
+        segment: path of the segment.
+        locations: locations of all its entries.
+    """
+    index = bytearray(_HEADER.pack(_MAGIC, segment.stat().st_size))
+    for location in sorted(locations):
+        index += _RECORD.pack(*location)
     with atomic_path(index_path(segment)) as temporary:
-        temporary.unlink()
-        with contextlib.closing(sqlite3.connect(temporary)) as index:
-            index.execute("PRAGMA journal_mode=OFF")
-            index.execute(
-                "CREATE TABLE entries (key BLOB, offset INT, length INT, PRIMARY KEY (key, offset)) WITHOUT ROWID"
-            )
-            index.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?)", places)
-            index.commit()
+        temporary.write_bytes(index + hashlib.sha256(index).digest())
 
 
-def read_index(segment: Path) -> Iterator[Place]:
-    """Yield the places in the index of `segment`, in the order of the keys."""
-    uri = f"file:{index_path(segment)}?immutable=1"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as index:
-        yield from index.execute("SELECT key, offset, length FROM entries ORDER BY key, offset")
+def read_index(segment: Path) -> Iterator[Location] | None:
+    """Return the locations in the index of a segment, or None if there is no index that fits the segment.
+
+    Args:
+        segment: path of the segment.
+    """
+    try:
+        stored = index_path(segment).read_bytes()
+    except FileNotFoundError:
+        return None
+    index, digest = memoryview(stored)[:-KEY_BYTES], stored[-KEY_BYTES:]
+    if len(index) < _HEADER.size or hashlib.sha256(index).digest() != digest:
+        return None
+    if _HEADER.unpack_from(index) != (_MAGIC, segment.stat().st_size):
+        return None
+    return _RECORD.iter_unpack(index[_HEADER.size :])
 
 
-def places_of(segment: Path) -> Iterator[Place]:
-    """Yield the places of all entries of a segment, from its index if it has one; keep one where it may."""
-    if index_path(segment).exists():
-        yield from read_index(segment)
-        return
-    writer = has_writer(segment)
-    if not writer:
-        write_index(segment, scan(segment))
-        yield from read_index(segment)
-        return
-    yield from scan(segment)
+def locate_entries(segment: Path) -> Iterable[Location]:
+    """Return the locations of all entries of a segment, from its index if that fits.
+
+    Otherwise read the segment; unless another process is writing it, complete or remove an incomplete last line and
+    write the index. Damaged lines are reported.
+
+    Args:
+        segment: path of the segment.
+    """
+    stored = read_index(segment)
+    return build_index(segment) if stored is None else stored
+
+
+def build_index(segment: Path) -> list[Location]:
+    """Read a segment as :func:`locate_entries` does where there is no index, and return its locations.
+
+    Args:
+        segment: path of the segment.
+    """
+    with segment.open("r+b") as handle:
+        try:
+            # Also keeps a writer that has just created the segment from writing before this is done.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            has_writer = False
+        except BlockingIOError:
+            has_writer = True
+        locations: list[Location] = []
+        last = None
+        for last in read_lines(segment):
+            if last.entry is not None:
+                locations.append((last.entry[0], last.offset, len(last.data)))
+            elif not last.is_incomplete:
+                warn_of_damage(segment, last)
+        if has_writer:
+            return locations
+        if last is not None and not last.data.endswith(b"\n"):
+            if last.is_incomplete:
+                log.info("%s, line %d: removed an incomplete line", segment, last.number)
+                handle.truncate(last.offset)
+            else:
+                handle.seek(0, os.SEEK_END)
+                handle.write(b"\n")
+            handle.flush()
+            os.fsync(handle.fileno())
+        write_index(segment, locations)
+    return locations
