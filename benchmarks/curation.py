@@ -26,15 +26,15 @@ from typing import Any
 from selfalign.contamination import ContaminationIndex, contamination_filter, find_sources, load_sources
 from selfalign.contamination.patterns import patterns_of, words_of
 from selfalign.core.config.curation import CurationConfig, DuplicatesConfig, QualityConfig
+from selfalign.core.filtering import Drop, Filter
 from selfalign.core.jsonl import Record, read_jsonl, write_jsonl
-from selfalign.core.outcomes import Drop, Filter
 from selfalign.curate.decontaminate import decontaminate_file
 from selfalign.curate.duplicates import near_filter, repetition_filter
-from selfalign.curate.handover import write_parquet
+from selfalign.curate.export import write_parquet
 from selfalign.curate.rows import read_rows
 from selfalign.curate.sanitize import sanitize_file
 from selfalign.curate.select import select_file
-from selfalign.dedup.minhash import jaccard, shingles
+from selfalign.dedup import jaccard, shingles
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 200_000

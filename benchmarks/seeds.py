@@ -26,17 +26,16 @@ from tree_sitter import Node, Query, QueryCursor
 
 from selfalign.core.config.seeds import FiltersConfig, NearDuplicatesConfig, SourcesConfig
 from selfalign.core.errors import DataError
+from selfalign.core.filtering import Drop, Keep, run_filters
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.core.outcomes import Drop, Keep, run_filters
-from selfalign.dedup.bands import count_bands
-from selfalign.dedup.minhash import NearDuplicates, exact_duplicates, near_duplicates
+from selfalign.dedup import NearDuplicates, count_bands, jaccard, shingles
 from selfalign.seeds.extract import extract, function_row
 from selfalign.seeds.filters import BAD_WORDS, BANNED_MODULES, filter_chain
 from selfalign.seeds.functions import decode_source, find_functions, language, parser
 from selfalign.seeds.imports import add_imports
 from selfalign.seeds.minhash_cuts import check_pairs, write_cuts
 from selfalign.seeds.minhash_nodes import write_pairs, write_signatures
-from selfalign.seeds.source_file import SourceFile
+from selfalign.seeds.sources import SourceFile
 from selfalign.seeds.sources.packages import fetch_wheel, pinned_requirement, read_wheel
 from selfalign.seeds.typecheck import TypeChecker
 
@@ -232,8 +231,9 @@ def measure_duplicates(
     draw = random.Random(1)
     mixed = draw.sample(texts, min(sample // 2, len(texts)))
     mixed += vary(mixed, sample - len(mixed))
-    found = {i for i, twin in enumerate(near_duplicates(mixed, settings)) if twin is not None}
-    exact = {i for i, twin in enumerate(exact_duplicates(mixed, settings)) if twin is not None}
+    index = NearDuplicates(settings)
+    found = {number for number, text in enumerate(mixed) if index.add(text) is not None}
+    exact = find_exactly(mixed, settings)
     by_jobs = find_on_many_nodes(mixed, settings)
     many = vary(texts, clustered, seed=1)
     begin = time.process_time()
@@ -254,6 +254,24 @@ def measure_duplicates(
         "many_nodes_functions_per_core_s": round(clustered / jobs_s),
         **json.loads(timed.stdout),
     }
+
+
+def find_exactly(texts: Sequence[str], settings: NearDuplicatesConfig) -> set[int]:
+    """Return the numbers of the near-duplicates, found by comparing every text with all those kept before it."""
+    kept: list[set[str]] = []
+    found: set[int] = set()
+    for number, text in enumerate(texts):
+        parts = shingles(text, settings.ngram)
+        if any(_similar(parts, other, settings.threshold) for other in kept):
+            found.add(number)
+        else:
+            kept.append(parts)
+    return found
+
+
+def _similar(one: set[str], other: set[str], threshold: float) -> bool:
+    small, large = sorted((len(one), len(other)))  # the sizes alone decide most pairs
+    return small >= threshold * large and jaccard(one, other) >= threshold
 
 
 def find_on_many_nodes(texts: Sequence[str], settings: NearDuplicatesConfig) -> set[int]:

@@ -4,7 +4,7 @@ if __name__ == "__main__":  # worker processes import this file
     with job(snakemake):
         from selfalign.core.config.base import validate_section
         from selfalign.core.config.seeds import FiltersConfig
-        from selfalign.seeds.steps import clean_of, collect_unit
+        from selfalign.seeds.collect import collect_unit, decontamination_filter
 
         params = snakemake.params
         collect_unit(
@@ -14,7 +14,9 @@ if __name__ == "__main__":  # worker processes import this file
             out=snakemake.output.rows,
             dropped=snakemake.output.dropped,
             counts=snakemake.output.counts,
-            clean=clean_of(params.benchmarks, params.clean["ngram"], params.clean["exempt"]),
+            decontaminate=decontamination_filter(
+                params.benchmarks, params.clean["ngram"], params.clean["exempt"]
+            ),
             wheel=snakemake.input.get("wheel"),
             workers=snakemake.threads,
         )

@@ -1,7 +1,7 @@
 from _job import job
 
 with job(snakemake):
-    from selfalign.curate.handover import split_rows, write_parquet
+    from selfalign.curate.export import split_rows, write_parquet
 
     out, params = snakemake.output, snakemake.params
     test = list(out.get("test", []))

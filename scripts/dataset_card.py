@@ -4,7 +4,7 @@ with job(snakemake):
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.curation import ExportConfig
     from selfalign.curate.card import deciding, write_card
-    from selfalign.curate.handover import write_checksums
+    from selfalign.curate.export import write_checksums
 
     files, params = snakemake.input, snakemake.params
     test = list(files.get("test", []))

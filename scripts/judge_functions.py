@@ -1,7 +1,7 @@
 from _job import job, whole_config
 
 with job(snakemake):
-    from selfalign.seeds.job import judge_unit
+    from selfalign.seeds.judge import judge_unit
 
     judge_unit(
         whole_config(snakemake),

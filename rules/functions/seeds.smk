@@ -2,7 +2,7 @@
 
 from selfalign.core.config.base import validate_section
 from selfalign.core.config.seeds import NearDuplicatesConfig, SourcesConfig
-from selfalign.dedup.bands import count_bands
+from selfalign.dedup import count_bands
 from selfalign.seeds.sources import list_units, unit_files
 from selfalign.seeds.sources.packages import pinned_requirement
 

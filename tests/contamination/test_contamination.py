@@ -4,7 +4,7 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.contamination import ContaminationIndex, contamination_filter
 from selfalign.contamination.patterns import description, words_of
 from selfalign.core.config.contamination import GENERIC_ONE_LINERS
-from selfalign.core.outcomes import Drop, Keep
+from selfalign.core.filtering import Drop, Keep
 
 
 @pytest.fixture(scope="module")

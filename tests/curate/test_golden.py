@@ -81,7 +81,7 @@ def test_all_steps_in_a_row_with_every_dropped_row_accounted_for(tmp_path, last)
 def test_names_are_diversified_on_request(tmp_path):
     run("select", "--diversify-names", vector("sanitized_raw"), tmp_path / "out.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    from selfalign.core.fences import first_block
+    from selfalign.core.code_blocks import first_block
     from selfalign.curate.code import function_names
 
     names = [function_names(first_block(row["response"])) for row in rows]

@@ -3,9 +3,8 @@ from tests.tiny import write_tiny_checkpoint
 
 from selfalign.core.config.curation import LengthConfig
 from selfalign.core.errors import ConfigError, DataError
-from selfalign.core.outcomes import Drop, Keep
-from selfalign.curate.length import length_filter
-from selfalign.curate.sanitize import sanitize_file
+from selfalign.core.filtering import Drop, Keep
+from selfalign.curate.sanitize import length_filter, sanitize_file
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 
 from selfalign.core.config.curation import QualityConfig
-from selfalign.core.outcomes import Drop, Keep, run_filters
+from selfalign.core.filtering import Drop, Keep, run_filters
 from selfalign.curate.quality import quality_chain, require_asserting_tests, require_complete_code
 
 

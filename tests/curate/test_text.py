@@ -3,8 +3,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from selfalign.core.fences import first_block, iter_blocks
-from selfalign.core.outcomes import Drop
+from selfalign.core.code_blocks import first_block, iter_blocks
+from selfalign.core.filtering import Drop
 from selfalign.curate.code import function_names
 from selfalign.curate.sanitize import remove_comments
 from selfalign.curate.sections import TAGS, checked_sections, parse_sections

@@ -1,5 +1,5 @@
 import pytest
-from tests.curate.test_handover import row
+from tests.curate.test_export import row
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app

@@ -7,7 +7,7 @@ from tests.vectors import VECTORS
 
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.execute.filter import execute_file
-from selfalign.execute.program import extract_program, in_scope
+from selfalign.execute.program import extract_program, wrap_scope
 
 
 def fenced(code: str) -> str:
@@ -71,7 +71,7 @@ def test_extraction_joins_the_blocks_that_parse():
     response = fenced("a = 1") + fenced("a = = 2") + "```\nnot python\n```\n" + fenced("assert a")
     assert extract_program(response) == "a = 1\n\nassert a\n"
     assert extract_program("```py\na = 1\n```") is None
-    assert in_scope("a = 1", "module") == "a = 1"
+    assert wrap_scope("a = 1", "module") == "a = 1"
 
 
 def test_a_second_run_executes_nothing_and_gives_the_same_bytes(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ import pytest
 
 from selfalign.core.config.seeds import FiltersConfig, ImportsConfig, TypesConfig
 from selfalign.core.errors import InfrastructureError
+from selfalign.core.filtering import Drop
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.core.outcomes import Drop
 from selfalign.seeds.check import check_file
 from selfalign.seeds.imports import add_imports, fix_imports_faithfully
 from selfalign.seeds.typecheck import TypeChecker

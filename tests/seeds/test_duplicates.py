@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfalign.core.config.seeds import NearDuplicatesConfig
+from selfalign.core.filtering import merge_counts
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.core.outcomes import merge_counts
-from selfalign.dedup.bands import count_bands
-from selfalign.dedup.minhash import exact_duplicates, jaccard, near_duplicates, shingles
+from selfalign.dedup import NearDuplicates, count_bands, jaccard, shingles
 from selfalign.seeds import minhash_cuts
 from selfalign.seeds.duplicates import deduplicate_units
 from selfalign.seeds.functions import text_sha1
@@ -46,6 +45,34 @@ def families(number: int, seed: int = 0) -> list[str]:
             words[draw.randrange(len(words))] = f"w{draw.randrange(5000)}"
         texts.append(" ".join(words))
     return draw.sample(texts, len(texts))
+
+
+def near_duplicates(texts: list[str]) -> list[str | None]:
+    """Return, for each text, the kept one that the index finds it similar to."""
+    index = NearDuplicates(SETTINGS)
+    kept: list[str] = []
+    found: list[str | None] = []
+    for text in texts:
+        number = index.add(text)
+        if number is None:
+            kept.append(text)
+        found.append(None if number is None else kept[number])
+    return found
+
+
+def exact_duplicates(texts: list[str]) -> list[str | None]:
+    """Return what :func:`near_duplicates` would if the index compared every pair."""
+    kept: list[str] = []
+    found: list[str | None] = []
+    for text in texts:
+        parts = shingles(text, SETTINGS.ngram)
+        similar = (
+            other for other in kept if jaccard(parts, shingles(other, SETTINGS.ngram)) >= SETTINGS.threshold
+        )
+        found.append(next(similar, None))
+        if found[-1] is None:
+            kept.append(text)
+    return found
 
 
 def test_shingles():
@@ -84,7 +111,7 @@ def on_many_nodes(directory, units, config):
 
 
 def test_many_nodes_find_what_one_node_finds(tmp_path):
-    """Rows, reasons, twins and counts, over three units with equal rows."""
+    """Rows, reasons, details and counts, over three units with equal rows."""
     texts = families(300)
     texts[150:150] = texts[20:40]
     units = [texts[:100], texts[100:110], texts[110:]]
@@ -105,12 +132,10 @@ def test_many_nodes_miss_few_near_duplicates_and_invent_none(tmp_path):
     """Against every pair's exact similarity, on texts of which many are just below the threshold."""
     texts = list(dict.fromkeys(corpus(400)))
     _, dropped, _ = on_many_nodes(tmp_path, [texts[:150], texts[150:]], SETTINGS)
-    twins = {text_sha1(text): text for text in texts}
+    by_sha1 = {text_sha1(text): text for text in texts}
     for row in dropped:
-        assert jaccard(shingles(row["seed"], 1), shingles(twins[row["detail"]], 1)) >= SETTINGS.threshold
-    exact = {
-        text for text, twin in zip(texts, exact_duplicates(texts, SETTINGS), strict=True) if twin is not None
-    }
+        assert jaccard(shingles(row["seed"], 1), shingles(by_sha1[row["detail"]], 1)) >= SETTINGS.threshold
+    exact = {text for text, kept in zip(texts, exact_duplicates(texts), strict=True) if kept is not None}
     found = {row["seed"] for row in dropped}
     assert len(exact) > 50
     assert len(found & exact) / len(exact) > 0.95
@@ -136,18 +161,18 @@ def test_all_pairs_of_a_band_are_compared_up_to_a_number_of_texts(tmp_path, monk
         return [(pair["later"][1], pair["earlier"][1]) for pair in read_jsonl(tmp_path / "pairs")]
 
     assert pairs() == [(1, 0), (2, 1)]
-    monkeypatch.setattr(minhash_cuts, "ALL_PAIRS", 2)
+    monkeypatch.setattr(minhash_cuts, "MAX_ALL_PAIRS", 2)
     assert pairs() == [(1, 0)]
 
 
 def test_what_is_dropped_is_a_near_duplicate_and_few_are_missed():
     texts = corpus(400)
-    found = list(near_duplicates(texts, SETTINGS))
-    exact = list(exact_duplicates(texts, SETTINGS))
-    for text, twin in zip(texts, found, strict=True):
-        assert twin is None or jaccard(shingles(text, 1), shingles(texts[twin], 1)) >= 0.5
-    truly = {i for i, twin in enumerate(exact) if twin is not None}
-    dropped = {i for i, twin in enumerate(found) if twin is not None}
+    found = near_duplicates(texts)
+    exact = exact_duplicates(texts)
+    for text, duplicate_of in zip(texts, found, strict=True):
+        assert duplicate_of is None or jaccard(shingles(text, 1), shingles(duplicate_of, 1)) >= 0.5
+    truly = {i for i, duplicate_of in enumerate(exact) if duplicate_of is not None}
+    dropped = {i for i, duplicate_of in enumerate(found) if duplicate_of is not None}
     assert len(truly) > 50
     assert len(truly & dropped) / len(truly) > 0.95
 
@@ -156,7 +181,7 @@ def test_what_is_dropped_is_a_near_duplicate_and_few_are_missed():
 @given(st.integers(0, 1000), st.integers(1, 30))
 def test_later_texts_change_nothing_in_earlier_ones(seed, cut):
     texts = corpus(40, seed)
-    assert list(near_duplicates(texts, SETTINGS))[:cut] == list(near_duplicates(texts[:cut], SETTINGS))
+    assert near_duplicates(texts)[:cut] == near_duplicates(texts[:cut])
 
 
 def test_units_are_deduplicated_in_their_order(tmp_path):

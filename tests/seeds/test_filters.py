@@ -4,9 +4,9 @@ import pytest
 
 from selfalign.contamination import find_sources
 from selfalign.core.config.seeds import FiltersConfig
-from selfalign.core.outcomes import Drop, Keep, run_filters
+from selfalign.core.filtering import Drop, Keep, run_filters
+from selfalign.seeds.collect import decontamination_filter
 from selfalign.seeds.filters import filter_chain
-from selfalign.seeds.steps import clean_of
 
 FAITHFUL = filter_chain(FiltersConfig(mode="faithful"))
 DEFAULT = filter_chain(FiltersConfig(max_lines=150, max_characters=None))
@@ -67,11 +67,11 @@ def test_imports_before_a_function_do_not_hide_its_arguments():
 
 def test_a_benchmarks_text_is_found_in_any_case():
     doc = "CHECK if in given list of numbers, are any two numbers closer to each other than given threshold."
-    clean = clean_of(find_sources(["humaneval"]), 13)
+    clean = decontamination_filter(find_sources(["humaneval"]), 13)
     assert clean is not None
     assert isinstance(clean(function()), Keep)
     outcome = clean(function(doc=doc))
     assert isinstance(outcome, Drop)
     assert outcome.reason == "contaminated"
     assert outcome.detail["task"] == "HumanEval/0"
-    assert clean_of([], 13) is None
+    assert decontamination_filter([], 13) is None

@@ -8,8 +8,7 @@ from selfalign.client import Choice, Result
 from selfalign.core.config.seeds import JudgeConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.seeds.job import judge_unit
-from selfalign.seeds.judge import judge_file, load_prompt, vote, weigh
+from selfalign.seeds.judge import judge_file, judge_unit, load_prompt, vote, weigh
 
 PROMPT = JudgeConfig().prompt
 SEED = 'def f(x):\n    """Doc."""\n    return x\n'

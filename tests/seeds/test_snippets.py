@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
 from selfalign.core.jsonl import read_json, read_jsonl
-from selfalign.seeds.snippets import MOST_LINES, random_snippets
-from selfalign.seeds.steps import collect_unit
+from selfalign.seeds.collect import collect_unit
+from selfalign.seeds.extract import MAX_SNIPPET_LINES, random_snippets
 
 LINE = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=30)
 
@@ -19,7 +19,7 @@ def test_a_snippet_is_lines_of_the_file(lines):
     for snippet in found:
         assert snippet.text in text
         assert snippet.text.strip()
-        assert 0 <= snippet.text.count("\n") < MOST_LINES
+        assert 0 <= snippet.text.count("\n") < MAX_SNIPPET_LINES
 
 
 def test_snippets_become_seeds_without_the_filters_of_functions(tmp_path):

@@ -13,14 +13,14 @@ from typer.testing import CliRunner
 from selfalign.cli import build_app
 from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
+from selfalign.core.filtering import Drop
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
-from selfalign.core.outcomes import Drop
-from selfalign.curate.handover import write_parquet
+from selfalign.curate.export import write_parquet
+from selfalign.seeds.collect import collect_unit
 from selfalign.seeds.extract import extract
 from selfalign.seeds.sources import list_units, open_files, open_seeds, unit_files
 from selfalign.seeds.sources.hub import read_stage
 from selfalign.seeds.sources.packages import check_license, fetch_wheel, pinned_requirement, read_wheel
-from selfalign.seeds.steps import collect_unit
 
 PERMISSIVE = SourcesConfig().licenses
 FUNCTION = 'def f(x):\n    """Return what is given."""\n    return x\n'
@@ -317,7 +317,7 @@ def test_the_types_of_parquet_have_a_form_in_json(tmp_path):
     [
         (
             pa.array([datetime.timedelta(seconds=1)]),
-            r"rows.parquet, record 1, field 'odd': expected a type that has a form in JSON, found timedelta",
+            r"rows.parquet, record 1, field 'odd': expected a type that JSON can represent, found timedelta",
         ),
         (
             pa.array([[(1, "a")]], pa.map_(pa.int64(), pa.string())),

@@ -26,7 +26,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.chat": ("sanitize_raw", "benchmark_samples"),
     "selfalign.core.checkpoint": ("base_model",),
     "selfalign.core.host": ("provenance",),
-    "selfalign.core.fences": ("collect_functions",),  # searched for a benchmark's text
+    "selfalign.core.code_blocks": ("collect_functions",),  # searched for a benchmark's text
     "selfalign.core.hashing": ("collect_functions", "base_model"),
     "selfalign.core.interrupted_outputs": (),
     "selfalign.core.job": (),  # around every job, in none of its outputs
@@ -34,7 +34,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.lineage": ("collect_functions",),
     "selfalign.core.lock": (),
     "selfalign.core.logs": ("train",),
-    "selfalign.core.outcomes": ("collect_functions",),
+    "selfalign.core.filtering": ("collect_functions",),
     "selfalign.core.prompt_template": ("concepts",),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
     "selfalign.downloads": (),
@@ -56,22 +56,18 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.doctor": (),
     "selfalign.seeds": EVERYTHING[:1],
     "selfalign.dedup": ("deduplicate_functions",),
-    "selfalign.dedup.bands": ("deduplicate_functions",),
     "selfalign.seeds.check": ("check_functions",),
     "selfalign.seeds.duplicates": ("deduplicate_functions",),
     "selfalign.seeds.extract": ("collect_functions",),
     "selfalign.seeds.filters": ("collect_functions",),
     "selfalign.seeds.imports": ("check_functions",),
     "selfalign.seeds.isolate": ("collect_functions",),
-    "selfalign.seeds.job": (),  # the judge is off
-    "selfalign.seeds.judge": (),
-    "selfalign.dedup.minhash": ("deduplicate_functions",),
+    "selfalign.seeds.judge": (),  # the judge is off
     "selfalign.seeds.minhash_cuts": (),  # near_duplicates.by is memory
     "selfalign.seeds.minhash_nodes": (),
-    "selfalign.seeds.pool": ("seed_pool",),
+    "selfalign.seeds.pool": ("collect_functions",),  # reads the rows of seeds
     "selfalign.seeds.statistics": ("seed_statistics",),
-    "selfalign.seeds.snippets": ("collect_functions",),
-    "selfalign.seeds.steps": ("collect_functions",),
+    "selfalign.seeds.collect": ("collect_functions",),
     "selfalign.seeds.typecheck": ("check_functions",),
     "selfalign.generate": ("concepts",),
     "selfalign.execute": ("execute",),
@@ -80,7 +76,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.code": ("select",),
     "selfalign.curate.decontaminate": ("decontaminate",),
     "selfalign.curate.duplicates": ("select",),
-    "selfalign.curate.handover": ("dataset",),
+    "selfalign.curate.export": ("dataset",),
     "selfalign.curate.push": (),
     "selfalign.curate.quality": ("select",),
     "selfalign.curate.select": ("select",),

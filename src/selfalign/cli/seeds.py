@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from selfalign.cli import LogLevel
-from selfalign.core.outcomes import StepCounts
+from selfalign.core.filtering import StepCounts
 
 Input = Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines with a `seed` a row.")]
 Output = Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines to write.")]
@@ -44,7 +44,7 @@ def extract(
     _log_level: LogLevel = "WARNING",
 ) -> None:
     """Write a row per documented top-level function: its `seed`, `path`, `line` and `sha1`."""
-    from selfalign.seeds.steps import extract_directory
+    from selfalign.seeds.collect import extract_directory
 
     counts = extract_directory(directory, out, lost, workers=workers or os.cpu_count() or 1)
     _say(counts, "functions", out)
@@ -70,7 +70,7 @@ def filter_seeds(
     """Keep the rows that pass the text filters, in the reference's order."""
     from selfalign.contamination import find_sources
     from selfalign.core.config.seeds import FiltersConfig
-    from selfalign.seeds.steps import clean_of, filter_file
+    from selfalign.seeds.collect import decontamination_filter, filter_file
 
     settings = FiltersConfig(
         mode="faithful" if faithful else "default",
@@ -78,8 +78,8 @@ def filter_seeds(
         max_characters=max_characters,
         min_docstring_characters=min_docstring,
     )
-    clean = clean_of(find_sources(against or [], data), ngram)
-    counts = filter_file(rows, out, settings, dropped, clean)
+    decontaminate = decontamination_filter(find_sources(against or [], data), ngram)
+    counts = filter_file(rows, out, settings, dropped, decontaminate)
     _say(counts, "seeds", out)
 
 

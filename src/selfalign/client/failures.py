@@ -6,7 +6,7 @@ import logging
 
 from selfalign.client.types import Result
 from selfalign.core.errors import InfrastructureError
-from selfalign.core.outcomes import Drop
+from selfalign.core.filtering import Drop
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
-"""Overlap of training text with benchmarks, found in one pass over the text whatever the number of patterns."""
+"""Benchmark contamination: overlap of training text with the prompts, solutions and tests of benchmarks."""
 
-from selfalign.contamination.filters import contamination_filter
-from selfalign.contamination.index import ContaminationIndex, Match
+from selfalign.contamination.index import ContaminationIndex, Match, contamination_filter
 from selfalign.contamination.sources import Source, find_sources, load_sources
 
 __all__ = [

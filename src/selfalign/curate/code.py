@@ -6,7 +6,7 @@ import ast
 import warnings
 from dataclasses import dataclass
 
-from selfalign.core.fences import iter_blocks
+from selfalign.core.code_blocks import iter_blocks
 from selfalign.curate.sections import parse_sections
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

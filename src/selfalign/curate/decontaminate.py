@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from selfalign.contamination import ContaminationIndex, Source, contamination_filter, load_sources
 from selfalign.core.config.contamination import ContaminationConfig
-from selfalign.core.outcomes import Filter, StepCounts, apply_filters
+from selfalign.core.filtering import Filter, StepCounts, apply_filters
 from selfalign.curate.rows import File, read_rows, tell
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from selfalign.core.code_blocks import first_block
 from selfalign.core.config.curation import DuplicatesConfig, Part
-from selfalign.core.fences import first_block
+from selfalign.core.filtering import Drop, Filter, Keep, Outcome
 from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import row_id
-from selfalign.core.outcomes import Drop, Filter, Keep, Outcome
 from selfalign.curate.code import code_of, function_names
 from selfalign.dedup import NearDuplicates
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Iterator
 
+from selfalign.core.code_blocks import iter_blocks
 from selfalign.core.config.curation import QualityConfig
-from selfalign.core.fences import iter_blocks
+from selfalign.core.filtering import Drop, Filter, Keep, Outcome
 from selfalign.core.jsonl import Record
-from selfalign.core.outcomes import Drop, Filter, Keep, Outcome
 from selfalign.curate.code import FUNCTIONS, code_of, parse
 
 # A function without a body of its own is right where it is declared so.

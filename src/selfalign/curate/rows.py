@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from selfalign.core.filtering import StepCounts
 from selfalign.core.jsonl import Record, read_numbered, require
-from selfalign.core.outcomes import StepCounts
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Literal
 
+from selfalign.core.chat import inference_prompt
+from selfalign.core.code_blocks import iter_blocks
 from selfalign.core.config.curation import LengthConfig
-from selfalign.core.errors import ConfigError
-from selfalign.core.fences import iter_blocks
+from selfalign.core.errors import ConfigError, DataError
+from selfalign.core.filtering import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_transformation
-from selfalign.core.outcomes import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
-from selfalign.curate.length import length_filter
 from selfalign.curate.rows import File, tell
 from selfalign.curate.sections import checked_sections
 
@@ -164,3 +165,32 @@ def _without_comments(code: str) -> str:
             kept.append(lines[index])
             index += 1
     return "\n".join(kept)
+
+
+def length_filter(settings: LengthConfig, checkpoint: str | Path) -> Filter:
+    """Return the filter that drops examples with too few or too many tokens, prompt and response together.
+
+    Args:
+        checkpoint: directory of the model whose tokenizer counts (``tokenizer.json``).
+
+    Raises:
+        DataError: there is no such tokenizer.
+    """
+    from tokenizers import Tokenizer
+
+    path = Path(checkpoint) / "tokenizer.json"
+    if not path.is_file():
+        raise DataError("expected the model's tokenizer.json", file=path)
+    tokenizer = Tokenizer.from_file(str(path))
+
+    def check(record: Record) -> Outcome:
+        prompt = inference_prompt(record["instruction"])
+        parts = tokenizer.encode_batch([prompt, record["response"]], add_special_tokens=False)
+        tokens = sum(len(part.ids) for part in parts)
+        if settings.min_tokens is not None and tokens < settings.min_tokens:
+            return Drop("too_short", {"tokens": tokens})
+        if settings.max_tokens is not None and tokens > settings.max_tokens:
+            return Drop("too_long", {"tokens": tokens})
+        return Keep(record)
+
+    return check

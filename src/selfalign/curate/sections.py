@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from selfalign.core.fences import FENCE, first_block, iter_blocks
-from selfalign.core.outcomes import Drop
+from selfalign.core.code_blocks import FENCE, first_block, iter_blocks
+from selfalign.core.filtering import Drop
 
 TAGS = ("[Reasoning]", "[Implementation]", "[Explanation]", "[Tests]")
 DEFINITIONS = ("def", "class", "import", "from")

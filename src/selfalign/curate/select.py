@@ -6,8 +6,8 @@ import random
 from collections.abc import Sequence
 
 from selfalign.core.config.curation import CurationConfig
+from selfalign.core.filtering import Drop, StepCounts, StepWriter, run_filters
 from selfalign.core.jsonl import Record
-from selfalign.core.outcomes import Drop, StepCounts, StepWriter, run_filters
 from selfalign.curate.duplicates import duplicates_chain
 from selfalign.curate.quality import quality_chain
 from selfalign.curate.rows import File, read_rows, tell
@@ -31,7 +31,7 @@ def select_file(
     settings = settings or CurationConfig()
     quality = quality_chain(settings.quality)
     chain = duplicates_chain(settings.duplicates, settings.diversify_names)
-    with StepWriter("select", out, dropped) as writer:
+    with StepWriter("select", out=out, dropped=dropped) as writer:
         good: list[Record] = []
         for row in read_rows([source]):
             outcome = run_filters(row, quality)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.errors import InfrastructureError
+from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.core.jsonl import Record
-from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.curate.code import FUNCTIONS, code_of, parse
 from selfalign.curate.rows import File, read_rows, tell
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, open_pool
@@ -52,7 +52,7 @@ def nontrivial_tests_file(source: File, out: File, dropped: File | None = None, 
     Raises:
         InfrastructureError: the sandbox failed; nothing is written.
     """
-    with StepWriter("nontrivial_tests", out, dropped) as writer:
+    with StepWriter("nontrivial_tests", out=out, dropped=dropped) as writer:
         for row, outcome in judge_tests(read_rows([source]), **sandbox):
             writer.put(row, outcome)
     return tell(writer.counts)

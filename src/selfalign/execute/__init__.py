@@ -1,1 +1,1 @@
-"""The execution filter: a response stays if its own program, tests included, runs to its end."""
+"""Execution filter: keep the responses whose own program, tests included, runs to its end in a sandbox."""

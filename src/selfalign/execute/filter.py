@@ -1,4 +1,4 @@
-"""Responses through the sandbox: passing rows, the others with their reasons, all verdicts."""
+"""Run responses in the sandbox: write the passing rows, the dropped rows with their reasons, and all verdicts."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
+from selfalign.core.filtering import Drop, Keep, StepCounts, StepWriter
 from selfalign.core.hashing import text_sha256
-from selfalign.core.jsonl import Record, dumps, open_writer, read_numbered, require
+from selfalign.core.jsonl import Record, read_numbered, require
 from selfalign.core.lineage import with_lineage
-from selfalign.core.outcomes import Drop, StepCounts, dropped_row
-from selfalign.execute.program import extract_program, in_scope
+from selfalign.execute.program import SCOPES, extract_program, wrap_scope
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, Verdict, open_pool
 from selfalign.sandbox.cache import VerdictCache
 
 logger = logging.getLogger(__name__)
 
-SCOPES = ("function", "module")
-
 File = str | Path
 
-# Characters of standard error that a verdict keeps: its end.
-STDERR = 2000
+# A verdict row keeps the last characters of standard error.
+MAX_STDERR_CHARACTERS = 2000
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,16}\b")
 
 
@@ -47,20 +45,25 @@ def execute_file(
     """Run every response of `source` with its own tests; write the passing ones, one row each, in input order.
 
     Args:
-        verdicts: JSON Lines of the verdict of every response.
-        dropped: JSON Lines of the rows that did not pass, with their reasons.
-        cache: file of verdicts already known, added to; see :mod:`selfalign.sandbox.cache`.
-        image: of a container engine; see :func:`selfalign.sandbox.open_pool`.
-        faithful: exit status 0 is a pass, as in the reference.
-        scope: see :func:`selfalign.execute.program.in_scope`.
+        source: JSON Lines file of records with ``response``, or with ``parsing_result`` (several responses).
+        out: JSON Lines file of the passing rows.
+        verdicts: JSON Lines file of the verdict of every response; None writes none.
+        dropped: JSON Lines file of the rows that did not pass, with their reasons; None writes none.
+        runtime: sandbox runtime; see :func:`selfalign.sandbox.open_pool`.
+        image: container image, for container engines; see :func:`selfalign.sandbox.open_pool`.
+        cache: file of known verdicts, which is added to (:mod:`selfalign.sandbox.cache`); None keeps none.
+        workers: programs that run at a time; None for the number of cores.
+        limits: resource limits of each program.
+        faithful: accept exit status 0 as a pass, as the reference does.
+        scope: scope of the program's top-level names; see :func:`selfalign.execute.program.wrap_scope`.
 
     Raises:
-        DataError: a row is not what is expected.
+        ConfigError: `scope` is unknown.
+        DataError: a record lacks its responses, or has them in another form.
         InfrastructureError: the sandbox failed for a program even after a retry; nothing is written.
     """
     if scope not in SCOPES:
         raise ConfigError(f"scope '{scope}': expected one of {', '.join(SCOPES)}")
-    counts = StepCounts("execute")
     rows: deque[tuple[str, Record, str | None]] = deque()
 
     def programs() -> Iterator[Program]:
@@ -68,35 +71,25 @@ def execute_file(
             program = extract_program(row["response"])
             rows.append((key, row, program))
             if program is not None:
-                yield Program(key, in_scope(program, scope))
+                yield Program(key, wrap_scope(program, scope))
 
     with (
-        contextlib.ExitStack() as files,
+        StepWriter("execute", out=out, dropped=dropped, verdicts=verdicts) as writer,
         open_pool(runtime, workers=workers, limits=limits, image=image) as pool,
+        VerdictCache(cache) if cache else contextlib.nullcontext() as known,
     ):
-        kept_file = files.enter_context(open_writer(out))
-        verdict_file = files.enter_context(open_writer(verdicts)) if verdicts else None
-        dropped_file = files.enter_context(open_writer(dropped)) if dropped else None
 
         def finish(key: str, row: Record, program: str | None, verdict: Verdict | None) -> None:
-            counts.records_in += 1
-            entry = _entry(key, program, verdict)
-            facts = {name: entry.get(name) for name in ("status", "program_sha256", "runtime", "image")}
+            verdict_row = _verdict_row(key, program, verdict)
+            facts = {name: verdict_row.get(name) for name in ("status", "program_sha256", "runtime", "image")}
             row = with_lineage(row, "execution", **facts)
-            if verdict_file is not None:
-                verdict_file.write(dumps(entry) + "\n")
-            if verdict is not None and is_pass(verdict, faithful):
-                counts.records_out += 1
-                kept_file.write(dumps(row) + "\n")
-                return
-            drop = Drop(verdict.status if verdict else "no_program", verdict.error if verdict else None)
-            counts.dropped[drop.reason] += 1
-            if dropped_file is not None:
-                dropped_file.write(dumps(dropped_row(row, drop)) + "\n")
+            if verdict is None:
+                outcome = Drop("no_program")
+            else:
+                outcome = Keep(row) if is_pass(verdict, faithful) else Drop(verdict.status, verdict.error)
+            writer.put(row, outcome, verdict=verdict_row)
 
-        known = files.enter_context(VerdictCache(cache)) if cache else None
-        verdicts_of = known.run(pool, programs(), limits) if known else pool.run(programs())
-        for verdict in verdicts_of:
+        for verdict in known.run(pool, programs(), limits) if known else pool.run(programs()):
             if verdict.status == "infrastructure":
                 raise InfrastructureError(
                     f"{source}, {verdict.key}: the sandbox failed twice: {verdict.stderr}"
@@ -106,18 +99,22 @@ def execute_file(
             finish(*rows.popleft(), verdict)
         while rows:
             finish(*rows.popleft(), None)
+    counts = writer.counts
     logger.info("execute: %d responses, %d passed", counts.records_in, counts.records_out)
     return counts
 
 
 def read_responses(source: File) -> Iterator[tuple[str, Record]]:
-    """Yield every response of every record as a row of its own, with a key that names it, in input order.
+    """Yield each response of each record as a row of its own, with a unique key, in input order.
 
-    Responses of one record that are the same text stand together, at the place of the first: so do they in
-    the reference's output brought into input order, which tells them apart by nothing else.
+    Identical responses of one record are grouped at the position of the first, as in the reference's output (in which
+    nothing else distinguishes them).
+
+    Args:
+        source: JSON Lines file of records with ``response``, or with ``parsing_result`` (several responses).
 
     Raises:
-        DataError: a record has neither ``response`` nor ``parsing_result``, or one of another form.
+        DataError: a record has neither field, or one of another form.
     """
     for number, record in read_numbered(source):
         if "parsing_result" not in record:
@@ -141,27 +138,35 @@ def read_responses(source: File) -> Iterator[tuple[str, Record]]:
 
 
 def is_pass(verdict: Verdict, faithful: bool) -> bool:
-    """Tell whether the verdict keeps a response: it ran to its end (faithful: it ended with status 0)."""
+    """Return whether a verdict keeps its response.
+
+    Args:
+        verdict: verdict of the sandbox.
+        faithful: require exit status 0, as the reference does, instead of a run to the program's end.
+    """
     return verdict.exit_code == 0 if faithful else verdict.status == "passed"
 
 
-def same_every_run(stderr: str) -> str:
-    """Return what a program wrote without the addresses of its objects, which differ from run to run."""
+def mask_addresses(stderr: str) -> str:
+    """Replace the addresses of objects, which differ from run to run.
+
+    Args:
+        stderr: what a program wrote to standard error.
+    """
     return ADDRESS.sub("0x...", stderr)
 
 
-def _entry(key: str, program: str | None, verdict: Verdict | None) -> dict[str, Any]:
-    """Return the row kept for a verdict, without what differs from run to run (times, memory)."""
+def _verdict_row(key: str, program: str | None, verdict: Verdict | None) -> dict[str, Any]:
+    """Return the row stored for a verdict, without time and memory, which differ from run to run."""
     if program is None or verdict is None:
         return {"key": key, "status": "no_program", "error": None, "program_sha256": None}
+    unstable = verdict.status in {"timeout", "memory"}
     return {
         "key": key,
         "status": verdict.status,
         "error": verdict.error,
         "program_sha256": text_sha256(program),
-        "stderr": same_every_run(verdict.stderr)[-STDERR:]
-        if verdict.status not in {"timeout", "memory"}
-        else "",
+        "stderr": "" if unstable else mask_addresses(verdict.stderr)[-MAX_STDERR_CHARACTERS:],
         "runtime": verdict.runtime,
         "image": verdict.image,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from selfalign.client.progress import progress
 from selfalign.completion_cache import request_key
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError
+from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.core.hashing import text_sha256
-from selfalign.core.jsonl import Record, dumps, open_writer, read_jsonl
+from selfalign.core.jsonl import Record, read_jsonl
 from selfalign.core.lineage import with_lineage
-from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, dropped_row
 from selfalign.generate.answers import usable_values
 from selfalign.generate.asks import Ask, Sampling, read_asks
 from selfalign.generate.prompts import PromptBuilder
@@ -121,27 +120,20 @@ def run_stage(
         DataError: a record cannot be asked about.
     """
     total = sum(1 for _ in read_jsonl(source))
-    counts = StepCounts(stage.name)
     choices: Counter[str] = Counter()
     failures = Failures(stage.name, max_failed_share)
-    with contextlib.ExitStack() as files:
-        kept_handle = files.enter_context(open_writer(out))
-        dropped_handle = files.enter_context(open_writer(dropped)) if dropped is not None else None
-        step = files.enter_context(progress(stage.name, total, client.metrics, live))
+    with (
+        StepWriter(stage.name, out=out, dropped=dropped) as writer,
+        progress(stage.name, total, client.metrics, live) as step,
+    ):
         for ask, result in _answered(stage, client, read_asks(source, stage.builder)):
-            counts.records_in += 1
             step()
             outcome = stage.judge(ask, result, choices) if result.error is None else failures.note(result)
-            if isinstance(outcome, Keep):
-                counts.records_out += 1
-                kept_handle.write(dumps(outcome.record) + "\n")
-                continue
-            counts.dropped[outcome.reason] += 1
-            if dropped_handle is not None:
-                dropped_handle.write(dumps(dropped_row(ask.record, outcome)) + "\n")
-            failures.check(total)
-    counts.extra = dict(sorted(choices.items()))
-    return counts
+            writer.put(ask.record, outcome)
+            if isinstance(outcome, Drop):
+                failures.check(total)
+    writer.counts.extra = dict(sorted(choices.items()))
+    return writer.counts
 
 
 def _answered(stage: Stage, client: Client, asks: Iterable[Ask]) -> Iterator[tuple[Ask, Result]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.errors import DataError
+from selfalign.core.filtering import merge_counts
 from selfalign.core.jsonl import read_json, write_json
-from selfalign.core.outcomes import merge_counts
 
 PUBLISHED = {
     "source": "the model card and repository of StarCoder2-15B-Instruct-v0.1 (2024-04)",

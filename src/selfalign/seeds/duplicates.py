@@ -1,54 +1,16 @@
-"""Duplicates among all units at once: exact ones by their text, near ones by MinHash; the first in order stays."""
+"""Deduplication over all units at once: exact duplicates by text, near-duplicates by MinHash; the first one stays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selfalign.core.config.seeds import NearDuplicatesConfig
-from selfalign.core.jsonl import Record, dumps, open_writer
-from selfalign.core.outcomes import Drop, StepCounts, dropped_row
-from selfalign.dedup.minhash import NearDuplicates
+from selfalign.core.filtering import Drop, Filter, Keep, Outcome, StepCounts, StepWriter
+from selfalign.core.jsonl import Record, write_jsonl
+from selfalign.dedup import NearDuplicates
 from selfalign.seeds.functions import text_sha1
 from selfalign.seeds.pool import read_seeds
-
-
-class Duplicates:
-    """The rows kept so far, and the counts of both steps."""
-
-    def __init__(self, settings: NearDuplicatesConfig) -> None:
-        self.exact = StepCounts("duplicates")
-        self.near = StepCounts("near_duplicates")
-        self._near = NearDuplicates(settings) if settings.enabled else None
-        self._seen: dict[str, str] = {}
-        self._kept: list[str] = []
-
-    @property
-    def steps(self) -> list[StepCounts]:
-        """The counts of the steps that ran."""
-        return [self.exact, self.near] if self._near is not None else [self.exact]
-
-    def judge(self, row: Record) -> Drop | None:
-        """Return the drop of a row that an earlier one makes superfluous; its detail is the earlier one's SHA-1."""
-        self.exact.records_in += 1
-        key = text_sha1(row["seed"])
-        name = row.get("sha1", key)
-        if key in self._seen:
-            self.exact.dropped["duplicate"] += 1
-            return Drop("duplicate", self._seen[key])
-        self._seen[key] = name
-        self.exact.records_out += 1
-        if self._near is None:
-            return None
-        self.near.records_in += 1
-        twin = self._near.add(row["seed"])
-        if twin is not None:
-            self.near.dropped["near_duplicate"] += 1
-            return Drop("near_duplicate", self._kept[twin])
-        self._kept.append(name)
-        self.near.records_out += 1
-        return None
 
 
 def deduplicate_units(
@@ -57,19 +19,68 @@ def deduplicate_units(
     dropped: str | Path | None,
     settings: NearDuplicatesConfig,
 ) -> list[StepCounts]:
-    """Drop the duplicates among the rows of all units, in the units' order; one output a unit.
+    """Drop duplicates among the rows of all units; return the counts of the steps.
 
-    The first of several stays, so units that are added at the end change nothing in earlier ones.
+    The first of several duplicates stays, so units that are added at the end change nothing in earlier ones.
+
+    Args:
+        units: JSON Lines files of seeds, in the order of the units.
+        out: JSON Lines file of the kept rows of each unit.
+        dropped: JSON Lines file of the dropped rows of all units, with the SHA-1 of the row that stays as detail; None
+            writes none.
+        settings: settings of the near-duplicate filter.
+
+    Raises:
+        DataError: a row has no string ``seed``.
     """
-    duplicates = Duplicates(settings)
-    with ExitStack() as files:
-        dropped_handle = files.enter_context(open_writer(dropped)) if dropped is not None else None
+    filters = {"duplicates": exact_filter()}
+    if settings.enabled:
+        filters["near_duplicates"] = near_filter(settings)
+    with StepWriter(*filters, dropped=dropped) as writer:
         for source, target in zip(units, out, strict=True):
-            with open_writer(target) as handle:
-                for row in read_seeds(source):
-                    drop = duplicates.judge(row)
-                    if drop is None:
-                        handle.write(dumps(row) + "\n")
-                    elif dropped_handle is not None:
-                        dropped_handle.write(dumps(dropped_row(row, drop)) + "\n")
-    return duplicates.steps
+            records = read_seeds(source)
+            for step, is_new in filters.items():
+                records = writer.filtered(step, map(_with_outcome(is_new), records))
+            write_jsonl(target, records)
+    return writer.steps
+
+
+def exact_filter() -> Filter:
+    """Return the filter that drops a row whose text is that of an earlier row."""
+    seen: dict[str, str] = {}
+
+    def is_new(row: Record) -> Outcome:
+        key = text_sha1(row["seed"])
+        if key in seen:
+            return Drop("duplicate", seen[key])
+        seen[key] = _sha1(row)
+        return Keep(row)
+
+    return is_new
+
+
+def near_filter(settings: NearDuplicatesConfig) -> Filter:
+    """Return the filter that drops a row whose text is similar to that of an earlier row that was kept.
+
+    Args:
+        settings: threshold and signature.
+    """
+    index = NearDuplicates(settings)
+    kept: list[str] = []
+
+    def is_new(row: Record) -> Outcome:
+        duplicate_of = index.add(row["seed"])
+        if duplicate_of is not None:
+            return Drop("near_duplicate", kept[duplicate_of])
+        kept.append(_sha1(row))
+        return Keep(row)
+
+    return is_new
+
+
+def _sha1(row: Record) -> str:
+    return row.get("sha1", text_sha1(row["seed"]))
+
+
+def _with_outcome(is_new: Filter) -> Callable[[Record], tuple[Record, Outcome]]:
+    return lambda row: (row, is_new(row))

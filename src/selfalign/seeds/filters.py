@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 
 from selfalign.core.config.seeds import FiltersConfig
+from selfalign.core.filtering import Drop, Filter, Keep, Outcome
 from selfalign.core.jsonl import Record
-from selfalign.core.outcomes import Drop, Filter, Keep, Outcome
 from selfalign.seeds.functions import returns_value
 
 BAD_WORDS = ("todo", "fixme", "bug")
@@ -122,8 +122,12 @@ def require_docstring(min_characters: int) -> Filter:
     return check
 
 
-def is_mended(record: Record) -> bool:
-    """Whether the reference's substrings would have dropped a record that whole words and statements keep."""
+def is_faithful_drop(record: Record) -> bool:
+    """Return whether the reference's substring tests would drop a record.
+
+    Args:
+        record: a seed.
+    """
     return isinstance(drop_substrings(record), Drop)
 
 

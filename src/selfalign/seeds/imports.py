@@ -14,9 +14,9 @@ from functools import cache
 
 from autoimport.model import SourceCode, extract_package_objects
 
+from selfalign.core.filtering import Drop, Keep, Outcome
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_lineage
-from selfalign.core.outcomes import Drop, Keep, Outcome
 from selfalign.seeds.isolate import Done, run_isolated
 
 TIMEOUT_S = 10.0

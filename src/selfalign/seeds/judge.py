@@ -19,14 +19,16 @@ from pydantic import Field
 
 from selfalign.client import Choice, Client, Request
 from selfalign.client.failures import Failures
+from selfalign.core.config import Config
 from selfalign.core.config.base import Section, validate_section
 from selfalign.core.config.seeds import JudgeConfig
 from selfalign.core.errors import DataError, InfrastructureError
+from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.core.hashing import json_sha256
-from selfalign.core.jsonl import Record, dumps, open_writer
+from selfalign.core.jsonl import Record, write_json
 from selfalign.core.lineage import with_lineage
-from selfalign.core.outcomes import Drop, Keep, Outcome, StepCounts, dropped_row
 from selfalign.seeds.pool import read_seeds
+from selfalign.serving.client import served_client
 
 TOP_LOGPROBS = 5
 _ANSWER = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
@@ -159,23 +161,47 @@ def judge_file(
         InfrastructureError: more than `max_failed_share` of the requests failed for good, or all were refused.
     """
     prompt = load_prompt(settings.prompt)
-    counts = StepCounts("judge")
-    dropped_rows: list[Record] = []
     failures = Failures("judge", max_failed_share)
-    with open_writer(out) as handle:
+    with StepWriter("judge", out=out, dropped=dropped) as writer:
         for record, outcome in judge(read_seeds(rows), client, prompt, settings, identity, failures=failures):
-            counts.records_in += 1
-            if isinstance(outcome, Keep):
-                counts.records_out += 1
-                handle.write(dumps(outcome.record) + "\n")
-                continue
-            counts.dropped[outcome.reason] += 1
-            dropped_rows.append(dropped_row(record, outcome))
-        failures.check(counts.records_in)
-    if dropped is not None:
-        with open_writer(dropped) as handle:
-            handle.writelines(dumps(row) + "\n" for row in dropped_rows)
-    return counts
+            writer.put(record, outcome)
+        failures.check(writer.counts.records_in)
+    return writer.counts
+
+
+def judge_unit(
+    config: Config,
+    rows: str | Path,
+    checkpoint: str | Path | None,
+    *,
+    out: str | Path,
+    dropped: str | Path,
+    counts: str | Path,
+) -> None:
+    """Judge the seeds of one unit with the configured model.
+
+    Args:
+        config: configuration of the run.
+        rows: JSON Lines file of seeds.
+        checkpoint: directory of the model's checkpoint; None if an external server has it.
+        out: JSON Lines file of the kept seeds.
+        dropped: JSON Lines file of the dropped seeds, with their reasons.
+        counts: JSON file of the counts of the step.
+
+    Raises:
+        InfrastructureError: the server does not start, or too many requests failed.
+    """
+    with served_client(config, checkpoint) as (client, identity):
+        done = judge_file(
+            rows,
+            client,
+            config.seeds.judge,
+            identity,
+            out=out,
+            dropped=dropped,
+            max_failed_share=config.client.max_failed_share,
+        )
+    write_json(counts, done.to_json())
 
 
 def _first_token(logprobs: Any) -> Mapping[str, float] | None:

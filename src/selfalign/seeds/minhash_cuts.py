@@ -1,8 +1,9 @@
-"""Near-duplicates on many nodes, second half: candidates are checked, and the first of several stays.
+"""Deduplication on many nodes, second half: check the candidates and drop all but the first of several duplicates.
 
-The pairs of a band are checked by their exact Jaccard similarity, a job a band; then one job settles, in the order of
-the units, which rows go. A row goes if it equals an earlier one or is like an earlier one *that stays*: the rule of the
-index in memory, so both ways give the same rows, but for pairs that one of the two never had as candidates.
+One job per band checks the candidate pairs by their exact Jaccard similarity; then one job decides, in the order of the
+units, which rows to drop. A row is dropped if it equals an earlier row, or is a near-duplicate of an earlier row *that
+stays*. The index in memory follows the same rule, so both implementations keep the same rows, except for pairs that only
+one of them had as candidates.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from selfalign.core.config.seeds import NearDuplicatesConfig
-from selfalign.core.jsonl import Record, dumps, open_writer, read_jsonl, write_jsonl
-from selfalign.core.outcomes import Drop, StepCounts, dropped_row
-from selfalign.dedup.minhash import hash_shingles, overlap, shingles
+from selfalign.core.filtering import Drop, Keep, StepCounts, StepWriter
+from selfalign.core.jsonl import Record, read_jsonl, write_jsonl
+from selfalign.dedup import hash_shingles, overlap, shingles
 from selfalign.seeds.functions import text_sha1
 from selfalign.seeds.pool import read_seeds
 
-# Up to so many different texts that agree in a band, all pairs are compared; of more, each with those that are like none before.
-ALL_PAIRS = 1000
+# Up to this number of distinct texts that agree in a band, all pairs are compared. Beyond it, each text is compared only
+# with those that are no near-duplicates of an earlier one.
+MAX_ALL_PAIRS = 1000
 
 Place = tuple[int, int]
-"""A row: the place of its unit among all units, and its own within the unit, from 0."""
+"""Position of a row: number of its unit among all units, and number of the row in the unit, both from 0."""
 
 
 class _Row(NamedTuple):
@@ -37,13 +39,15 @@ class _Row(NamedTuple):
 def check_pairs(
     neighbours: str | Path, units: Sequence[str | Path], out: str | Path, settings: NearDuplicatesConfig
 ) -> None:
-    """Write the pairs of a band that are duplicates: ``later``, ``earlier``, ``twin`` (its SHA-1) and ``equal``.
+    """Write the pairs of a band that are duplicates: ``later``, ``earlier``, ``duplicate_of`` (its SHA-1), ``equal``.
 
-    Needs memory for the shingles of the rows that agree with another one in the band.
+    Memory grows with the shingles of the rows that agree with another one in the band.
 
     Args:
         neighbours: what :func:`selfalign.seeds.minhash_nodes.write_pairs` wrote for the band.
-        units: all units' rows, in the order of the units.
+        units: JSON Lines files of seeds, in the order of the units.
+        out: JSON Lines file of the pairs.
+        settings: threshold and shingle size.
     """
     groups = list(_read_groups(neighbours))
     rows = _read_rows({place for group in groups for place in group}, units, settings.ngram)
@@ -51,7 +55,7 @@ def check_pairs(
 
 
 def _read_groups(neighbours: str | Path) -> Iterator[list[Place]]:
-    """Yield the rows that agree in the band, in the order of the units: chains of neighbours."""
+    """Yield each group of rows that agree in the band (a chain of neighbours), in the order of the units."""
     group: list[Place] = []
     for unit, row, next_unit, next_row in struct.iter_unpack("<4I", Path(neighbours).read_bytes()):
         if not group or group[-1] != (unit, row):
@@ -75,7 +79,7 @@ def _read_rows(wanted: set[Place], units: Sequence[str | Path], ngram: int) -> d
 
 
 def _compare(group: Sequence[Place], rows: dict[Place, _Row], threshold: float) -> Iterator[Record]:
-    """Yield the pairs of a group that are equal, and those of different texts that are alike."""
+    """Yield the equal pairs of a group, and the near-duplicate pairs among its distinct texts."""
     first: dict[str, Place] = {}
     for place in group:
         earlier = first.setdefault(rows[place].text, place)
@@ -84,46 +88,46 @@ def _compare(group: Sequence[Place], rows: dict[Place, _Row], threshold: float) 
     compared: list[Place] = []
     for place in first.values():
         hashes = set(rows[place].hashes)
-        alike = [other for other in compared if overlap(hashes, rows[other].hashes) >= threshold]
-        yield from (_pair(place, other, rows, equal=False) for other in alike)
-        if not alike or len(first) <= ALL_PAIRS:
+        similar = [other for other in compared if overlap(hashes, rows[other].hashes) >= threshold]
+        yield from (_pair(place, other, rows, equal=False) for other in similar)
+        if not similar or len(first) <= MAX_ALL_PAIRS:
             compared.append(place)
 
 
 def _pair(later: Place, earlier: Place, rows: dict[Place, _Row], *, equal: bool) -> Record:
-    return {"later": later, "earlier": earlier, "twin": rows[earlier].name, "equal": equal}
+    return {"later": later, "earlier": earlier, "duplicate_of": rows[earlier].name, "equal": equal}
 
 
 def write_cuts(pairs: Iterable[str | Path], units: Sequence[str | Path]) -> None:
-    """Settle which rows go; write, for each unit, their ``row``, ``reason`` and the ``twin`` that stays for them.
+    """Decide which rows to drop; write ``row``, ``reason`` and ``duplicate_of`` of each, one file per unit.
 
-    Needs memory for all pairs that are duplicates.
+    Memory grows with the pairs that are duplicates.
 
     Args:
         pairs: what :func:`check_pairs` wrote for each band.
-        units: the files to write, in the order of the units.
+        units: JSON Lines files to write, in the order of the units.
     """
     equals: dict[Place, str] = {}
-    alike: defaultdict[Place, dict[Place, str]] = defaultdict(dict)
+    similar: defaultdict[Place, dict[Place, str]] = defaultdict(dict)
     for path in pairs:
         for pair in read_jsonl(path):
             later, earlier = _place(pair["later"]), _place(pair["earlier"])
             if pair["equal"]:
-                equals[later] = pair["twin"]
+                equals[later] = pair["duplicate_of"]
             else:
-                alike[later][earlier] = pair["twin"]
+                similar[later][earlier] = pair["duplicate_of"]
     cuts: defaultdict[int, list[Record]] = defaultdict(list)
-    gone: set[Place] = set()
-    for place in sorted(equals.keys() | alike.keys()):
-        stays = [earlier for earlier in alike.get(place, ()) if earlier not in gone]
+    dropped: set[Place] = set()
+    for place in sorted(equals.keys() | similar.keys()):
+        stays = [earlier for earlier in similar.get(place, ()) if earlier not in dropped]
         if place in equals:
-            reason, twin = "duplicate", equals[place]
+            reason, duplicate_of = "duplicate", equals[place]
         elif stays:
-            reason, twin = "near_duplicate", alike[place][min(stays)]
+            reason, duplicate_of = "near_duplicate", similar[place][min(stays)]
         else:
             continue
-        gone.add(place)
-        cuts[place[0]].append({"row": place[1], "reason": reason, "twin": twin})
+        dropped.add(place)
+        cuts[place[0]].append({"row": place[1], "reason": reason, "duplicate_of": duplicate_of})
     for unit, path in enumerate(units):
         write_jsonl(path, cuts[unit])
 
@@ -133,22 +137,25 @@ def _place(pair: Sequence[int]) -> Place:
     return unit, row
 
 
-def cut_unit(
-    rows: str | Path, cuts: str | Path, out: str | Path, dropped: str | Path
-) -> tuple[StepCounts, StepCounts]:
-    """Write the rows of a unit without those that go, and these beside them; return the counts of both steps."""
-    exact, near = StepCounts("duplicates"), StepCounts("near_duplicates")
-    goes = {cut["row"]: Drop(cut["reason"], cut["twin"]) for cut in read_jsonl(cuts)}
-    with open_writer(out) as kept_handle, open_writer(dropped) as dropped_handle:
+def cut_unit(rows: str | Path, cuts: str | Path, out: str | Path, dropped: str | Path) -> list[StepCounts]:
+    """Drop the duplicates of one unit; return the counts of both steps.
+
+    Args:
+        rows: JSON Lines file of the unit's seeds.
+        cuts: what :func:`write_cuts` wrote for the unit.
+        out: JSON Lines file of the kept seeds.
+        dropped: JSON Lines file of the dropped seeds, with the SHA-1 of the row that stays as detail.
+
+    Raises:
+        DataError: a row has no string ``seed``.
+    """
+    drops = {cut["row"]: Drop(cut["reason"], cut["duplicate_of"]) for cut in read_jsonl(cuts)}
+    with StepWriter("duplicates", "near_duplicates", out=out, dropped=dropped) as writer:
         for number, record in enumerate(read_seeds(rows)):
-            drop = goes.get(number)
-            step = exact if drop is not None and drop.reason == "duplicate" else near
-            exact.records_in += 1
-            if drop is None:
-                near.records_out += 1
-                kept_handle.write(dumps(record) + "\n")
+            outcome = drops.get(number) or Keep(record)
+            if isinstance(outcome, Drop) and outcome.reason == "duplicate":
+                writer.put(record, outcome, step="duplicates")
             else:
-                step.dropped[drop.reason] += 1
-                dropped_handle.write(dumps(dropped_row(record, drop)) + "\n")
-    exact.records_out = near.records_in = exact.records_in - exact.dropped.total()
-    return exact, near
+                writer.put(record, Keep(record), step="duplicates")
+                writer.put(record, outcome, step="near_duplicates")
+    return writer.steps

@@ -1,7 +1,7 @@
-"""Near-duplicates on many nodes, first half: datatrove's MinHash stages find the candidates.
+"""Deduplication on many nodes, first half: find candidate pairs with datatrove's MinHash stages.
 
-Signatures are a job a unit, pairs that agree in a band a job a band; :mod:`selfalign.seeds.minhash_cuts` checks
-the pairs. The bands are those of the index in memory.
+One job per unit computes signatures, and one job per band collects the pairs that agree in it, which
+:mod:`selfalign.seeds.minhash_cuts` checks. The bands are those of the index in memory.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from datatrove.utils.hashing import HashConfig, create_hash_func
 from datatrove.utils.logging import logger
 
 from selfalign.core.config.seeds import NearDuplicatesConfig
-from selfalign.dedup.bands import count_bands
-from selfalign.dedup.minhash import shingles
+from selfalign.dedup import count_bands, shingles
 from selfalign.seeds.pool import read_seeds
 
 
@@ -33,7 +32,13 @@ def write_signatures(rows: str | Path, folder: str | Path, rank: int, settings: 
     """Write the signatures of a unit: ``folder/bucket_<band>/<rank>.minhash.sig``, sorted.
 
     Args:
-        rank: the unit's place among all units, from 0.
+        rows: JSON Lines file of the unit's seeds.
+        folder: directory of the signatures of all units.
+        rank: number of the unit among all units, from 0.
+        settings: number of permutations and shingle size.
+
+    Raises:
+        DataError: a row has no string ``seed``.
     """
     documents = (
         Document(text=row["seed"], id=f"{rank}/{number}") for number, row in enumerate(read_seeds(rows))
@@ -45,9 +50,15 @@ def write_signatures(rows: str | Path, folder: str | Path, rank: int, settings: 
 def write_pairs(
     signatures: str | Path, folder: str | Path, band: int, settings: NearDuplicatesConfig
 ) -> None:
-    """Write neighbours among the rows, of all units, that agree in a band: ``folder/<band>_00.dups``.
+    """Write the neighbours among the rows of all units that agree in a band: ``folder/<band>_00.dups``.
 
     Of rows a, b, c that agree, in the order of the units, the neighbours are (a, b) and (b, c).
+
+    Args:
+        signatures: directory of the signatures of all units.
+        folder: directory to write to.
+        band: number of the band, from 0.
+        settings: threshold and number of permutations.
     """
     config = _config(settings)
     step = MinhashDedupBuckets(str(signatures), str(folder), config=config)
@@ -57,7 +68,7 @@ def write_pairs(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep datatrove's progress, which it prints by a logger of its own, off the terminal."""
+    """Disable datatrove's own logger, which would print its progress to the terminal."""
     logger.disable("datatrove")
     try:
         yield
@@ -66,10 +77,10 @@ def _quiet() -> Iterator[None]:
 
 
 class _Signature(MinhashDedupSignature):
-    """datatrove's signature over our shingles, so that both ways compare the same sets."""
+    """datatrove's signature, computed over the shingles of :mod:`selfalign.dedup`."""
 
     def __init__(self, folder: str, settings: NearDuplicatesConfig) -> None:
-        # Not its own: that loads a tokenizer for a natural language, from a package nobody needs here.
+        # Not the parent's: it loads a tokenizer for natural language, from a package that is not needed here.
         PipelineStep.__init__(self)
         self.output_folder = get_datafolder(folder)
         self.config = _config(settings)

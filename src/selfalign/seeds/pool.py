@@ -1,4 +1,4 @@
-"""The pool of all seeds in one fixed order, and the shards that generation takes from its head."""
+"""The pool of all seeds in a fixed random order, and the shards of it that generation takes, from the start."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 def read_seeds(path: str | Path) -> Iterator[Record]:
     """Yield the rows of a file of seeds.
 
+    Args:
+        path: JSON Lines file.
+
     Raises:
         DataError: a row has no string ``seed``.
     """
@@ -25,19 +28,35 @@ def read_seeds(path: str | Path) -> Iterator[Record]:
 
 
 def build_pool(units: Iterable[str | Path], out: str | Path, seed: int) -> int:
-    """Write the rows of all units, shuffled; return their number.
+    """Write the rows of all units in random order; return their number. Holds all rows in memory.
 
-    A row's place follows from a hash of `seed` and its text alone, so the order depends neither on the
-    order of the units nor on how many seeds are used, and a unit more only puts its rows in between.
+    Rows are sorted by a hash of `seed` and their text, so the order depends neither on the order of the units nor on the
+    number of seeds in use, and another unit only inserts its rows between the others.
+
+    Args:
+        units: JSON Lines files of seeds.
+        out: JSON Lines file of the pool.
+        seed: seed of the order.
+
+    Raises:
+        DataError: a row has no string ``seed``.
     """
-    rows = sorted((row for unit in units for row in read_seeds(unit)), key=lambda row: _place(row, seed))
+    rows = sorted((row for unit in units for row in read_seeds(unit)), key=lambda row: _sort_key(row, seed))
     return write_jsonl(out, rows)
 
 
 def cut_shard(pool: str | Path, out: str | Path, bounds: Sequence[int]) -> int:
-    """Write the pool's rows from `bounds[0]` up to `bounds[1]`, each with its ``index``; return their number.
+    """Write a range of the pool's rows, each with its ``index``; return their number.
 
-    A shard beyond the pool's end is short or empty; the log says so.
+    A shard beyond the end of the pool is short or empty, which is logged as a warning.
+
+    Args:
+        pool: JSON Lines file of the pool.
+        out: JSON Lines file of the shard.
+        bounds: indices of the first row of the shard and of the first row after it, from 0.
+
+    Raises:
+        DataError: a row has no string ``seed``.
     """
     start, stop = bounds
     rows = ({"index": start + i, **row} for i, row in enumerate(islice(read_seeds(pool), start, stop)))
@@ -52,5 +71,5 @@ def cut_shard(pool: str | Path, out: str | Path, bounds: Sequence[int]) -> int:
     return count
 
 
-def _place(row: Record, seed: int) -> bytes:
+def _sort_key(row: Record, seed: int) -> bytes:
     return sha256(f"{seed}\0{row['seed']}".encode("utf-8", "surrogatepass")).digest()

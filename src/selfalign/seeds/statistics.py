@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from selfalign.core.filtering import merge_counts
 from selfalign.core.jsonl import Record, read_json, read_jsonl, write_json
-from selfalign.core.outcomes import merge_counts
 
 BINS = 20
 MOST_COMMON = 30

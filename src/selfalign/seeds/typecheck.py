@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.errors import InfrastructureError
+from selfalign.core.filtering import Drop, Keep, Outcome
 from selfalign.core.jsonl import Record
-from selfalign.core.outcomes import Drop, Keep, Outcome
 
 log = logging.getLogger(__name__)
 

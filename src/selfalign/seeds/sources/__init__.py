@@ -1,23 +1,47 @@
-"""Where seeds come from. A source is cut into units, each a fixed set of files and one shard of the stage.
+"""Sources of seeds. A source is divided into units: fixed sets of files, each one job of the stage.
 
-Adding to a source adds units and leaves the others as they are.
+Adding to a source adds units and leaves the others unchanged.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from selfalign.core.config.seeds import SourcesConfig
 from selfalign.core.errors import ConfigError
 from selfalign.core.jsonl import Record
-from selfalign.seeds.source_file import SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of Python code.
+
+    Attributes:
+        path: path within the source, as in the records.
+        content: its bytes, or the path to read them from.
+        origin: where it comes from and its licence; goes into the lineage.
+        excluded: reason for which it must not be read (``opted_out``); such a file has no content.
+    """
+
+    path: str
+    content: bytes | Path
+    origin: dict[str, Any] = field(default_factory=dict)
+    excluded: str | None = None
+
+    def read_bytes(self) -> bytes:
+        """Return the content."""
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
 
 def list_units(sources: SourcesConfig) -> list[str]:
-    """Return the names of the source's units, in their order; names are fit for files.
+    """Return the names of a source's units, in order; each is usable as a file name.
+
+    Args:
+        sources: the source.
 
     Raises:
         ConfigError: two units have the same name.
@@ -37,7 +61,12 @@ def list_units(sources: SourcesConfig) -> list[str]:
 
 
 def unit_files(sources: SourcesConfig, unit: str) -> list[str]:
-    """Return the local files that decide a unit: what it is read from, unless a hub or a rule gives it; opt-outs."""
+    """Return the local files that a unit depends on: the files it is read from, or the list of opt-outs.
+
+    Args:
+        sources: the source.
+        unit: name of the unit.
+    """
     from selfalign.seeds.sources.local import part_files
 
     if sources.kind == "jsonl":
@@ -50,7 +79,11 @@ def unit_files(sources: SourcesConfig, unit: str) -> list[str]:
 
 
 def gives_seeds(sources: SourcesConfig) -> bool:
-    """Whether the source's rows are seeds already, rather than files to take functions from."""
+    """Return whether a source has seeds, rather than files to extract functions from.
+
+    Args:
+        sources: the source.
+    """
     return sources.kind in ("hub", "jsonl")
 
 
@@ -58,7 +91,13 @@ def open_files(sources: SourcesConfig, unit: str, wheel: str | Path | None = Non
     """Yield the source files of a unit, in a fixed order.
 
     Args:
-        wheel: the fetched wheel of the unit, for kind packages.
+        sources: the source.
+        unit: name of the unit.
+        wheel: the unit's wheel, for kind `packages`.
+
+    Raises:
+        DataError: a file or row of the source is not as expected.
+        InfrastructureError: the hub cannot be reached.
     """
     from selfalign.seeds.sources import hub, local, packages
 
@@ -73,17 +112,21 @@ def open_files(sources: SourcesConfig, unit: str, wheel: str | Path | None = Non
 
 
 def open_seeds(sources: SourcesConfig, unit: str) -> Iterator[Record]:
-    """Yield the rows of a unit of a source of seeds, with ``seed``, ``sha1`` and lineage."""
+    """Yield the rows of a unit of a source of seeds, with ``seed``, ``sha1`` and ``lineage``.
+
+    Args:
+        sources: the source.
+        unit: name of the unit.
+
+    Raises:
+        DataError: a row has no string ``seed``.
+        InfrastructureError: the hub cannot be reached.
+    """
     from selfalign.seeds.sources import hub, local
 
     if sources.kind == "jsonl":
         return local.read_rows(str(sources.path))
     return hub.read_seeds(sources, _file_of(sources, unit))
-
-
-def describe(sources: SourcesConfig) -> dict[str, Any]:
-    """Return the configuration that decides what the units hold."""
-    return sources.model_dump(exclude={"packages", "files"})
 
 
 def _slug(name: str) -> str:

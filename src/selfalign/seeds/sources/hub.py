@@ -1,4 +1,4 @@
-"""Sources on a hub, streamed: The Stack v1 dedup with its licences and opt-outs, published sets of seeds."""
+"""Sources streamed from the hub: The Stack v1 dedup, with its licences and opt-outs, and published sets of seeds."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from selfalign.core.errors import ConfigError, DataError, SelfalignError
 from selfalign.core.jsonl import Record
 from selfalign.hub import check_file, explain_failure
 from selfalign.seeds.functions import text_sha1
-from selfalign.seeds.source_file import SourceFile
+from selfalign.seeds.sources import SourceFile
 
-# Columns of The Stack v1, as its data card names them: where a file was found most starred, and its licences there.
+# Columns of The Stack v1, as in its data card: the most-starred repository of a file, and its licences there.
 REPOSITORY, PATH, LICENSES, COMMIT = (
     "max_stars_repo_name",
     "max_stars_repo_path",
@@ -31,10 +31,14 @@ REPOSITORY, PATH, LICENSES, COMMIT = (
 
 
 def read_stack(sources: SourcesConfig, file: str) -> Iterator[SourceFile]:
-    """Yield the files of one data file of The Stack; those whose repository or owner opted out only by name.
+    """Yield the files of one data file of The Stack; files whose repository or owner opted out have no content.
+
+    Args:
+        sources: the source.
+        file: data file within the data set.
 
     Raises:
-        DataError: a row lacks a column The Stack has.
+        DataError: a row lacks a column of The Stack.
         ConfigError: the hub has no such data set, revision or file for this user.
         InfrastructureError: the hub cannot be reached or fails.
     """
@@ -60,7 +64,11 @@ def read_stack(sources: SourcesConfig, file: str) -> Iterator[SourceFile]:
 
 
 def read_seeds(sources: SourcesConfig, file: str) -> Iterator[Record]:
-    """Yield the rows of one data file of a published set of seeds, with where each comes from.
+    """Yield the rows of one data file of a published set of seeds, with their lineage.
+
+    Args:
+        sources: the source.
+        file: data file within the data set.
 
     Raises:
         DataError: a row has no string in the configured column.
@@ -84,18 +92,18 @@ def read_seeds(sources: SourcesConfig, file: str) -> Iterator[Record]:
 def read_stage(
     dataset: str, revision: str | None, file: str, rename: Mapping[str, str], start: int = 0
 ) -> Iterator[Record]:
-    """Yield the rows of a published intermediate data set as records of a stage, to go on from there.
+    """Yield the rows of a published intermediate data set as records of a stage, to continue the pipeline from there.
 
     Args:
-        dataset: its id on the hub, or a directory.
+        dataset: id of the data set on the hub, or path of a directory.
         revision: commit hash on the hub; None for a directory.
         file: data file within the data set.
-        rename: our name of a field by its column's; other columns keep theirs.
+        rename: field name of each column to rename; other columns keep their names.
         start: ``index`` of the first row.
 
     Raises:
-        ConfigError: the hub has no such data set, revision or file for this user, or two columns would be one field.
-        DataError: a column to be renamed is not there, or its new name is already another column's.
+        ConfigError: the hub has no such data set, revision or file for this user, or two columns are renamed to one field.
+        DataError: a column to rename is missing, or another column already has its new name.
         InfrastructureError: the hub cannot be reached or fails.
     """
     if taken := sorted(name for name, times in Counter(rename.values()).items() if times > 1):
@@ -122,7 +130,7 @@ def read_stage(
 
 
 def _history(value: Any, file: str, number: int) -> dict[str, Any] | None:
-    """Return the lineage a row brings; in our own Parquet files it is JSON text."""
+    """Return the lineage of a row, if it has one; in Parquet files of :mod:`selfalign.curate.export` it is JSON text."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = json.loads(value)
@@ -132,7 +140,14 @@ def _history(value: Any, file: str, number: int) -> dict[str, Any] | None:
 
 
 def read_opt_outs(path: str | Path) -> frozenset[str]:
-    """Return the repositories (``owner/name``) and owners of a list of opt-outs, one a line, in lower case."""
+    """Return the repositories (``owner/name``) and owners of a list of opt-outs, in lower case.
+
+    Args:
+        path: text file with one repository or owner per line; lines that start with ``#`` are ignored.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -141,17 +156,22 @@ def read_opt_outs(path: str | Path) -> frozenset[str]:
 
 
 def opted_out(repository: str, out: Iterable[str]) -> bool:
-    """Whether a repository, or its owner, is among the opt-outs."""
+    """Return whether a repository or its owner opted out.
+
+    Args:
+        repository: ``owner/name``.
+        out: opt-outs, by :func:`read_opt_outs`.
+    """
     name = repository.lower()
     return name in out or name.partition("/")[0] in out
 
 
 def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
-    """Yield the rows of a data file on the hub, or in the directory `dataset`, with values that JSON has."""
+    """Yield the rows of a data file on the hub, or in the directory `dataset`, with values that JSON can represent."""
     import datasets
     import pyarrow as pa
 
-    # JSON Lines come as text, a line a row: Arrow would guess types, dates and floats among them.
+    # JSON Lines files are read as text, one row per line: Arrow would infer types, such as dates and floats.
     builder = "parquet" if file.endswith(".parquet") else "text"
     if builder == "text" and not _JSON_LINES.search(file):
         raise ConfigError(
@@ -210,10 +230,10 @@ def _parse(line: str, file: str, number: int) -> Record:
 
 
 def _to_json(value: Any, file: str, number: int, column: str) -> Any:
-    """Return a value of a Parquet column as JSON has it: times in ISO 8601, decimals as text, bytes in base64.
+    """Return a value of a Parquet column as a JSON value: times in ISO 8601, decimals as text, bytes in base64.
 
     Raises:
-        DataError: it is of a type that has no such form, as a duration.
+        DataError: the value has another type, such as a duration.
     """
     match value:
         case None | bool() | int() | float() | str():
@@ -229,7 +249,7 @@ def _to_json(value: Any, file: str, number: int, column: str) -> Any:
         case dict() if all(isinstance(key, str) for key in value):
             return {key: _to_json(each, file, number, column) for key, each in value.items()}
     raise DataError(
-        f"expected a type that has a form in JSON, found {type(value).__name__}",
+        f"expected a type that JSON can represent, found {type(value).__name__}",
         file=file,
         record=number,
         field=column,

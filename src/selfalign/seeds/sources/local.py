@@ -1,4 +1,4 @@
-"""Sources on this machine: a directory of Python files, a file of seeds."""
+"""Local sources: a directory of Python files, a file of seeds."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from pathlib import Path
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, read_numbered, require
 from selfalign.seeds.functions import text_sha1
-from selfalign.seeds.source_file import SourceFile
+from selfalign.seeds.sources import SourceFile
 
 
 def list_python_files(directory: str | Path) -> list[Path]:
-    """Return the ``.py`` files below `directory`, sorted by relative path; hidden directories are passed over.
+    """Return the ``.py`` files below a directory, sorted by relative path; hidden directories are skipped.
+
+    Args:
+        directory: searched recursively.
 
     Raises:
-        DataError: there is no such directory.
+        DataError: the directory does not exist.
     """
     directory = Path(directory)
     if not directory.is_dir():
@@ -27,25 +30,53 @@ def list_python_files(directory: str | Path) -> list[Path]:
 
 
 def read_directory(directory: str | Path) -> Iterator[SourceFile]:
-    """Yield the Python files below `directory`, paths relative to it."""
+    """Yield the Python files below a directory, with paths relative to it.
+
+    Args:
+        directory: searched recursively.
+
+    Raises:
+        DataError: the directory does not exist.
+    """
     for path in list_python_files(directory):
         yield _source_file(path, Path(directory))
 
 
 def part_files(directory: str | Path, parts: int, part: int) -> list[Path]:
-    """Return the files of one of `parts` parts: a file's relative path decides, whatever else is there."""
+    """Return the files of one part of a directory; a file's relative path alone determines its part.
+
+    Args:
+        directory: searched recursively.
+        parts: number of parts.
+        part: number of the part, from 0.
+
+    Raises:
+        DataError: the directory does not exist.
+    """
     root = Path(directory)
     return [p for p in list_python_files(root) if _part(p.relative_to(root).as_posix(), parts) == part]
 
 
 def read_part(directory: str | Path, parts: int, part: int) -> Iterator[SourceFile]:
-    """Yield the files of one of `parts` parts of `directory`."""
+    """Yield the files of one part of a directory.
+
+    Args:
+        directory: searched recursively.
+        parts: number of parts.
+        part: number of the part, from 0.
+
+    Raises:
+        DataError: the directory does not exist.
+    """
     for path in part_files(directory, parts, part):
         yield _source_file(path, Path(directory))
 
 
 def read_rows(path: str | Path) -> Iterator[Record]:
-    """Yield the rows of a file of seeds; ``sha1`` and lineage are added where a row has none.
+    """Yield the rows of a file of seeds; ``sha1`` and ``lineage`` are added to rows without them.
+
+    Args:
+        path: JSON Lines file.
 
     Raises:
         DataError: a row has no string ``seed``.

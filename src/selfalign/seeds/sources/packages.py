@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 from selfalign.core.jsonl import atomic_path
-from selfalign.seeds.source_file import SourceFile
+from selfalign.seeds.sources import SourceFile
 
 COPYLEFT = re.compile(
     r"GPL|General Public|Mozilla|MPL|EUPL|CDDL|Eclipse|EPL|CC-BY-(?:SA|NC|ND)|Proprietary", re.I

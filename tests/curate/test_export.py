@@ -9,7 +9,7 @@ import yaml
 from selfalign.core.config.curation import ExportConfig
 from selfalign.core.jsonl import read_jsonl, write_json, write_jsonl
 from selfalign.curate.card import write_card
-from selfalign.curate.handover import (
+from selfalign.curate.export import (
     column_kinds,
     read_checksums,
     split_rows,

@@ -1,5 +1,5 @@
+from selfalign.core.filtering import Drop, Keep, apply_filters, merge_counts
 from selfalign.core.jsonl import read_jsonl
-from selfalign.core.outcomes import Drop, Keep, apply_filters, merge_counts
 
 
 def no_odd(record):
