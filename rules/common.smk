@@ -5,7 +5,7 @@ from math import ceil
 from selfalign.core.config.paths import find_bundled
 from selfalign.core.fingerprint import CodeFingerprints
 from selfalign.core.hashing import file_sha256
-from selfalign.evaluate import answer_sets
+from selfalign.evaluate import sample_sets
 from selfalign_snakemake.internals import as_input_called
 
 RUN = f"{config['paths']['results']}/{config['run']}"
@@ -72,7 +72,7 @@ def server_gpus():
 
 def model_title():
     """Return what the model is called in cards and reports."""
-    return answer_sets.model_title(load_config(config))
+    return sample_sets.model_title(load_config(config))
 
 
 def growing(mem_mb):

@@ -1,4 +1,4 @@
-# Pinned files of others: data of benchmarks, published answers, few-shots. Each has an address and a checksum.
+# Pinned third-party files: benchmark data, published samples, few-shot examples. Each has a URL and a checksum.
 
 
 include: "functions/download.smk"

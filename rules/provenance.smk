@@ -1,4 +1,4 @@
-# What a run used and what it made: commit, configuration, versions, images, models, data, hosts, hashes.
+# Provenance of a run: commit, configuration, versions, images, models, data, hosts, artifact hashes.
 
 
 include: "functions/provenance.smk"
@@ -34,6 +34,6 @@ rule provenance:
         code=fingerprint("provenance"),
         sources=[*prompt_contents(), *contents("envs/main.lock")],
     message:
-        "Record what the run used and the hash of everything it made"
+        "Record the inputs, environment and artifact hashes of the run"
     script:
         "../scripts/provenance.py"

@@ -1,4 +1,4 @@
-# The funnel and the page of a run.
+# The funnel and the report page of a run, and the comparison of several runs.
 
 
 include: "functions/report.smk"
@@ -18,7 +18,7 @@ rule funnel:
         result("logs/funnel.log"),
     benchmark:
         result("benchmarks/funnel.tsv")
-    # Before training, so that it is there when training has too few rows to start.
+    # Before training, so that it exists if training has too few rows to start.
     priority: 10
     localrule: True
     conda:
@@ -33,7 +33,7 @@ rule funnel:
         code=fingerprint("funnel"),
         run=config["run"],
     message:
-        "Join the funnel: rows in, kept and dropped at every step"
+        "Collect the funnel: rows read, kept and dropped by every step"
     script:
         "../scripts/funnel.py"
 
@@ -59,7 +59,7 @@ rule report:
             category="Overview",
             labels={"file": "the run on one page"},
         ),
-        # For `snakemake compare`, and for people.
+        # For `snakemake compare` and for readers.
         configuration=result("report/configuration.yaml"),
     log:
         result("logs/report.log"),
@@ -79,7 +79,7 @@ rule report:
         run=config["run"],
         settings=page_settings(),
     message:
-        "Write the report"
+        "Write the report of the run: {output.page}"
     script:
         "../scripts/report.py"
 
@@ -112,6 +112,6 @@ rule compare:
     params:
         code=fingerprint("compare"),
     message:
-        "Put the runs {input.funnels} on one page: {output.page}"
+        "Compare the runs on one page: {output.page}"
     script:
         "../scripts/compare.py"

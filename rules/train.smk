@@ -1,4 +1,4 @@
-# The fine-tune.
+# Fine-tuning.
 
 
 include: "functions/train.smk"
@@ -31,11 +31,11 @@ rule train:
         gpu=config["training"]["gpus"],
     params:
         code=fingerprint("train"),
-        # What decides the weights; how often a run is saved or where it is shown changes nothing.
+        # Only settings that affect the weights; saving and logging do not.
         settings=decisive_training(),
         work=result("model/training"),
         title=model_title(),
     message:
-        "Fine-tune the base model on the data set"
+        "Fine-tune the base model on the dataset"
     script:
         "../scripts/train.py"

@@ -1,10 +1,10 @@
 from _job import job
 
 with job(snakemake):
-    from selfalign.evaluate.reproduction import Obtained, write_reproduction
+    from selfalign.evaluate.reproduction import ObtainedScore, write_reproduction
 
     write_reproduction(
-        [Obtained(*each) for each in snakemake.params.obtained],
+        [ObtainedScore(*each) for each in snakemake.params.obtained],
         snakemake.input.get("summary") or None,
         json=snakemake.output.json,
         markdown=snakemake.output.markdown,

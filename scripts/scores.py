@@ -3,7 +3,7 @@ from _job import job
 with job(snakemake):
     from pathlib import Path
 
-    from selfalign.evaluate.summary import write_summary
+    from selfalign.evaluate.score import write_summary
 
     directories = [Path(score).parent for score in snakemake.input.scores]
     scored = [(model, benchmark) for model, benchmark in snakemake.params.scored]

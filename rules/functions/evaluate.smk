@@ -4,12 +4,12 @@ import re
 from functools import cache
 
 from selfalign.core.config.preset import with_preset
-from selfalign.evaluate.answer_sets import AnswerSets
+from selfalign.evaluate.sample_sets import SampleSets
 
 # The released model as its preset asks it, on the tasks that its published answers are about.
 RELEASED = with_preset(config, WORKFLOW / "presets/released-model.yaml")
 RELEASED_MODEL = RELEASED.model.model_dump(exclude={"name"})
-SETS = AnswerSets(load_config(config), RELEASED, results=RUN, downloads=DOWNLOADS)
+SETS = SampleSets(load_config(config), RELEASED, results=RUN, downloads=DOWNLOADS)
 SCORED = list(SETS.own)
 SCORES = result("scores/{model}/{benchmark}")
 REPRODUCED = result("reproduce/{published}")
@@ -103,7 +103,7 @@ def reproduced_sets():
 
 
 def reproduction_rows(wildcards=None):
-    """Return a row each for the reproduction table, as the arguments of `reproduction.Obtained`."""
+    """Return a row each for the reproduction table, as the arguments of `reproduction.ObtainedScore`."""
     return [
         (
             each.model,

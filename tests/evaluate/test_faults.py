@@ -52,7 +52,7 @@ FAULTS = {
     "missing tasks": (lambda rows: rows[:-2], "2 of 164 tasks of HumanEval 2021-07 have no sample"),
     "twice the same": (
         lambda rows: [*rows, rows[3]],
-        "record 165: the same sample of task 'HumanEval/3' is there twice; the first is record 4",
+        "record 165: sample of task 'HumanEval/3' is repeated; it occurs first in record 4",
     ),
     "some more often": (
         lambda rows: [*rows, {**rows[3], "completion": "    return 1\n"}],
@@ -136,7 +136,7 @@ def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(
     (out / "score.json").write_text("{}")
     files = scoring.ScoreFiles(out / "verdicts.jsonl", out / "timings.jsonl", out / "score.json")
     monkeypatch.setattr(scoring, "open_scoring_pool", lambda *_, **__: _FailingPool(80))
-    with pytest.raises(InfrastructureError, match=r"HumanEval/78#0:base: .* no score: the disk is full"):
+    with pytest.raises(InfrastructureError, match=r"HumanEval/78#0:base: .* no score is written: the disk is full"):
         scoring.score_samples(tmp_path / "samples.jsonl", benchmark, files)
     assert list(out.iterdir()) == []
 

@@ -15,9 +15,8 @@ from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import read_jsonl
-from selfalign.evaluate.generate import generate_samples
+from selfalign.evaluate.generate import generate_samples, sample_benchmark
 from selfalign.evaluate.samples import read_samples
-from selfalign.evaluate.sampling import sample_job
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import build_scorer
 
@@ -64,7 +63,7 @@ def test_sampled_requests_are_seeded_by_task(tmp_path, benchmark):
 
 def test_a_server_that_dies_leaves_no_samples(tmp_path, benchmark):
     out = tmp_path / "samples.jsonl"
-    with pytest.raises(InfrastructureError, match=r"task HumanEval/7: no answer .*the server is gone"):
+    with pytest.raises(InfrastructureError, match=r"task HumanEval/7: no completion .*the server is gone"):
         generate_samples(
             benchmark, BenchmarkChoice(name="humaneval"), _Client(7), out, layout="plain", seed=0
         )
@@ -106,7 +105,7 @@ def test_a_fragment_is_no_sample(scripted_server, tmp_path, benchmark):
             choice = BenchmarkChoice(name="humaneval")
             generate_samples(two, choice, client, out, layout="plain", seed=0)
 
-    with pytest.raises(InfrastructureError, match=r"HumanEval/0: no answer .*finish_reason 'abort'"):
+    with pytest.raises(InfrastructureError, match=r"HumanEval/0: no completion .*finish_reason 'abort'"):
         ask(server.url)
     assert not out.exists()
     keys = [request_key("m", {k: v for k, v in body.items() if k != "model"}) for body in server.bodies]
@@ -155,7 +154,7 @@ def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge
 def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path, model):
     def job(config, checkpoint):
         choice = config.evaluation.benchmarks[0]
-        sample_job(config, model, choice, tmp_path / "samples", checkpoint=checkpoint, data=None)
+        sample_benchmark(config, model, choice, tmp_path / "samples", checkpoint=checkpoint, data=None)
         return [tmp_path / "samples"]
 
     cached(job, model={"name": "served"}, evaluation={"benchmarks": [{"name": "humaneval"}]})

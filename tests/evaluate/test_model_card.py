@@ -32,7 +32,8 @@ def test_the_scores_come_into_their_section(tmp_path, summary):
     assert "Not known yet" not in text
     assert "| tuned | HumanEval | 2021-07 | 164 | pass@1 | 0.6% | 0.1% to 3.4% |\n" in text
     assert (
-        "differs by -4.3 points from the base model (exact McNemar test of first answers, p = 0.016)." in text
+        "differs by -4.3 points from the base model (exact McNemar test on the first sample of each task, p = 0.016)."
+        in text
     )
     assert text.startswith("# A model\n\n## Scores\n\n|")
     assert text.endswith(".\n\n## Limits\n\nRun it in a sandbox.\n")

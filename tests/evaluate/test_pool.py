@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from selfalign.evaluate.harness import common, contest, harness_source, read_reason
+from selfalign.evaluate.harness import common, harness_source, livecodebench, read_reason
 from selfalign.sandbox import Pool, Program, open_pool
 
 CASES = [{"input": "2", "output": "4"}, {"input": "3", "output": "9"}]
@@ -14,7 +14,7 @@ CASES = [{"input": "2", "output": "4"}, {"input": "3", "output": "9"}]
 
 def squares(answer: str) -> Program:
     job = {"code": f"def square(x):\n    return {answer}", "function": "square", "cases": CASES, "limit": 5}
-    return Program(answer, harness_source(contest), stdin=json.dumps(job))
+    return Program(answer, harness_source(livecodebench), stdin=json.dumps(job))
 
 
 def judged(pool: Pool) -> list[tuple[str, dict]]:
@@ -39,7 +39,7 @@ def test_a_harness_judges_alike_where_it_is_loaded_beforehand_and_where_it_is_no
 
 def test_harnesses_are_loaded_beforehand(pool, cold):
     source = "import sys\nassert {} <= set(sys.modules)"
-    for names in ({common.__name__, contest.__name__}, {"evalplus.eval"}):
+    for names in ({common.__name__, livecodebench.__name__}, {"evalplus.eval"}):
         loaded = Program("loaded", source.format(names))
         assert next(pool.run([loaded])).status == "passed"
         assert next(cold.run([loaded])).status == "assertion"

@@ -7,13 +7,13 @@ from own_records import CONTEST, EVALPLUS, MBPP
 
 from selfalign.core.chat import CHAT_TEMPLATE, inference_prompt
 from selfalign.core.errors import DataError
-from selfalign.evaluate.prompts import asker, last_fenced, own_template
+from selfalign.evaluate.prompts import build_task_format, checkpoint_template, last_fenced
 
 
 def test_humaneval_is_continued_plainly_or_within_a_fence(make_benchmark):
     benchmark = make_benchmark("humaneval_plus", EVALPLUS)
     task = benchmark.tasks[0]
-    plain, chat = asker(benchmark, "plain"), asker(benchmark, "chat")
+    plain, chat = build_task_format(benchmark, "plain"), build_task_format(benchmark, "chat")
     assert plain.prompt(task) == task.prompt.rstrip()
     prompt = chat.prompt(task)
     assert prompt.endswith(f"```python\n{task.prompt}")
@@ -27,7 +27,7 @@ def test_humaneval_is_continued_plainly_or_within_a_fence(make_benchmark):
 def test_mbpp_asks_for_the_docstring_up_to_its_assertion(make_benchmark):
     benchmark = make_benchmark("mbpp_plus", MBPP)
     task = benchmark.tasks[0]
-    chat = asker(benchmark, "chat")
+    chat = build_task_format(benchmark, "chat")
     prompt = chat.prompt(task)
     assert "\nShare the elements of two lists.\n" in prompt
     assert "```python\nassert set(similar_elements((3, 4), (4, 5))) == {4}\n```" in prompt
@@ -38,11 +38,11 @@ def test_mbpp_asks_for_the_docstring_up_to_its_assertion(make_benchmark):
 def test_contest_answers_are_the_last_fenced_block(make_benchmark):
     benchmark = make_benchmark("livecodebench", CONTEST)
     stdin, call = benchmark.tasks
-    chat = asker(benchmark, "chat")
+    chat = build_task_format(benchmark, "chat")
     assert "standard input" in chat.prompt(stdin)
     assert "class Solution" in chat.prompt(call)
     assert chat.solution(stdin, "So:\n```python\nold\n```\nbetter:\n```python\nnew\n```\n") == "new\n"
-    plain = asker(benchmark, "plain")
+    plain = build_task_format(benchmark, "plain")
     assert plain.prompt(stdin).startswith("# Read a number")
     assert plain.solution(stdin, "print(1)") == "print(1)"
     assert plain.prompt(call).endswith(CONTEST[1]["starter_code"])
@@ -80,7 +80,7 @@ def checkpoint(tmp_path):
 def test_a_released_model_is_asked_by_its_own_template(checkpoint, make_benchmark):
     benchmark = make_benchmark("humaneval_plus", EVALPLUS)
     task = benchmark.tasks[0]
-    chat = asker(benchmark, "chat", own_template(checkpoint(BY_ROLE)))
+    chat = build_task_format(benchmark, "chat", checkpoint_template(checkpoint(BY_ROLE)))
     prompt = chat.prompt(task)
     assert prompt.startswith("<user>Complete the Python function below")
     # The answer is open, and begins with the code that it is to continue.
@@ -88,10 +88,10 @@ def test_a_released_model_is_asked_by_its_own_template(checkpoint, make_benchmar
 
 
 def test_our_own_template_says_what_we_train_with(checkpoint):
-    render = own_template(checkpoint(CHAT_TEMPLATE))
+    render = checkpoint_template(checkpoint(CHAT_TEMPLATE))
     assert render("Add.", "```python\n") == "<s>" + inference_prompt("Add.", "```python\n")
 
 
 def test_a_model_without_a_template_is_not_asked_by_one(checkpoint):
-    with pytest.raises(DataError, match="expected a chat template in its tokenizer"):
-        own_template(checkpoint(None))
+    with pytest.raises(DataError, match="expected a chat template in the tokenizer"):
+        checkpoint_template(checkpoint(None))

@@ -12,19 +12,18 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.core.errors import DataError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
-from selfalign.evaluate.published import compare, known_differences, read_published
+from selfalign.evaluate.published_verdicts import compare_verdicts, known_differences, read_published_verdicts
 from selfalign.evaluate.reproduction import (
-    ANEW,
     COLUMNS,
+    NEW_SAMPLE,
     NOT_RUN,
-    Obtained,
+    ObtainedScore,
     cells,
     published_figures,
     reproduction_rows,
     write_reproduction,
 )
-from selfalign.evaluate.score import build_score
-from selfalign.evaluate.summary import write_summary
+from selfalign.evaluate.score import build_score, write_summary
 
 FIRST, SECOND = "HumanEval/900", "HumanEval/901"
 
@@ -64,10 +63,10 @@ def _published(path, *pairs):
 
 
 def test_every_difference_is_listed(tmp_path, benchmark):
-    published = read_published(
+    published = read_published_verdicts(
         _published(tmp_path / "p.json", (True, False), (True, True)), benchmark.by_id(), benchmark.title
     )
-    found = compare(_verdicts((True, True), (True, True)), published)
+    found = compare_verdicts(_verdicts((True, True), (True, True)), published)
     assert (found["tasks"], found["agreeing"]) == (2, 1)
     assert found["published_correct"] == {"base": 2, "plus": 1}
     (difference,) = found["differing"]
@@ -83,10 +82,10 @@ def test_every_difference_is_listed(tmp_path, benchmark):
 def test_other_files_are_no_published_verdicts(tmp_path, benchmark):
     (tmp_path / "p.json").write_text(json.dumps({"eval": {"HumanEval/1": []}}))
     with pytest.raises(DataError, match="expected verdicts on the tasks of HumanEval"):
-        read_published(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
+        read_published_verdicts(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
     (tmp_path / "p.json").write_text("[]")
     with pytest.raises(DataError, match="expected EvalPlus' results"):
-        read_published(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
+        read_published_verdicts(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
 
 
 def test_a_score_says_of_what_and_how_sure(benchmark):
@@ -108,7 +107,7 @@ def test_the_table_sets_a_published_figure_beside_the_same_thing_only(tmp_path, 
     score["dataset"]["version"] = "v0.1.9"
     write_json(tmp_path / "score.json", score)
     model = "bigcode/starcoder2-15b-instruct-v0.1"
-    rows = reproduction_rows([Obtained(model, "scored again", tmp_path / "score.json")])
+    rows = reproduction_rows([ObtainedScore(model, "scored again", tmp_path / "score.json")])
     base, plus = rows[:2]
     assert (base["published"]["correct"], base["obtained"]["correct"]) == (119, 2)
     assert base["difference"] == pytest.approx(1 - 119 / 164)
@@ -118,7 +117,7 @@ def test_the_table_sets_a_published_figure_beside_the_same_thing_only(tmp_path, 
     # Another version of the data, or another model, has no published figure.
     score["dataset"]["version"] = "v0.1.10"
     write_json(tmp_path / "score.json", score)
-    rows = reproduction_rows([Obtained(model, "scored again", tmp_path / "score.json")])
+    rows = reproduction_rows([ObtainedScore(model, "scored again", tmp_path / "score.json")])
     assert rows[0]["published"] is None
     assert rows[0]["difference"] is None
     assert all(len(cells(row)) == len(COLUMNS) for row in rows)
@@ -129,10 +128,10 @@ def test_new_answers_stand_beside_the_published_verdicts(tmp_path, benchmark):
     write_jsonl(tmp_path / "verdicts.jsonl", verdicts)
     write_json(tmp_path / "score.json", build_score(benchmark, verdicts, [1]))
     published = _published(tmp_path / "p.json", (True, True), (True, True))
-    obtained = Obtained("m", "answers generated anew", tmp_path / "score.json", None, published)
+    obtained = ObtainedScore("m", "samples generated here", tmp_path / "score.json", None, published)
     base, plus = reproduction_rows([obtained])[:2]
     assert base["differing"] == []
-    assert [(each["task_id"], each["explanation"]) for each in plus["differing"]] == [(SECOND, ANEW)]
+    assert [(each["task_id"], each["explanation"]) for each in plus["differing"]] == [(SECOND, NEW_SAMPLE)]
     # Verdicts on one answer a task say nothing of several.
     twice = [{**each, "sample": n} for n in (0, 1) for each in verdicts]
     write_jsonl(tmp_path / "verdicts.jsonl", twice)
@@ -155,7 +154,7 @@ def test_the_three_forms_hold_the_same_rows(tmp_path, benchmark):
     assert comparison["metrics"]["plus pass@1"]["difference"] == 0.5
     outs = {form: tmp_path / f"table.{form}" for form in ("json", "markdown", "html")}
     write_reproduction(
-        [Obtained("m|n", "<scored>", tmp_path / "score.json")], tmp_path / "summary.json", **outs
+        [ObtainedScore("m|n", "<scored>", tmp_path / "score.json")], tmp_path / "summary.json", **outs
     )
     rows = read_json(outs["json"])["rows"]
     markdown, html = outs["markdown"].read_text(), outs["html"].read_text()
@@ -173,11 +172,13 @@ def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, monk
     second = _published(tmp_path / "second.json", (True, True), (False, False))
     known = {file_sha256(first): {f"{SECOND}:plus": "their\n  rounding"}}
     (tmp_path / "known_differences.yaml").write_text(yaml.safe_dump(known))
-    assert known_differences(read_published(first, benchmark.by_id(), benchmark.title)) == {}
-    monkeypatch.setattr("selfalign.evaluate.published.files", {"selfalign.evaluate": tmp_path}.__getitem__)
+    assert known_differences(read_published_verdicts(first, benchmark.by_id(), benchmark.title)) == {}
+    monkeypatch.setattr(
+        "selfalign.evaluate.published_verdicts.files", {"selfalign.evaluate": tmp_path}.__getitem__
+    )
 
     def explanations(path):
-        found = compare(verdicts, read_published(path, benchmark.by_id(), benchmark.title))
+        found = compare_verdicts(verdicts, read_published_verdicts(path, benchmark.by_id(), benchmark.title))
         return [(each["task_id"], each["part"], each["explanation"]) for each in found["differing"]]
 
     assert explanations(first) == [(SECOND, "plus", "their rounding")]
@@ -189,18 +190,20 @@ def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, monk
 def test_the_known_difference_is_of_the_published_verdicts(tmp_path, published_data, published_file, version):
     results = published_file("evalplus-starcoder2-15b-instruct-v0.1-humaneval_eval_results.json")
     plus = load_benchmark("humaneval_plus", version, published_data("humaneval_plus", version))
-    assert list(known_differences(read_published(results, plus.by_id(), plus.title))) == ["HumanEval/21:plus"]
+    assert list(known_differences(read_published_verdicts(results, plus.by_id(), plus.title))) == [
+        "HumanEval/21:plus"
+    ]
     (tmp_path / "other.json").write_bytes(results.read_bytes() + b"\n")
-    assert known_differences(read_published(tmp_path / "other.json", plus.by_id(), plus.title)) == {}
+    assert known_differences(read_published_verdicts(tmp_path / "other.json", plus.by_id(), plus.title)) == {}
 
 
 def test_verdicts_on_another_number_of_samples_are_not_compared(tmp_path, benchmark):
-    published = read_published(
+    published = read_published_verdicts(
         _published(tmp_path / "p.json", (True, True), (True, True)), benchmark.by_id(), benchmark.title
     )
     twice = [{**each, "sample": n} for n in (0, 1) for each in _verdicts((True, True), (True, True))]
     with pytest.raises(DataError, match=r"p.json: expected verdicts on 2 sample.*'HumanEval/900', found 1"):
-        compare(twice, published)
+        compare_verdicts(twice, published)
 
 
 def test_different_data_are_not_compared(tmp_path, benchmark):

@@ -46,11 +46,11 @@ def test_completions_follow_the_prompt_and_solutions_stand_alone(tmp_path, bench
                 {"task_id": SECOND, "solution": ""},
                 {"task_id": FIRST, "solution": ""},
             ],
-            "record 3: the same sample of task 'HumanEval/900' is there twice; the first is record 1",
+            "record 3: sample of task 'HumanEval/900' is repeated; it occurs first in record 1",
         ),
         (
             [{"task_id": t, "solution": "", "sample": 0} for t in (FIRST, SECOND, SECOND)],
-            "record 3: the same sample",
+            "record 3: sample of task 'HumanEval/901' is repeated; it occurs first in record 2",
         ),
         (
             [{"task_id": t, "solution": s} for t, s in ((FIRST, "a"), (FIRST, "b"), (SECOND, "a"))],
@@ -62,7 +62,7 @@ def test_completions_follow_the_prompt_and_solutions_stand_alone(tmp_path, bench
         ),
         (
             [{"task_id": FIRST, "solution": "", "sample": 0}, {"task_id": SECOND, "solution": ""}],
-            "record 2, field 'sample': expected it in every record, or in none",
+            "record 2, field 'sample': expected this field in every record or in none",
         ),
         ([{"task_id": FIRST}], "record 1: expected a field 'completion' or 'solution'"),
         ([{"task_id": FIRST, "solution": None}], "record 1, field 'solution': expected a string"),
@@ -77,7 +77,7 @@ def test_equal_answers_of_a_sampled_run_are_no_duplicates(tmp_path, benchmark):
     rows = [{"task_id": t, "solution": s} for t in (FIRST, SECOND) for s in ("a", "b", "a")]
     assert [sample.number for sample in read_samples(_write(tmp_path, *rows), benchmark)] == [0, 1, 2] * 2
     doubled = [{"task_id": t, "solution": "a"} for t in (FIRST, SECOND)] * 2
-    with pytest.raises(DataError, match="the same sample"):
+    with pytest.raises(DataError, match="is repeated"):
         read_samples(_write(tmp_path, *doubled), benchmark)
 
 

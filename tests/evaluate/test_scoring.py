@@ -12,10 +12,9 @@ from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.ground_truth import compute_ground_truth, is_current, time_limit
-from selfalign.evaluate.harness_check import check_harness
 from selfalign.evaluate.samples import Sample
 from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
-from selfalign.evaluate.scoring import score, write_verdicts
+from selfalign.evaluate.scoring import check_harness, score, write_verdicts
 from selfalign.sandbox import Verdict
 
 
@@ -266,9 +265,9 @@ def test_a_broken_sandbox_is_no_verdict():
     scorer = build_scorer(benchmark, None)
     with pytest.raises(InfrastructureError, match="fails the reference solution of HumanEval/0"):
         check_harness(benchmark, scorer, _BrokenPool("exception"))
-    with pytest.raises(InfrastructureError, match="passes a wrong answer"):
+    with pytest.raises(InfrastructureError, match="passes a wrong solution"):
         check_harness(benchmark, scorer, _BrokenPool("passed"))
-    with pytest.raises(InfrastructureError, match="so there is no score"):
+    with pytest.raises(InfrastructureError, match="so no score is written"):
         list(score([Sample(benchmark.tasks[0], 0, "")], scorer, _BrokenPool("infrastructure")))
 
 

@@ -1,1 +1,1 @@
-"""Evaluation: answers of a model to benchmarks, verdicts from the sandbox, scores with their uncertainty."""
+"""Evaluation: sample solutions to benchmark tasks, test them in the sandbox, and report scores with intervals."""

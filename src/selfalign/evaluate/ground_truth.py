@@ -1,9 +1,9 @@
-"""What reference solutions give for every input of a benchmark: computed once per version of its data.
+"""Ground truth: the outputs of reference solutions for every input of a benchmark, computed once per data version.
 
-The artifact is two files. The outputs are JSON Lines: a head that says of what and by what, then a task a line
-with, for each part, its inputs and outputs, packed; the same bytes every time. They are packed and unpacked
-inside the sandbox only. The time limits of every input, beside them, are JSON: what they are made from was measured,
-so they may be others elsewhere.
+It consists of two files. The outputs are JSON Lines: a header that identifies the data and the version of EvalPlus,
+then one line per task with the packed inputs and outputs of each part. This file is deterministic; it is packed and
+unpacked only inside the sandbox. The second file is JSON with the time limit of each input. The limits derive from
+measured times, so they may differ between machines.
 """
 
 from __future__ import annotations
@@ -22,29 +22,35 @@ from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
-from selfalign.evaluate.harness import MOST, common, harness_source, oracle
+from selfalign.evaluate.harness import MAX_LIMITS, common, harness_source, reference_outputs
 from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 logger = logging.getLogger(__name__)
 
-LIMITS = Limits(wall_s=1800, cpu_s=300, memory_mb=MOST.memory_mb, output_kb=1 << 17)
-# Time limits above the least one are rounded up to this, so that they do not change from run to run.
-STEP_S = 0.5
+LIMITS = Limits(wall_s=1800, cpu_s=300, memory_mb=MAX_LIMITS.memory_mb, output_kb=1 << 17)
+# Time limits above the minimum are rounded up to a multiple of this, so that they vary less from run to run.
+ROUNDING_S = 0.5
 
 
 def compute_ground_truth(
     benchmark: Benchmark, pool: Pool, out: str | Path, settings: EvaluationConfig
 ) -> None:
-    """Run every reference solution in the sandbox and write the artifact: `out`, and :func:`limits_path` of it.
+    """Run every reference solution in the sandbox; write the outputs and, beside them, the time limits.
+
+    Args:
+        benchmark: a loaded benchmark that compares outputs.
+        pool: sandbox in which the solutions run.
+        out: file of outputs; the limits go to :func:`limits_path`.
+        settings: minimum and factor of the time limits.
 
     Raises:
         DataError: a reference solution fails.
-        InfrastructureError: the sandbox does.
+        InfrastructureError: the sandbox fails.
     """
     limits: dict[str, dict[str, list[float]]] = {}
 
     def rows() -> Iterator[dict[str, Any]]:
-        yield head(benchmark)
+        yield header(benchmark)
         programs = (_program(benchmark, task) for task in benchmark.tasks)
         for task, verdict in zip(benchmark.tasks, pool.run(programs), strict=True):
             parts = _parts(benchmark, task, verdict)
@@ -55,31 +61,46 @@ def compute_ground_truth(
             yield {"task_id": task.id, **{part: found["cases"] for part, found in parts.items()}}
 
     write_jsonl(out, rows())
-    write_json(limits_path(out), {**head(benchmark), **_settings(settings), "limits": limits})
+    write_json(limits_path(out), {**header(benchmark), **_settings(settings), "limits": limits})
 
 
 def update_ground_truth(
     benchmark: Benchmark, pool: Pool, out: str | Path, settings: EvaluationConfig
 ) -> None:
-    """Compute the artifact, see :func:`compute_ground_truth`, unless it is there and current."""
+    """Compute the ground truth, see :func:`compute_ground_truth`, if it is missing or outdated.
+
+    Args:
+        benchmark: a loaded benchmark that compares outputs.
+        pool: sandbox in which the solutions run.
+        out: file of outputs.
+        settings: minimum and factor of the time limits.
+    """
     if not is_current(out, benchmark, settings):
         compute_ground_truth(benchmark, pool, out, settings)
 
 
 def limits_path(out: str | Path) -> Path:
-    """Return where the time limits lie that belong to the outputs in `out`."""
+    """Return the path of the time limits that belong to a file of outputs.
+
+    Args:
+        out: file of outputs.
+    """
     out = Path(out)
     return out.with_name(out.name.removesuffix(".gz").removesuffix(".jsonl") + ".limits.json")
 
 
 def default_truth_path(benchmark: Benchmark) -> Path:
-    """Return where commands keep a benchmark's ground truth: in the user's cache directory."""
+    """Return the path of a benchmark's ground truth in the user's cache directory, the default of commands.
+
+    Args:
+        benchmark: a loaded benchmark.
+    """
     cache = platformdirs.user_cache_path("selfalign")
     return cache / "ground_truth" / f"{benchmark.name}-{benchmark.version}-{benchmark.sha256[:12]}.jsonl"
 
 
 def _parts(benchmark: Benchmark, task: Task, verdict: Verdict) -> dict[str, Any]:
-    """Return what the oracle wrote: by part, packed cases and seconds."""
+    """Return packed cases and CPU times by part, as the harness printed them."""
     if verdict.status == "infrastructure":
         raise InfrastructureError(
             f"{task.id}: the sandbox could not run the reference solution: {verdict.stderr}"
@@ -92,8 +113,12 @@ def _parts(benchmark: Benchmark, task: Task, verdict: Verdict) -> dict[str, Any]
     return json.loads(verdict.stdout)
 
 
-def head(benchmark: Benchmark) -> dict[str, Any]:
-    """Return what the outputs depend on."""
+def header(benchmark: Benchmark) -> dict[str, Any]:
+    """Return what the outputs depend on: the data and the version of EvalPlus.
+
+    Args:
+        benchmark: a loaded benchmark.
+    """
     return {
         "benchmark": benchmark.name,
         "version": benchmark.version,
@@ -103,7 +128,7 @@ def head(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def _settings(settings: EvaluationConfig) -> dict[str, float]:
-    """Return what the time limits depend on besides."""
+    """Return the settings that the time limits depend on."""
     return {
         "min_time_limit_s": settings.min_time_limit_s,
         "time_limit_factor": settings.time_limit_factor,
@@ -111,18 +136,27 @@ def _settings(settings: EvaluationConfig) -> dict[str, float]:
 
 
 def time_limit(seconds: float, settings: EvaluationConfig) -> float:
-    """Return the limit for an input that takes the reference solution `seconds`, both of CPU time."""
+    """Return the time limit of an input, in seconds of CPU time.
+
+    Args:
+        seconds: CPU time of the reference solution on this input.
+        settings: minimum and factor of the time limits.
+    """
     wanted = settings.time_limit_factor * seconds
     if wanted <= settings.min_time_limit_s:
         return settings.min_time_limit_s
-    return math.ceil(wanted / STEP_S) * STEP_S
+    return math.ceil(wanted / ROUNDING_S) * ROUNDING_S
 
 
 def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
     """Return, by task and part, an object with packed ``cases`` and the ``limits`` of the inputs in seconds.
 
+    Args:
+        path: file of outputs.
+        benchmark: the benchmark that the outputs must belong to.
+
     Raises:
-        DataError: a file is missing, or that of other data.
+        DataError: a file is missing or belongs to other data.
     """
     rows = read_jsonl(path)
     first, limits = next(rows, {}), read_json(limits_path(path))
@@ -147,13 +181,19 @@ def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[
 
 
 def is_current(path: str | Path, benchmark: Benchmark, settings: EvaluationConfig) -> bool:
-    """Whether an artifact is there and is what :func:`compute_ground_truth` would make."""
+    """Return whether the ground truth exists and was computed from the same data and settings.
+
+    Args:
+        path: file of outputs.
+        benchmark: a loaded benchmark.
+        settings: minimum and factor of the time limits.
+    """
     try:
         first, limits = next(read_jsonl(path), None), read_json(limits_path(path))
     except DataError:
         return False
     limits.pop("limits", None)
-    return first == head(benchmark) and limits == {**head(benchmark), **_settings(settings)}
+    return first == header(benchmark) and limits == {**header(benchmark), **_settings(settings)}
 
 
 def _program(benchmark: Benchmark, task: Task) -> Program:
@@ -177,4 +217,4 @@ def _program(benchmark: Benchmark, task: Task) -> Program:
         "expressions": scoring == "evoeval" and "base_input" not in record,
         "output_not_none": task.entry_point in not_none,
     }
-    return Program(task.id, harness_source(oracle), stdin=json.dumps(job), limits=LIMITS)
+    return Program(task.id, harness_source(reference_outputs), stdin=json.dumps(job), limits=LIMITS)

@@ -1,4 +1,4 @@
-"""The tuned model's card with its scores, which are not known yet when the checkpoint and its card are written."""
+"""The model card of the tuned checkpoint with its scores, which are not known when the checkpoint is written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ HEAD = "| model | benchmark | data | tasks | metric | value | 95 % interval |\n|
 
 
 def write_scored_card(card: str | Path, summary: str | Path, out: str | Path) -> None:
-    """Write the card of the checkpoint again, with the run's scores in its section.
+    """Write the checkpoint's model card with the scores of the run filled in.
 
     Args:
         card: ``README.md`` of the tuned checkpoint.
         summary: ``scores/summary.json`` of the run.
+        out: Markdown file to write.
 
     Raises:
         DataError: the card has no section "Scores".
@@ -35,7 +36,11 @@ def write_scored_card(card: str | Path, summary: str | Path, out: str | Path) ->
 
 
 def scores_table(summary: dict[str, Any]) -> str:
-    """Return scores and comparisons as Markdown."""
+    """Return scores and comparisons as Markdown.
+
+    Args:
+        summary: content of ``scores/summary.json``.
+    """
     rows = [
         f"| {score['model']} | {score['title']} | {score['dataset']['version']} | {score['n']} | {name} "
         f"| {metric['value']:.1%} | {_interval(metric)} |"
@@ -44,7 +49,7 @@ def scores_table(summary: dict[str, Any]) -> str:
     ]
     tests = [
         f"\n{each['title']}, {name}: the tuned model differs by {100 * metric['difference']:+.1f} points from the base "
-        f"model (exact McNemar test of first answers, p = {metric['mcnemar']['p_value']:.2g})."
+        f"model (exact McNemar test on the first sample of each task, p = {metric['mcnemar']['p_value']:.2g})."
         for each in summary["comparisons"]
         for name, metric in each["metrics"].items()
     ]

@@ -1,4 +1,4 @@
-"""How a task is asked, and the solution in what came back; the texts are in the benchmark's definition."""
+"""Prompts for benchmark tasks, and extraction of the solution from a completion. The definition has the texts."""
 
 from __future__ import annotations
 
@@ -21,18 +21,23 @@ Render = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Asks the tasks of a benchmark in one layout.
+class TaskFormat:
+    """Formats the tasks of a benchmark as prompts, and extracts solutions from completions.
 
     Attributes:
-        render: makes the whole prompt of an instruction and the beginning of the response, for the chat layout.
+        layout: the layout of the benchmark's definition.
+        render: builds the prompt from an instruction and the beginning of the response, for the chat layout.
     """
 
     layout: PlainLayout
     render: Render = inference_prompt
 
     def prompt(self, task: Task) -> str:
-        """Return the text that the model continues."""
+        """Return the prompt of a task.
+
+        Args:
+            task: task of the benchmark.
+        """
         fields = _fields(task)
         text = self.layout.prompt.format_map(fields)
         if isinstance(self.layout, ChatLayout):
@@ -41,39 +46,52 @@ class Asker:
         return text.rstrip() if self.layout.trim else text
 
     def solution(self, task: Task, completion: str) -> str:
-        """Return the solution in `completion`, what the model wrote after the prompt."""
+        """Return the solution in a completion.
+
+        Args:
+            task: task of the benchmark.
+            completion: text that the model wrote after the prompt.
+        """
         if self.layout.solution == "fenced":
             return last_fenced(completion)
         code = completion.partition(FENCE)[0] if isinstance(self.layout, ChatLayout) else completion
         return task.beginning + code if self.layout.solution == "prompt+completion" else code
 
 
-def asker(benchmark: Benchmark, layout: str, render: Render = inference_prompt) -> Asker:
-    """Return what asks the benchmark's tasks in `layout`, "plain" or "chat"."""
-    definition = benchmark.definition
-    return Asker(definition.chat if layout == "chat" else definition.base, render)
-
-
-def own_template(checkpoint: str | Path, revision: str | None = None) -> Render:
-    """Return the renderer of a released model: its own chat template, then the beginning of the response.
+def build_task_format(benchmark: Benchmark, layout: str, render: Render = inference_prompt) -> TaskFormat:
+    """Return the format of a benchmark's tasks.
 
     Args:
-        checkpoint: directory with its tokenizer, or its id on the hub.
+        benchmark: a loaded benchmark.
+        layout: prompt layout, ``plain`` or ``chat``.
+        render: builds the prompts of the chat layout.
+    """
+    definition = benchmark.definition
+    return TaskFormat(definition.chat if layout == "chat" else definition.base, render)
+
+
+def checkpoint_template(checkpoint: str | Path, revision: str | None = None) -> Render:
+    """Return a function that renders prompts with the chat template of a checkpoint.
+
+    Args:
+        checkpoint: directory with the tokenizer, or model id on the hub.
+        revision: commit on the hub; None: the default branch.
 
     Raises:
-        DataError: its tokenizer has no chat template.
+        DataError: the tokenizer has no chat template.
     """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(str(checkpoint), revision=revision)
     if not tokenizer.chat_template:
         raise DataError(
-            "expected a chat template in its tokenizer; ask it with 'base_layout: plain'", file=checkpoint
+            "expected a chat template in the tokenizer; set 'evaluation.base_layout: plain' to do without",
+            file=checkpoint,
         )
 
     def render(instruction: str, response_prefix: str) -> str:
         messages = [{"role": "user", "content": instruction}]
-        # Templates that open the answer only when asked need to be asked; the others take no notice.
+        # Some templates open the assistant's turn only on request; the others ignore the argument.
         opened = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return f"{opened}{response_prefix}"
 
@@ -81,7 +99,11 @@ def own_template(checkpoint: str | Path, revision: str | None = None) -> Render:
 
 
 def last_fenced(text: str) -> str:
-    """Return the last fenced block of `text`; all of it where there is no fence; a cut block counts."""
+    """Return the last fenced code block, which may be unclosed, or the whole text if it has no fence.
+
+    Args:
+        text: a completion.
+    """
     parts = re.split(r"^```[^\n]*\n?", text, flags=re.MULTILINE)
     if len(parts) == 1:
         return text

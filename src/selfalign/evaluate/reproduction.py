@@ -1,4 +1,4 @@
-"""The reproduction table: published figures beside what was obtained here, with what either was measured on."""
+"""The reproduction table: published scores beside those obtained here, with the data each was measured on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 from selfalign.benchmarks import load_definition
 from selfalign.core.jsonl import atomic_path, read_json, read_jsonl, write_json
-from selfalign.evaluate.published import compare, read_published
+from selfalign.evaluate.published_verdicts import compare_verdicts, read_published_verdicts
 
 COLUMNS = (
     "model",
@@ -28,20 +28,20 @@ COLUMNS = (
     "tasks that differ",
     "how",
 )
-NOT_RUN = "not run here: needs the model"
-ANEW = "The answer was generated anew."
+NOT_RUN = "not run here; needs the model"
+NEW_SAMPLE = "The sample was generated anew."
 
 
 @dataclass(frozen=True)
-class Obtained:
-    """One set of scores for the table.
+class ObtainedScore:
+    """A score obtained here, for the table.
 
     Attributes:
-        model: what was scored, by the name that the published figures use.
-        how: where the answers come from, in a few words.
+        model: name of the model, as the published scores use it.
+        how: origin of the samples, in a few words.
         score: path of ``score.json``.
-        comparison: path of ``comparison.json``; None: these are not the published answers.
-        published: path of published verdicts on other answers of the same model to the same tasks, if there are.
+        comparison: path of ``comparison.json``; None if the samples are not the published ones.
+        published: path of published verdicts on other samples of the same model for the same tasks, if available.
     """
 
     model: str
@@ -52,7 +52,7 @@ class Obtained:
 
 
 def published_figures() -> list[dict[str, Any]]:
-    """Return the published figures, as data with the project, with ``value`` filled in."""
+    """Return the published scores of ``published_figures.yaml``, with ``value`` computed where it is missing."""
     text = (files("selfalign.evaluate") / "published_figures.yaml").read_text(encoding="utf-8")
     figures = yaml.safe_load(text)
     for figure in figures:
@@ -61,18 +61,21 @@ def published_figures() -> list[dict[str, Any]]:
     return figures
 
 
-def reproduction_rows(obtained: Sequence[Obtained]) -> list[dict[str, Any]]:
-    """Return the rows: what was obtained, each beside the figure published on the same data; then the figures left.
+def reproduction_rows(obtained: Sequence[ObtainedScore]) -> list[dict[str, Any]]:
+    """Return the rows of the table: obtained scores with the matching published ones, then the other published scores.
 
-    A published figure stands beside an obtained one only if model, benchmark, version of the data (where it is
-    known) and metric are the same; rates are between 0 and 1.
+    A published score matches if model, benchmark, data version (where it is known) and metric are the same. Rates are
+    between 0 and 1.
+
+    Args:
+        obtained: scores obtained here.
     """
     figures = published_figures()
     used: set[int] = set()
     rows = []
     for each in obtained:
         score = read_json(each.score)
-        comparison = read_json(each.comparison) if each.comparison else _compared_anew(each, score)
+        comparison = read_json(each.comparison) if each.comparison else _compare_new_samples(each, score)
         for metric, found in score["metrics"].items():
             published = None
             for index, figure in enumerate(figures):
@@ -103,17 +106,21 @@ def reproduction_rows(obtained: Sequence[Obtained]) -> list[dict[str, Any]]:
 
 
 def write_reproduction(
-    obtained: Sequence[Obtained],
+    obtained: Sequence[ObtainedScore],
     summary: str | Path | None,
     *,
     json: str | Path,
     markdown: str | Path,
     html: str | Path,
 ) -> None:
-    """Write the table three times, with the same rows.
+    """Write the table as JSON, Markdown and HTML.
 
     Args:
-        summary: the run's ``scores/summary.json``, for base against tuned model; None: there is none.
+        obtained: scores obtained here.
+        summary: the run's ``scores/summary.json``, for the comparison of base and tuned model; None: left out.
+        json: JSON file to write.
+        markdown: Markdown file to write.
+        html: HTML file to write.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -140,7 +147,11 @@ def write_reproduction(
 
 
 def cells(row: dict[str, Any]) -> list[str]:
-    """Return a row as text, in the order of :data:`COLUMNS`."""
+    """Return the cells of a row as text, in the order of :data:`COLUMNS`.
+
+    Args:
+        row: row of :func:`reproduction_rows`.
+    """
     dataset, harness = row["dataset"], row["harness"]
     hashed = f" ({dataset['sha256'][:12]})" if dataset.get("sha256") else ""
     differing = row["differing"]
@@ -169,23 +180,23 @@ def _same(figure: dict[str, Any], model: str, score: dict[str, Any], metric: str
     )
 
 
-def _compared_anew(obtained: Obtained, score: dict[str, Any]) -> dict[str, Any] | None:
-    """Return how verdicts on new answers differ from published ones; None where these are of another number."""
+def _compare_new_samples(obtained: ObtainedScore, score: dict[str, Any]) -> dict[str, Any] | None:
+    """Compare verdicts on new samples with published ones; return None if the numbers of samples differ."""
     if obtained.published is None:
         return None
     verdicts = list(read_jsonl(Path(obtained.score).with_name("verdicts.jsonl")))
     tasks = {verdict["task_id"] for verdict in verdicts}
     title = f"{score['title']} {score['dataset']['version']}"
-    published = read_published(obtained.published, tasks, title)
+    published = read_published_verdicts(obtained.published, tasks, title)
     if any(len(each) != score["samples_per_task"] for each in published.statuses.values()):
         return None
-    comparison = compare(verdicts, published)
-    differing = [{**each, "explanation": ANEW} for each in comparison["differing"]]
+    comparison = compare_verdicts(verdicts, published)
+    differing = [{**each, "explanation": NEW_SAMPLE} for each in comparison["differing"]]
     return {**comparison, "differing": differing}
 
 
 def _differing(comparison: dict[str, Any] | None, metric: str) -> list[dict[str, Any]] | None:
-    """Return the differences that can change `metric`: the added tests count for "plus" only."""
+    """Return the differences that can change `metric`; those in the added tests count for "plus" only."""
     if comparison is None:
         return None
     parts = ("base", "plus") if metric.startswith("plus") else ("base",)
@@ -218,7 +229,7 @@ def _rate(found: dict[str, Any] | None) -> str:
 
 
 def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return, once each, the sources of the published figures and the explanations of differing tasks."""
+    """Return the sources of the published scores and the explanations of differing tasks, without duplicates."""
     notes: dict[str, None] = {}
     for row in rows:
         published = row["published"]
@@ -227,7 +238,7 @@ def _notes(rows: Sequence[dict[str, Any]]) -> list[str]:
             notes[f"{row['model']}, {row['title']}, {row['metric']}: {published['source']}{note}."] = None
     for row in rows:
         for each in row["differing"] or []:
-            explanation = each["explanation"] or "not explained."
+            explanation = each["explanation"] or "Not explained."
             notes[
                 f"{row['title']} {row['dataset']['version']}, {each['task_id']} ({each['part']}): published "
                 f"{each['published']}, here {each['ours']}. {explanation}"

@@ -1,4 +1,4 @@
-"""Sample files: one answer a line, in EvalPlus' layout (``task_id`` with ``completion`` or ``solution``)."""
+"""Sample files: one sample per line, in EvalPlus' layout (``task_id`` with ``completion`` or ``solution``)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from selfalign.core.jsonl import Record, read_numbered, require
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer to a task.
+    """One solution to a task.
 
     Attributes:
-        number: which of the task's answers, from 0.
-        solution: the whole program, or what the benchmark's tests take as such.
+        task: task of the benchmark.
+        number: number of the sample within its task, from 0.
+        solution: source text that the tests run: a whole program or, for DS-1000, the code to insert.
     """
 
     task: Task
@@ -30,43 +31,47 @@ class Sample:
 def read_samples(path: str | Path, benchmark: Benchmark) -> list[Sample]:
     """Return the samples in `path`, in the order of the benchmark's tasks.
 
-    A ``solution`` stands alone; a ``completion`` follows the beginning of the program that the task gives, if any.
+    A ``solution`` is taken as it is; a ``completion`` is appended to the prompt code of its task, if it has any.
+
+    Args:
+        path: JSON Lines file.
+        benchmark: the benchmark that the samples belong to.
 
     Raises:
-        DataError: a task id is unknown, tasks have no sample, a sample occurs twice (same task and ``sample``
-            number or, without numbers, same text), tasks have different numbers of samples, or a line is not whole.
+        DataError: a task id is unknown, tasks have no sample, a sample is repeated (same task and ``sample``
+            number or, without numbers, same text), tasks have different numbers of samples, or a field is missing.
     """
     tasks = benchmark.by_id()
     found: dict[str, list[tuple[int, str]]] = {task_id: [] for task_id in tasks}
     records: dict[tuple[str, object], int] = {}
-    twin: DataError | None = None
+    repeated: DataError | None = None
     numbered: bool | None = None
     for number, record in read_numbered(path):
         task = _task_of(record, tasks, benchmark, path, number)
         solution = _solution_of(record, task, path, number)
-        place = _number_of(record, path, number)
-        if numbered not in (None, place is not None):
+        position = _number_of(record, path, number)
+        if numbered not in (None, position is not None):
             raise DataError(
-                "expected it in every record, or in none", file=path, record=number, field="sample"
+                "expected this field in every record or in none", file=path, record=number, field="sample"
             )
-        numbered = place is not None
-        identity = (task.id, solution if place is None else place)
+        numbered = position is not None
+        identity = (task.id, solution if position is None else position)
         if identity in records:
-            twin = twin or DataError(
-                f"the same sample of task '{task.id}' is there twice; the first is record {records[identity]}",
+            repeated = repeated or DataError(
+                f"sample of task '{task.id}' is repeated; it occurs first in record {records[identity]}",
                 file=path,
                 record=number,
             )
             if numbered:
-                raise twin
+                raise repeated
         records.setdefault(identity, number)
-        found[task.id].append((len(found[task.id]) if place is None else place, solution))
+        found[task.id].append((len(found[task.id]) if position is None else position, solution))
     counts = {task_id: len(samples) for task_id, samples in found.items()}
-    # Equal answers are no mistake where every task was sampled several times, and differ somewhere.
+    # Equal samples are legitimate if every task has several and at least one task has different ones.
     distinct = Counter(task_id for task_id, _ in records)
-    if twin and (len(set(counts.values())) > 1 or all(distinct[task_id] <= 1 for task_id in counts)):
-        raise twin
-    _refuse_gaps(path, benchmark, counts)
+    if repeated and (len(set(counts.values())) > 1 or all(distinct[task_id] <= 1 for task_id in counts)):
+        raise repeated
+    _check_counts(path, benchmark, counts)
     return [
         Sample(tasks[task_id], rank, solution)
         for task_id, samples in found.items()
@@ -151,13 +156,13 @@ def _solution_of(record: Record, task: Task, path: str | Path, number: int) -> s
     raise DataError("expected a field 'completion' or 'solution'", file=path, record=number)
 
 
-def _refuse_gaps(path: str | Path, benchmark: Benchmark, counts: dict[str, int]) -> None:
+def _check_counts(path: str | Path, benchmark: Benchmark, counts: dict[str, int]) -> None:
     missing = [task_id for task_id, count in counts.items() if not count]
     if missing:
         some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         raise DataError(
             f"{len(missing)} of {len(counts)} tasks of {benchmark.definition.title} {benchmark.version} have "
-            f"no sample ({some}); a score of the others would be another figure",
+            f"no sample ({some}); a score of the other tasks would not be comparable",
             file=path,
         )
     numbers = Counter(counts.values())

@@ -1,19 +1,23 @@
-"""Verdicts to a score: one JSON object that says of what, by what and how sure."""
+"""The score of a set of verdicts, and the summary of all scores of a run with base and tuned model compared."""
 
 from __future__ import annotations
 
 import platform
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from selfalign import __version__
 from selfalign.benchmarks import Benchmark, definition_sha256
-from selfalign.core.jsonl import Record
+from selfalign.core.errors import DataError
+from selfalign.core.jsonl import Record, read_json, read_jsonl, write_json
 from selfalign.evaluate.samples import SyntaxCheck
-from selfalign.evaluate.statistics import interval, mean_pass_at_k
-from selfalign.evaluate.verdicts import PASS
+from selfalign.evaluate.statistics import interval, mcnemar, mean_pass_at_k
+
+# Status of one part of a verdict.
+PASS, FAIL, TIMEOUT = "pass", "fail", "timeout"
 
 
 def build_score(
@@ -24,9 +28,15 @@ def build_score(
 ) -> dict[str, Any]:
     """Return the score of one set of samples.
 
-    ``metrics`` maps ``pass@k``, for k = 1 and those of `pass_at` that the samples allow, to its ``value`` and
-    ``interval`` (95 %), between 0 and 1; with one sample a task also to the number of ``correct`` tasks. A benchmark
-    with added tests has ``base pass@k``, by its original tests, and ``plus pass@k``, by all.
+    ``metrics`` maps ``pass@k``, for k = 1 and every k of `pass_at` up to the number of samples per task, to its
+    ``value`` and ``interval`` (95 %), between 0 and 1; with one sample per task also to the number of ``correct``
+    tasks. A benchmark with added tests has ``base pass@k`` (original tests) and ``plus pass@k`` (all tests).
+
+    Args:
+        benchmark: a loaded benchmark.
+        verdicts: see :func:`~selfalign.evaluate.scoring.write_verdicts`.
+        pass_at: values of k of pass@k.
+        syntax: number of samples that do not compile; None where solutions are not whole programs.
     """
     samples = len(verdicts) // len(benchmark.tasks)
     metrics: dict[str, dict[str, Any]] = {}
@@ -53,12 +63,20 @@ def build_score(
 
 
 def metric_parts(has_plus: bool) -> dict[str, tuple[str, ...]]:
-    """Return, by the prefix of a metric's name, the parts of a verdict that must pass for it."""
+    """Return the parts of a verdict that must pass for a metric, by the prefix of its name.
+
+    Args:
+        has_plus: whether the benchmark has added tests.
+    """
     return {"base ": ("base",), "plus ": ("base", "plus")} if has_plus else {"": ("base",)}
 
 
 def provenance(benchmark: Benchmark) -> dict[str, Any]:
-    """Return what a figure cannot be read without: data, their hash, and the version of what scored them."""
+    """Return what identifies a score: data, their hash, and the versions of the code that computed it.
+
+    Args:
+        benchmark: a loaded benchmark.
+    """
     return {
         "benchmark": benchmark.name,
         "title": benchmark.definition.title,
@@ -78,10 +96,73 @@ def provenance(benchmark: Benchmark) -> dict[str, Any]:
 
 
 def _counts(verdicts: Iterable[Record], parts: Sequence[str]) -> list[tuple[int, int]]:
-    """Return ``(samples, correct)`` of each task, where correct means all `parts` pass."""
+    """Return ``(samples, correct)`` of each task; a sample is correct if all `parts` pass."""
     tally: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
     for verdict in verdicts:
         entry = tally[verdict["task_id"]]
         entry[0] += 1
         entry[1] += all(verdict[part]["status"] == PASS for part in parts)
     return [(samples, correct) for samples, correct in tally.values()]
+
+
+def write_summary(scores: Mapping[tuple[str, str], str | Path], out: str | Path) -> None:
+    """Write all scores of a run, and the comparison of base and tuned model where both were scored.
+
+    A comparison has the difference of the two scores and the exact McNemar test of the first sample of each task.
+
+    Args:
+        scores: directory with ``score.json`` and ``verdicts.jsonl``, by (model, benchmark).
+        out: JSON file to write.
+
+    Raises:
+        DataError: a file is missing, or the two models were scored on different data.
+    """
+    found = {key: read_json(Path(directory) / "score.json") for key, directory in scores.items()}
+    rows = [{"model": model, **score, "benchmark": key} for (model, key), score in found.items()]
+    keys = list(dict.fromkeys(key for _, key in scores))
+    comparisons = [
+        _compare(key, scores["base", key], scores["tuned", key], found["base", key], found["tuned", key])
+        for key in keys
+        if ("base", key) in scores and ("tuned", key) in scores
+    ]
+    write_json(out, {"scores": rows, "comparisons": comparisons})
+
+
+def _compare(
+    key: str,
+    base: str | Path,
+    tuned: str | Path,
+    base_score: Mapping[str, Any],
+    tuned_score: Mapping[str, Any],
+) -> dict[str, Any]:
+    if base_score["dataset"] != tuned_score["dataset"]:
+        raise DataError(f"{key}: base and tuned model were scored on different data", file=Path(tuned))
+    metrics: dict[str, Any] = {}
+    for prefix, parts in metric_parts("base pass@1" in base_score["metrics"]).items():
+        name = f"{prefix}pass@1"
+        first, second = solved(base, parts), solved(tuned, parts)
+        metrics[name] = {
+            "difference": tuned_score["metrics"][name]["value"] - base_score["metrics"][name]["value"],
+            "mcnemar": mcnemar([first[task] for task in first], [second[task] for task in first]),
+        }
+    return {
+        "benchmark": key,
+        "title": base_score["title"],
+        "first": "base",
+        "second": "tuned",
+        "metrics": metrics,
+    }
+
+
+def solved(directory: str | Path, parts: Sequence[str]) -> dict[str, bool]:
+    """Return whether the first sample of each task passes all `parts`, by task.
+
+    Args:
+        directory: directory with ``verdicts.jsonl``.
+        parts: names of the parts of a verdict.
+    """
+    return {
+        verdict["task_id"]: all(verdict[part]["status"] == PASS for part in parts)
+        for verdict in read_jsonl(Path(directory) / "verdicts.jsonl")
+        if verdict["sample"] == 0
+    }

@@ -1,4 +1,4 @@
-"""Samples to verdicts and a score, in the sandbox."""
+"""Test samples in the sandbox and compute their score."""
 
 from __future__ import annotations
 
@@ -9,44 +9,63 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfalign.benchmarks import Benchmark
+from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import Record, write_json, write_jsonl
 from selfalign.evaluate.ground_truth import update_ground_truth
-from selfalign.evaluate.harness import MOST, contest, evalplus_check, oracle, script, warm_up
-from selfalign.evaluate.harness_check import check_harness
-from selfalign.evaluate.published import compare, read_published
+from selfalign.evaluate.harness import (
+    MAX_LIMITS,
+    evalplus,
+    livecodebench,
+    read_reason,
+    reference_outputs,
+    script,
+    warm_up,
+)
+from selfalign.evaluate.published_verdicts import compare_verdicts, read_published_verdicts
 from selfalign.evaluate.samples import Sample, check_syntax, read_samples
-from selfalign.evaluate.score import build_score
+from selfalign.evaluate.score import FAIL, PASS, TIMEOUT, build_score
 from selfalign.evaluate.scorers import Scorer, build_scorer, needs_ground_truth
-from selfalign.evaluate.verdicts import PASS, part_verdict
-from selfalign.sandbox import Pool, Program, open_pool
+from selfalign.sandbox import Pool, Program, Verdict, open_pool
 
 logger = logging.getLogger(__name__)
 
+# Stands in for the first task of a benchmark without reference solutions.
+_ECHO_TASK = Task(
+    id="echo",
+    prompt="",
+    canonical_solution="",
+    record={"cases": [{"input": "1\n", "output": "1\n", "testtype": "stdin"}]},
+)
+_WRONG_SOLUTION = "raise RuntimeError('a wrong answer')\n"
+
 
 def open_scoring_pool(runtime: str = "auto", workers: int | None = None) -> AbstractContextManager[Pool]:
-    """Return a context manager of a pool with room for every benchmark's programs, their harnesses loaded.
+    """Return a context manager for a sandbox pool with the limits and preloaded harnesses of all benchmarks.
 
     Args:
         runtime: name of the sandbox runtime.
-        workers: number of slots; None: one per core.
+        workers: number of programs run at a time; None: one per core.
     """
     return open_pool(
-        runtime, workers=workers, most=MOST, warm=warm_up(evalplus_check, oracle, contest, script)
+        runtime,
+        workers=workers,
+        most=MAX_LIMITS,
+        warm=warm_up(evalplus, reference_outputs, livecodebench, script),
     )
 
 
 @dataclass(frozen=True)
 class ScoreFiles:
-    """Where the outcome of scoring is written.
+    """Files that scoring writes.
 
     Attributes:
-        verdicts: see :func:`write_verdicts`.
-        timings: see :func:`write_verdicts`.
-        score: see :func:`~selfalign.evaluate.score.build_score`.
-        comparison: how the verdicts differ from published ones; null without any.
+        verdicts: JSON Lines, see :func:`write_verdicts`.
+        timings: JSON Lines, see :func:`write_verdicts`.
+        score: JSON, see :func:`~selfalign.evaluate.score.build_score`.
+        comparison: JSON, see :func:`~selfalign.evaluate.published_verdicts.compare_verdicts`; null without published
+            verdicts; None: not written.
     """
 
     verdicts: str | Path
@@ -55,7 +74,7 @@ class ScoreFiles:
     comparison: str | Path | None = None
 
     def remove(self) -> None:
-        """Remove what an earlier call wrote: it must not pass for the outcome of one that fails."""
+        """Remove the files of an earlier call, so that they are not taken for the result of a call that fails."""
         for path in (self.verdicts, self.timings, self.score, self.comparison):
             if path is not None:
                 Path(path).unlink(missing_ok=True)
@@ -74,19 +93,24 @@ def score_samples(
     runtime: str = "auto",
     workers: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Score a file of samples; write verdicts, timings, score and comparison; return the last two.
+    """Score a file of samples; write verdicts, timings, score and comparison.
+
+    Samples that do not compile are counted in the score and reported in a warning.
 
     Args:
         samples: JSON Lines, see :func:`~selfalign.evaluate.samples.read_samples`.
-        benchmark: what they answer.
-        out: where the outcome is written.
-        ground_truth: the artifact of :mod:`~selfalign.evaluate.ground_truth`, for benchmarks that need one.
+        benchmark: the benchmark that the samples belong to.
+        out: files to write.
+        ground_truth: file written by :mod:`~selfalign.evaluate.ground_truth`, for benchmarks that need one.
         time_limits: compute the ground truth with these limits if it is missing or outdated; None: never.
         published: published verdicts on the same samples, in EvalPlus' layout.
-        exact_floats: whether floating-point outputs must be equal to the bit.
-        pass_at: each k of pass@k.
+        exact_floats: require floating-point outputs to be bit-identical.
+        pass_at: values of k of pass@k.
         runtime: name of the sandbox runtime.
-        workers: number of slots; None: one per core.
+        workers: number of programs run at a time; None: one per core.
+
+    Returns:
+        the score and the comparison (None without published verdicts).
 
     Raises:
         DataError: samples, data or published verdicts are incomplete; no score is written.
@@ -98,13 +122,13 @@ def score_samples(
     syntax = check_syntax(read) if benchmark.definition.scoring != "ds1000" else None
     if syntax is not None and (warning := syntax.warning()):
         logger.warning("%s: %s", samples, warning)
-    known = read_published(published, benchmark.by_id(), benchmark.title) if published else None
+    known = read_published_verdicts(published, benchmark.by_id(), benchmark.title) if published else None
     with open_scoring_pool(runtime, workers) as pool:
         if time_limits is not None and needs_ground_truth(benchmark) and ground_truth is not None:
             update_ground_truth(benchmark, pool, ground_truth, time_limits)
         scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats)
         verdicts = write_verdicts(benchmark, read, scorer, pool, out=out.verdicts, timings=out.timings)
-    comparison = compare(verdicts, known) if known is not None else None
+    comparison = compare_verdicts(verdicts, known) if known is not None else None
     score = build_score(benchmark, verdicts, pass_at, syntax)
     if out.comparison is not None:
         write_json(out.comparison, comparison)
@@ -121,15 +145,27 @@ def write_verdicts(
     out: str | Path,
     timings: str | Path,
 ) -> list[Record]:
-    """Score `samples` and write a verdict a line, in their order; return the verdicts.
+    """Test samples and write one verdict per line, in the order of the samples.
 
-    A verdict has ``task_id``, ``sample``, ``passed`` and, for each part of the benchmark (base, plus), an object:
-    ``status`` (pass, fail, timeout), ``reason`` and ``failing_input`` (index of the first). All parts must pass for the
-    sample to pass. `timings` gets the same verdicts with ``cpu_s``, seconds of CPU time, in every part; they were
-    measured and so differ from run to run, unlike what is in `out`.
+    A verdict has ``task_id``, ``sample``, ``passed`` and, for each part of the benchmark (base, plus), an object with
+    ``status`` (pass, fail, timeout), ``reason`` and ``failing_input`` (index of the first). A sample passes if all
+    parts pass.
+
+    Args:
+        benchmark: a loaded benchmark.
+        samples: samples of the benchmark.
+        scorer: scorer of the benchmark.
+        pool: sandbox in which the programs run.
+        out: JSON Lines file of verdicts; deterministic.
+        timings: JSON Lines file of the same verdicts with ``cpu_s`` (CPU time in seconds) in every part; measured, so
+            it differs from run to run.
+
+    Returns:
+        the verdicts.
 
     Raises:
-        InfrastructureError: the sandbox could not run a program, or gets known answers wrong; nothing is written.
+        InfrastructureError: the sandbox cannot run a program, or fails the check of :func:`check_harness`; nothing is
+            written.
     """
     check_harness(benchmark, scorer, pool)
     scored = list(score(samples, scorer, pool))
@@ -140,9 +176,18 @@ def write_verdicts(
 
 
 def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tuple[Record, Record]]:
-    """Yield the verdict of each of `samples`, without and with times, in order. See :func:`write_verdicts`."""
+    """Yield the verdict of each sample in order, without and with times; see :func:`write_verdicts`.
+
+    Args:
+        samples: samples of the benchmark.
+        scorer: scorer of the benchmark.
+        pool: sandbox in which the programs run.
+
+    Raises:
+        InfrastructureError: the sandbox cannot run a program.
+    """
     jobs = [(sample, part) for sample in samples for part in scorer.parts]
-    # The long ones first, so that no core is left with one of them at the end.
+    # Longest first, so that no core starts a long program at the end.
     order = sorted(range(len(jobs)), key=lambda number: -scorer.cost(jobs[number][0].task, jobs[number][1]))
 
     def programs() -> Iterator[Program]:
@@ -151,15 +196,15 @@ def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tup
             key = f"{sample.task.id}#{sample.number}:{part}"
             yield scorer.program(key, sample.task, sample.solution, part)
 
-    # Verdicts hold what programs wrote, so only what is needed of them is kept.
+    # Verdicts hold the output of the programs, so keep only the fields needed.
     found: dict[int, tuple[dict[str, Any], float]] = {}
     for number, verdict in zip(order, pool.run(programs()), strict=True):
         if verdict.status == "infrastructure":
             raise InfrastructureError(
-                f"{verdict.key}: the sandbox could not run it, so there is no score: "
+                f"{verdict.key}: the sandbox could not run this program, so no score is written: "
                 f"{verdict.stderr or verdict.error}"
             )
-        found[number] = part_verdict(verdict), round(verdict.cpu_s, 3)
+        found[number] = _part_verdict(verdict), round(verdict.cpu_s, 3)
     numbers = iter(range(len(jobs)))
     for sample in samples:
         judged = {part: found[next(numbers)] for part in scorer.parts}
@@ -168,3 +213,62 @@ def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tup
         identity = {"task_id": sample.task.id, "sample": sample.number}
         timed = {part: {**verdict, "cpu_s": spent} for part, (verdict, spent) in judged.items()}
         yield {**identity, "passed": passed, **parts}, {**identity, "passed": passed, **timed}
+
+
+def check_harness(benchmark: Benchmark, scorer: Scorer, pool: Pool) -> None:
+    """Check that the harness passes correct solutions and fails wrong ones before it scores any sample.
+
+    The first task of each package that the benchmark covers is tested, so that a package missing from the sandbox
+    does not count against the model.
+
+    Args:
+        benchmark: a loaded benchmark.
+        scorer: scorer of the benchmark.
+        pool: sandbox in which the programs run.
+
+    Raises:
+        InfrastructureError: a correct solution fails or a wrong one passes.
+    """
+    tasks: dict[str, Task] = {}
+    for task in benchmark.tasks:
+        tasks.setdefault(task.package, task if task.canonical_solution else _ECHO_TASK)
+    part = scorer.parts[0]
+    known = [
+        (task, kind, solution)
+        for task in tasks.values()
+        for kind, solution in (
+            ("correct", _correct_solution(benchmark, task)),
+            ("wrong", _WRONG_SOLUTION),
+        )
+    ]
+    programs = [
+        scorer.program(f"{task.id}: {kind} solution", task, solution, part) for task, kind, solution in known
+    ]
+    for (task, kind, _), verdict in zip(known, pool.run(programs), strict=True):
+        passed = verdict.status == "passed"
+        if kind == "correct" and not passed:
+            last = verdict.stderr.strip().splitlines()[-1:]
+            raise InfrastructureError(
+                f"the sandbox ({pool.runtime}) fails the reference solution of {task.id}, so its verdicts cannot be "
+                f"trusted: {verdict.status} {''.join(last)}"
+            )
+        if kind == "wrong" and passed:
+            raise InfrastructureError(f"the sandbox ({pool.runtime}) passes a wrong solution of {task.id}")
+
+
+def _correct_solution(benchmark: Benchmark, task: Task) -> str:
+    return "print(input())\n" if task is _ECHO_TASK else benchmark.reference_solution(task)
+
+
+def _part_verdict(verdict: Verdict) -> dict[str, Any]:
+    """Return ``status`` (pass, fail, timeout), ``reason`` and ``failing_input`` of a sandbox verdict."""
+    if verdict.status == "passed":
+        return {"status": PASS, "reason": None, "failing_input": None}
+    found = read_reason(verdict.stderr)
+    reason = found.get("reason") or verdict.error or verdict.status
+    timed_out = verdict.status == "timeout" or reason == "TimeoutError"
+    return {
+        "status": TIMEOUT if timed_out else FAIL,
+        "reason": reason,
+        "failing_input": found.get("input"),
+    }

@@ -1,4 +1,4 @@
-"""The figures: pass@k, their intervals, and the paired comparison of two models."""
+"""pass@k, confidence intervals and the paired comparison of two models."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ RESAMPLES = 10_000
 def pass_at_k(samples: int, correct: int, k: int) -> float:
     """Return the unbiased estimate of pass@k of one task (Chen et al. 2021, arXiv:2107.03374, equation 1).
 
+    Args:
+        samples: number of samples.
+        correct: number of correct samples.
+        k: number of samples drawn.
+
     Raises:
         ValueError: k exceeds `samples`, or `correct` is not between 0 and `samples`.
     """
@@ -26,15 +31,24 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 
 
 def mean_pass_at_k(counts: Sequence[tuple[int, int]], k: int) -> float:
-    """Return pass@k over tasks given as ``(samples, correct)``."""
+    """Return the mean of pass@k over tasks.
+
+    Args:
+        counts: ``(samples, correct)`` of each task.
+        k: number of samples drawn.
+    """
     return sum(pass_at_k(n, c, k) for n, c in counts) / len(counts)
 
 
 def interval(counts: Sequence[tuple[int, int]], k: int) -> tuple[float, float]:
-    """Return the 95 % interval of pass@k over tasks given as ``(samples, correct)``.
+    """Return the 95 % confidence interval of pass@k over tasks.
 
-    With one sample a task it is Wilson's score interval (Wilson 1927); with several, the percentile
-    bootstrap over tasks (10,000 resamples, fixed seed), since samples of one task are not independent.
+    With one sample per task this is Wilson's score interval (Wilson 1927); with several, the percentile bootstrap
+    over tasks (10,000 resamples, fixed seed), because samples of one task are not independent.
+
+    Args:
+        counts: ``(samples, correct)`` of each task.
+        k: number of samples drawn.
     """
     if all(n == 1 for n, _ in counts):
         return wilson(sum(c for _, c in counts), len(counts))
@@ -46,7 +60,12 @@ def interval(counts: Sequence[tuple[int, int]], k: int) -> tuple[float, float]:
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Return Wilson's 95 % score interval of a proportion."""
+    """Return Wilson's 95 % score interval of a proportion.
+
+    Args:
+        successes: number of successes.
+        trials: number of trials, at least 1.
+    """
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share, scale = successes / trials, 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / scale
@@ -57,8 +76,12 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 def mcnemar(first: Sequence[bool], second: Sequence[bool]) -> dict[str, Any]:
     """Return the exact McNemar test of two models' verdicts on the same tasks (McNemar 1947).
 
+    Args:
+        first: whether the first model solved each task.
+        second: whether the second model solved each task.
+
     Returns:
-        the tasks only the first and only the second solved, both, neither; and the two-sided p-value.
+        the number of tasks solved by the first model only, the second only, both and neither; the two-sided p-value.
     """
     from scipy.stats import binomtest
 

@@ -1,9 +1,10 @@
-"""Programs that run inside the sandbox, around an answer. Never imported to be run on the host.
+"""Programs that test a solution inside the sandbox. Never import them to run on the host.
 
-Each module here is read as text and handed to the sandbox, with :mod:`~selfalign.evaluate.harness.common`,
-which all may import, and a call of its ``main``. It takes its job as JSON on standard
-input, and ends normally if and only if the answer is right; before it ends otherwise it writes one line of
-JSON, marked, to standard error: why, and at which input. That line only explains; the verdict is the sandbox's.
+Each module here is read as text and sent to the sandbox together with :mod:`~selfalign.evaluate.harness.common`,
+which all of them may import, and a call of its ``main``. ``main`` reads its job as JSON from standard input and
+returns normally if and only if the solution is correct. Before it fails, it writes one marked line of JSON to
+standard error with the reason and the index of the failing input. That line only explains the failure: the
+verdict is the sandbox's.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from selfalign.evaluate.harness import common
 from selfalign.evaluate.harness.common import MARK
 from selfalign.sandbox import Limits
 
-# Puts modules where import statements and pickles find them, unless they are there: our package is not in the sandbox.
+# The package is not installed in the sandbox: register the modules where import statements and pickles find them.
 _LOAD = """\
 import sys, types
 for name, source in {modules!r}:
@@ -31,17 +32,25 @@ _CALL = """\
 from {name} import main
 main()
 """
-# What no program of any benchmark, and no reference solution, exceeds.
-MOST = Limits(memory_mb=8192)
+# Upper bound for every program and reference solution of every benchmark.
+MAX_LIMITS = Limits(memory_mb=8192)
 
 
 def harness_source(module: ModuleType) -> str:
-    """Return the program made of a harness module."""
+    """Return the source text of the program that runs a harness module.
+
+    Args:
+        module: a module of this package.
+    """
     return _load(module) + _CALL.format(name=module.__name__)
 
 
 def warm_up(*modules: ModuleType) -> list[str]:
-    """Return what makes a slot of the sandbox ready for the programs of harness modules (`warm` of its pool)."""
+    """Return statements that preload harness modules in the sandbox (argument `warm` of its pool).
+
+    Args:
+        modules: modules of this package.
+    """
     return ["import evalplus.eval", "import evalplus.gen.util", *map(_load, modules)]
 
 
@@ -55,7 +64,11 @@ def _load(module: ModuleType) -> str:
 
 
 def read_reason(stderr: str) -> dict[str, Any]:
-    """Return what a harness wrote about a failure: ``reason``, ``input`` (index); empty where it wrote nothing."""
+    """Return the ``reason`` and ``input`` (index) that a harness reported; empty if it reported none.
+
+    Args:
+        stderr: standard error of the program.
+    """
     for line in reversed(stderr.splitlines()):
         if line.startswith(MARK):
             try:

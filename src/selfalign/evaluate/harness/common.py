@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: what the harnesses share. Part of the program of each."""
+"""Functions shared by the harnesses. Runs inside the sandbox as part of each program."""
 
 import base64
 import contextlib
@@ -9,27 +9,39 @@ import signal
 import sys
 import zlib
 
-# The line that explains a failure, on standard error, begins with it.
+# Prefix of the line on standard error that explains a failure.
 MARK = "selfalign-reason: "
-# The fastest level: outputs of some tasks are a hundred megabytes of near-repetition.
-LEVEL = 1
-# Expected texts longer than this are kept as their digest.
-LONG = 1 << 16
+# Fastest zlib level: outputs of some tasks are a hundred megabytes of repetitive data.
+COMPRESSION_LEVEL = 1
+# Expected strings longer than this (in characters) are stored as a digest.
+MAX_STORED_CHARACTERS = 1 << 16
 
 
 class WrongAnswer(AssertionError):
-    """The answer is not right."""
+    """The solution is wrong."""
 
 
 def fail(reason, place=None):
-    """Explain the failure (`place`: index of the input) and raise: the answer is not right."""
+    """Report the failure on standard error and raise.
+
+    Args:
+        reason: what went wrong, in a few words.
+        place: index of the failing input, if there is one.
+
+    Raises:
+        WrongAnswer: always.
+    """
     report = {"reason": reason} if place is None else {"reason": reason, "input": place}
     print(f"\n{MARK}{json.dumps(report)}", file=sys.__stderr__, flush=True)
     raise WrongAnswer(reason) from None
 
 
-class LongText:  # noqa: PLW1641 - equal to texts, whose hash it does not know
-    """Stands for a long text where only equality with it is asked for."""
+class LongText:  # noqa: PLW1641 - equals strings whose hash it does not know
+    """Length and digest of a long string, for comparing with it.
+
+    Args:
+        text: the string.
+    """
 
     def __init__(self, text):
         self.length = len(text)
@@ -44,18 +56,30 @@ class LongText:  # noqa: PLW1641 - equal to texts, whose hash it does not know
 
 
 def digest(text):
-    """Return a digest of a text, whatever is in it."""
+    """Return the SHA-256 of a string, which may contain lone surrogates.
+
+    Args:
+        text: the string.
+    """
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def shortened(value):
-    """Return `value`, or what stands for it if it is a long text."""
-    return LongText(value) if type(value) is str and len(value) > LONG else value
+    """Return `value`, or a :class:`LongText` if it is a long string.
+
+    Args:
+        value: an output of a reference solution.
+    """
+    return LongText(value) if type(value) is str and len(value) > MAX_STORED_CHARACTERS else value
 
 
 @contextlib.contextmanager
 def cpu_time_limit(seconds):
-    """Raise after `seconds` of CPU time of this process."""
+    """Limit the CPU time of this process.
+
+    Args:
+        seconds: CPU time after which TimeoutError is raised.
+    """
 
     def expired(_signum, _frame):
         raise TimeoutError(f"more than {seconds} s of CPU time")
@@ -69,10 +93,18 @@ def cpu_time_limit(seconds):
 
 
 def pack(value):
-    """Return any value as text."""
-    return base64.b64encode(zlib.compress(pickle.dumps(value, protocol=4), LEVEL)).decode("ascii")
+    """Return a picklable value as ASCII text.
+
+    Args:
+        value: any picklable value.
+    """
+    return base64.b64encode(zlib.compress(pickle.dumps(value, protocol=4), COMPRESSION_LEVEL)).decode("ascii")
 
 
 def unpack(text):
-    """Return the value in a text made by :func:`pack`. Calls what the text says: for the sandbox only."""
+    """Return the value packed by :func:`pack`. Unpickles the text, so call it only inside the sandbox.
+
+    Args:
+        text: result of :func:`pack`.
+    """
     return pickle.loads(zlib.decompress(base64.b64decode(text)))

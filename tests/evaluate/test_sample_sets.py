@@ -7,7 +7,7 @@ import pytest
 from selfalign.core.config import load_config
 from selfalign.core.config.preset import with_preset
 from selfalign.core.errors import ConfigError
-from selfalign.evaluate.answer_sets import AnswerSets
+from selfalign.evaluate.sample_sets import SampleSets
 
 RELEASED = "bigcode/starcoder2-15b-instruct-v0.1"
 SAMPLES = {"url": "https://example.org/a/samples.jsonl", "sha256": "0" * 64}
@@ -23,7 +23,7 @@ def sets(root):
     def make(config=None):
         loaded = load_config(config or {})
         released = with_preset(loaded.model_dump(), root / "presets/released-model.yaml")
-        return AnswerSets(loaded, released, results="results/r", downloads="d")
+        return SampleSets(loaded, released, results="results/r", downloads="d")
 
     return make
 

@@ -1,7 +1,7 @@
-"""The sets of answers that a run scores, and the files that scoring each of them needs.
+"""The sample sets that a run scores, and the files that scoring each of them needs.
 
-There are three kinds: answers of the run's own models, published answers, and answers that a released model gives anew
-to the tasks of its published answers. All are scored in the same way.
+There are three kinds: samples of the run's own models, published samples, and new samples of a released model for the
+tasks of its published samples. All are scored in the same way.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.reproduction import PublishedSamples
 from selfalign.core.errors import ConfigError
 
-NEW_ANSWERS = "answers generated anew"
-PUBLISHED_ANSWERS = "published answers, scored again"
-# Formats whose answers are compared with the outputs of reference solutions.
+NEW_SAMPLES = "samples generated here"
+PUBLISHED_SAMPLES = "published samples, scored again"
+# Formats whose outputs are compared with those of reference solutions.
 COMPARED_FORMATS = ("evalplus", "evoeval")
 
 
 @dataclass(frozen=True)
-class AnswerSet:
-    """A set of answers to one benchmark.
+class SampleSet:
+    """A set of samples for one benchmark.
 
     Attributes:
-        model: who answered, as named in tables.
-        how: where the answers come from, as shown in tables.
-        choice: the benchmark, with its sampling.
-        directory: where its verdicts and score are written.
-        pass_at: each k of pass@k.
-        published: the published answers, if these are such.
-        layout: "plain" or "chat", for answers that are generated.
-        seed: of the first task, for answers that are generated.
+        model: name of the model in tables.
+        how: origin of the samples, as shown in tables.
+        choice: the benchmark and its sampling parameters.
+        directory: directory of its verdicts and score.
+        pass_at: values of k of pass@k.
+        published: configuration of the published samples; None for generated ones.
+        layout: prompt layout of generated samples, ``plain`` or ``chat``.
+        seed: seed of the first task of generated samples.
     """
 
     model: str
@@ -53,7 +53,7 @@ class AnswerSet:
         return load_definition(self.choice.name).version_named(self.choice.version)[0]
 
     def sampling(self) -> dict[str, Any]:
-        """Return the settings that decide the answers, as parameters of a rule."""
+        """Return the settings that determine the samples, as parameters of a rule."""
         return {
             **self.choice.model_dump(),
             "definition": definition_sha256(self.choice.name),
@@ -62,7 +62,7 @@ class AnswerSet:
         }
 
     def scoring(self) -> dict[str, Any]:
-        """Return the settings that decide the score, as parameters of a rule."""
+        """Return the settings that determine the score, as parameters of a rule."""
         return {
             "name": self.choice.name,
             "version": self.version,
@@ -72,12 +72,12 @@ class AnswerSet:
         }
 
 
-class AnswerSets:
-    """All sets of answers of a run.
+class SampleSets:
+    """All sample sets of a run.
 
     Args:
-        config: the run's configuration.
-        released: the configuration with which the released model is asked.
+        config: configuration of the run.
+        released: configuration with which the released model generates samples.
         results: directory of the run's results.
         downloads: directory of downloads.
 
@@ -89,9 +89,9 @@ class AnswerSets:
         self._downloads = downloads
         evaluation = config.evaluation
         self.own = {
-            (model, choice.key): AnswerSet(
+            (model, choice.key): SampleSet(
                 model=model_title(config) if model == "base" else f"{model_title(config)}, tuned here",
-                how=NEW_ANSWERS,
+                how=NEW_SAMPLES,
                 choice=choice,
                 directory=f"{results}/scores/{model}/{choice.key}",
                 pass_at=tuple(evaluation.pass_at),
@@ -103,9 +103,9 @@ class AnswerSets:
         }
         known = [*released.reproduction.published_samples, *config.reproduction.published_samples]
         self.published = {
-            each.key: AnswerSet(
+            each.key: SampleSet(
                 model=each.model,
-                how=PUBLISHED_ANSWERS + (", floats compared exactly" if each.exact_floats else ""),
+                how=PUBLISHED_SAMPLES + (", floats compared exactly" if each.exact_floats else ""),
                 choice=BenchmarkChoice(name=each.benchmark, version=each.version),
                 directory=f"{results}/reproduce/{each.key}",
                 pass_at=tuple(evaluation.pass_at),
@@ -119,9 +119,9 @@ class AnswerSets:
             if each.model == released.model.id
         }
         self.released = {
-            choice.key: AnswerSet(
+            choice.key: SampleSet(
                 model=str(released.model.id),
-                how=NEW_ANSWERS,
+                how=NEW_SAMPLES,
                 choice=choice,
                 directory=f"{results}/reproduce/released/{choice.key}",
                 pass_at=tuple(released.evaluation.pass_at),
@@ -133,11 +133,12 @@ class AnswerSets:
         }
         self._files = _published_files(known)
 
-    def find(self, wildcards: Mapping[str, str]) -> AnswerSet:
-        """Return the set that a job is about: by ``published``, by ``model`` and ``benchmark``, or by ``benchmark``.
+    def find(self, wildcards: Mapping[str, str]) -> SampleSet:
+        """Return the sample set of a job.
 
         Args:
-            wildcards: of the job; with ``benchmark`` alone, the answers are the released model's.
+            wildcards: wildcards of the job: ``published``, or ``model`` and ``benchmark``, or ``benchmark`` alone for
+                the released model.
         """
         if "published" in wildcards:
             return self.published[wildcards["published"]]
@@ -146,17 +147,31 @@ class AnswerSets:
         return self.released[wildcards["benchmark"]]
 
     def data(self, name: str, version: str | None) -> list[str]:
-        """Return the downloaded data files of a benchmark's version."""
+        """Return the downloaded data files of a benchmark.
+
+        Args:
+            name: name of the benchmark.
+            version: version of the data; None: the default.
+        """
         directory = self.data_directory(name)
         return data_files(name, version, directory) if directory else []
 
     def data_directory(self, name: str) -> str | None:
-        """Return the directory of a benchmark's downloaded data; None if an installed package holds them."""
+        """Return the directory of a benchmark's downloaded data; None if an installed package holds them.
+
+        Args:
+            name: name of the benchmark.
+        """
         files = load_definition(name).version_named(None)[1].files
         return None if all(each.package for each in files) else f"{self._downloads}/benchmarks/{name}"
 
     def ground_truth(self, name: str, version: str | None) -> list[str]:
-        """Return the paths of the ground truth, outputs and time limits; none where answers are not compared."""
+        """Return the paths of the ground truth (outputs, time limits); empty if the benchmark compares no outputs.
+
+        Args:
+            name: name of the benchmark.
+            version: version of the data; None: the default.
+        """
         definition = load_definition(name)
         if definition.format not in COMPARED_FORMATS:
             return []
@@ -164,28 +179,36 @@ class AnswerSets:
         return [f"{stem}.jsonl", f"{stem}.limits.json"]
 
     def published_file(self, file: PinnedFile) -> str:
-        """Return the path of a published file: a download's, or that of the local file it is."""
+        """Return the path of a published file, downloaded or local.
+
+        Args:
+            file: the file's configuration.
+        """
         return file.path or f"{self._downloads}/published/{file.name}"
 
     def downloads(self) -> dict[str, PinnedFile]:
-        """Return the published files that are downloaded, by their path below the downloads directory."""
+        """Return the published files to download, by their path below the downloads directory."""
         return {f"published/{name}": file for name, file in self._files.items()}
 
-    def published_verdicts(self, answers: AnswerSet) -> str | None:
-        """Return the path of published verdicts on the same model's answers to the same tasks, if there are any."""
-        wanted = (answers.model, answers.choice.name, answers.version)
+    def published_verdicts(self, samples: SampleSet) -> str | None:
+        """Return the path of published verdicts for the same model, benchmark and data version, or None.
+
+        Args:
+            samples: a sample set.
+        """
+        wanted = (samples.model, samples.choice.name, samples.version)
         for each in self.published.values():
             published = each.published
             if published and published.verdicts and (each.model, each.choice.name, each.version) == wanted:
                 return self.published_file(published.verdicts)
         return None
 
-    def reproduced(self, *, own: bool, released: bool) -> list[AnswerSet]:
-        """Return the sets of the reproduction table: published ones, then those generated anew.
+    def reproduced(self, *, own: bool, released: bool) -> list[SampleSet]:
+        """Return the sample sets of the reproduction table: published ones first, then generated ones.
 
         Args:
-            own: include the run's own models.
-            released: include the released model's new answers.
+            own: include the samples of the run's own models.
+            released: include the new samples of the released model.
         """
         sets = list(self.published.values())
         if released:
@@ -196,7 +219,11 @@ class AnswerSets:
 
 
 def model_title(config: Config) -> str:
-    """Return what the run's model is called in cards, tables and reports."""
+    """Return the name of the run's model in cards, tables and reports.
+
+    Args:
+        config: configuration of the run.
+    """
     return config.model.id or config.model.path or "SmolLM2-135M-Instruct"
 
 
