@@ -136,7 +136,9 @@ def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(
     (out / "score.json").write_text("{}")
     files = scoring.ScoreFiles(out / "verdicts.jsonl", out / "timings.jsonl", out / "score.json")
     monkeypatch.setattr(scoring, "open_scoring_pool", lambda *_, **__: _FailingPool(80))
-    with pytest.raises(InfrastructureError, match=r"HumanEval/78#0:base: .* no score is written: the disk is full"):
+    with pytest.raises(
+        InfrastructureError, match=r"HumanEval/78#0:base: .* no score is written: the disk is full"
+    ):
         scoring.score_samples(tmp_path / "samples.jsonl", benchmark, files)
     assert list(out.iterdir()) == []
 
