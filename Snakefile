@@ -1,9 +1,9 @@
-# The self-alignment build, seeds to scores. `snakemake -n` shows what would run and why.
+# The self-alignment pipeline, from seeds to scores. `snakemake -n` shows which jobs would run, and why.
 
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 from selfalign.core.config import load_config
 from selfalign.core.config.files import read_yaml
@@ -17,12 +17,12 @@ from selfalign_snakemake import internals
 min_version("9.27")
 
 
-# The directory of this file. (`workflow.basedir` is another one where this workflow is a module.)
+# The directory of this file. (`workflow.basedir` is a different one if this workflow is used as a module.)
 WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 if not WORKFLOW.is_dir():
     raise WorkflowError(
-        f"selfalign is read from {WORKFLOW}, but its scripts and its library have to be in a directory here; clone "
-        "the repository, install it (make setup) and give the path of the clone's Snakefile"
+        f"the Snakefile was loaded from {WORKFLOW}, but its scripts and library must be in a local directory; clone the "
+        "repository, install it (make setup) and give the path of the Snakefile in the clone"
     )
 
 
@@ -32,9 +32,9 @@ configfile: "config.yaml" if Path("config.yaml").exists() else str(WORKFLOW / "c
 try:
     if workflow.is_main_process:
         for file in workflow.configfiles:
-            read_yaml(file)  # refuses a key that stands twice, of which Snakemake has taken the last
+            read_yaml(file)  # rejects duplicate keys, of which Snakemake silently keeps the last
     overrides = workflow.config_settings.config
-    if workflow.modifier.skip_configfile:  # a module that is given its configuration
+    if workflow.modifier.skip_configfile:  # a module whose configuration comes from the outer workflow
         overrides = overrides_of(config, workflow.modifier_stack[0].globals["config"], overrides)
     configured = load_config(with_types(config, overrides))
     config = configured.model_dump()
@@ -42,7 +42,6 @@ try:
         check_files(configured, WORKFLOW)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
-validate(config, "schemas/config.schema.json")
 
 
 report: "report/workflow.rst"
@@ -72,7 +71,7 @@ if workflow.is_main_process:
     internals.mark_incomplete(INTERRUPTED.outdated())
 
 
-# In place of Snakemake's lock, which a killed run leaves behind (profiles/default: nolock): this one is released with the process.
+# Replaces Snakemake's lock (profiles/default: nolock), which a killed run does not release; this one ends with the process.
 onstart:
     try:
         check_push(workflow.dag_settings.targets)
@@ -95,7 +94,7 @@ rule all:
         result("report/provenance.json"),
     localrule: True
     message:
-        "Everything is built: {input[0]}"
+        "The build is complete: {input[0]}"
 
 
 # Only when it is asked for: everything that tests on published data need (`make published`).

@@ -3,6 +3,7 @@
 from math import ceil
 
 from selfalign.core.config.paths import find_bundled
+from selfalign.core.config.staleness import decisive_values
 from selfalign.core.fingerprint import CodeFingerprints
 from selfalign.core.hashing import file_sha256
 from selfalign.evaluate import sample_sets
@@ -70,9 +71,14 @@ def server_gpus():
     return server["gpus"] if server["lifetime"] == "job" and server["kind"] != "external" else 0
 
 
+def settings(*keys):
+    """Return the values of settings that decide outputs, by dotted key: the parameter `settings` of a rule."""
+    return decisive_values(configured, *keys)
+
+
 def model_title():
     """Return what the model is called in cards and reports."""
-    return sample_sets.model_title(load_config(config))
+    return sample_sets.model_title(configured)
 
 
 def growing(mem_mb):

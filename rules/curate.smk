@@ -28,7 +28,7 @@ rule sanitize_raw:
         code=fingerprint("sanitize"),
         sanitizing="raw",
         responses=RESPONSES,
-        seed=config["curation"]["seed"],
+        settings=settings("curation.seed"),
     message:
         "Sanitise the passing responses, keeping their section tags"
     script:
@@ -61,7 +61,15 @@ rule select:
         runtime=60,
     params:
         code=fingerprint("select"),
-        settings=selection_settings(),
+        settings=settings(
+            "curation.seed",
+            "curation.quality.complete_code",
+            "curation.quality.asserting_tests",
+            "curation.quality.code_languages",
+            "curation.duplicates",
+            "curation.diversify_names",
+            "curation.max_rows",
+        ),
     message:
         "Shuffle and drop what says the same again"
     script:
@@ -92,8 +100,7 @@ rule sanitize_smart:
         code=fingerprint("sanitize"),
         sanitizing="smart",
         responses="passing",
-        length=config["curation"]["length"],
-        seed=config["curation"]["seed"],
+        settings=settings("curation.seed", "curation.length"),
     message:
         "Make the final text of the selected responses"
     script:
@@ -122,10 +129,7 @@ rule decontaminate:
         runtime=60,
     params:
         code=fingerprint("decontaminate"),
-        settings={
-            "ngram": config["curation"]["decontamination"]["ngram"],
-            "exempt": config["seeds"]["contamination"]["exempt"],
-        },
+        settings=settings("curation.decontamination.ngram", "seeds.contamination.exempt"),
         benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
     message:
         "Drop rows in which a benchmark's text is found"
@@ -159,8 +163,7 @@ rule dataset:
         runtime=60,
     params:
         code=fingerprint("dataset"),
-        test_share=config["curation"]["export"]["test_share"],
-        seed=config["curation"]["seed"],
+        settings=settings("curation.export.test_share", "curation.seed"),
     message:
         "Hand over the data set: train and test, JSON Lines and Parquet"
     script:
@@ -202,7 +205,7 @@ rule dataset_card:
     params:
         code=fingerprint("dataset_card"),
         model=model_title(),
-        settings=card_settings(),
+        settings=settings("model", "seeds", "generation", "execution", "curation"),
         benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
         responses=RESPONSES,
     message:

@@ -22,7 +22,7 @@ rule nontrivial_tests:
         runtime=240,
     params:
         code=fingerprint("nontrivial_tests"),
-        limits=config["execution"]["limits"],
+        settings=settings("execution.limits", "execution.image"),
     message:
         "Run the tests with the functions emptied: those that still pass prove nothing"
     script:

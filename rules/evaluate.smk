@@ -26,7 +26,7 @@ rule ground_truth:
     params:
         code=fingerprint("ground_truth"),
         directory=lambda wildcards: SETS.data_directory(wildcards.name),
-        limits=time_limits(),
+        settings=settings("evaluation.min_time_limit_s", "evaluation.time_limit_factor"),
     message:
         "Compute the ground truth of {wildcards.name} {wildcards.version} from its reference solutions"
     script:
@@ -56,8 +56,8 @@ rule benchmark_samples:
     params:
         code=fingerprint("benchmark_samples"),
         directory=benchmark_directory,
+        sampling=sampling,
         settings=sampling_settings,
-        model={key: value for key, value in config["model"].items() if key != "name"},
     message:
         "Generate samples of the {wildcards.model} model for {wildcards.benchmark}"
     script:
@@ -93,7 +93,7 @@ rule benchmark_score:
     params:
         code=fingerprint("benchmark_score"),
         directory=benchmark_directory,
-        settings=scoring_settings,
+        scoring=scoring,
     message:
         "Score the {wildcards.model} model's samples for {wildcards.benchmark} in the sandbox"
     script:
@@ -188,27 +188,27 @@ use rule benchmark_score as published_score with:
 use rule base_model as released_model with:
     input:
         source=[],
-        revisions=model_revision(RELEASED_MODEL),
+        revisions=model_revision(RELEASED.model),
     output:
         checkpoint=directory(f"{DOWNLOADS}/models/released/base"),
     log:
         result("logs/released_model.log"),
     benchmark:
         result("benchmarks/released_model.tsv")
-    cache: CACHING and not model_revision(RELEASED_MODEL)
+    cache: CACHING and not model_revision(RELEASED.model)
     params:
         code=fingerprint("base_model"),
-        model=RELEASED_MODEL,
+        settings=decisive_values(RELEASED, "model"),
         preset="released-model",
     message:
-        "Fetch the checkpoint of the released model ({params.model[id]})"
+        "Fetch the checkpoint of the released model ({params.settings[model][id]})"
 
 
 use rule benchmark_samples as released_samples with:
     input:
         data=benchmark_data,
         model=[] if RELEASED.server.kind == "external" else rules.released_model.output.checkpoint,
-        revisions=model_revision(RELEASED_MODEL),
+        revisions=model_revision(RELEASED.model),
     output:
         samples=f"{RELEASED_SCORES}/samples.jsonl",
     log:
@@ -220,8 +220,8 @@ use rule benchmark_samples as released_samples with:
     params:
         code=fingerprint("benchmark_samples"),
         directory=benchmark_directory,
+        sampling=sampling,
         settings=sampling_settings,
-        model=RELEASED_MODEL,
         preset="released-model",
     message:
         "Generate samples of the released model for {wildcards.benchmark}"

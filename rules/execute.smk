@@ -26,10 +26,7 @@ rule execute:
         runtime=240,
     params:
         code=fingerprint("execute"),
-        limits=config["execution"]["limits"],
-        faithful=config["execution"]["faithful"],
-        scope=config["execution"]["scope"],
-        image=config["execution"]["image"],
+        settings=settings("execution.limits", "execution.faithful", "execution.scope", "execution.image"),
     message:
         "Run the responses of shard {wildcards.shard} with their own tests"
     script:

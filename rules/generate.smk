@@ -1,5 +1,5 @@
-# Seeds to concepts, concepts to instructions, instructions to responses: a shard at a time, by one script.
-# Completions are cached (paths.completion_cache), so a rerun pays for nothing that was answered before.
+# Generation: seeds to concepts, concepts to instructions, instructions to responses, one job per shard.
+# Completions are cached (paths.completion_cache), so a rerun does not request them again.
 
 
 include: "functions/generate.smk"
@@ -34,15 +34,14 @@ rule concepts:
         code=fingerprint("generate"),
         prompts=prompt_contents(),
         stage="concepts",
-        settings=generation_settings("concepts"),
-        model=served_model(),
+        settings=stage_settings("concepts"),
     message:
         "Seeds to concepts, shard {wildcards.shard}"
     script:
         "../scripts/generate.py"
 
 
-rule instructions:
+use rule concepts as instructions with:
     input:
         rows=instruction_source(),
         prompt_template=bundled(config["generation"]["prompt_template"]),
@@ -58,29 +57,16 @@ rule instructions:
         result("logs/instructions/{shard}.log"),
     benchmark:
         result("benchmarks/instructions/{shard}.tsv")
-    conda:
-        environment(serving("runtime"))
-    container:
-        image(serving("runtime"))
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=720,
-        gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
         prompts=prompt_contents(),
         stage="instructions",
-        pipeline=config["generation"]["pipeline"],
-        settings=generation_settings("instructions"),
-        model=served_model(),
+        settings=stage_settings("instructions", "pipeline"),
     message:
         "Concepts to instructions, shard {wildcards.shard}"
-    script:
-        "../scripts/generate.py"
 
 
-rule responses:
+use rule concepts as responses with:
     input:
         rows=result("instructions/shards/{shard}.jsonl"),
         prompt_template=bundled(config["generation"]["prompt_template"]),
@@ -96,22 +82,10 @@ rule responses:
         result("logs/responses/{shard}.log"),
     benchmark:
         result("benchmarks/responses/{shard}.tsv")
-    conda:
-        environment(serving("runtime"))
-    container:
-        image(serving("runtime"))
-    threads: 1
-    resources:
-        mem_mb=growing(1000),
-        runtime=720,
-        gpu=server_gpus(),
     params:
         code=fingerprint("generate"),
         prompts=prompt_contents(),
         stage="responses",
-        settings=generation_settings("responses"),
-        model=served_model(),
+        settings=stage_settings("responses"),
     message:
         "Instructions to responses, shard {wildcards.shard}"
-    script:
-        "../scripts/generate.py"

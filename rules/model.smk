@@ -51,8 +51,8 @@ rule base_model:
         runtime=120,
     params:
         code=fingerprint("base_model"),
-        model={key: value for key, value in config["model"].items() if key != "name"},
+        settings=settings("model"),
     message:
-        "Prepare the checkpoint of the base model ({params.model[source]})"
+        "Prepare the checkpoint of the base model ({params.settings[model][source]})"
     script:
         "../scripts/base_model.py"

@@ -77,7 +77,7 @@ rule report:
     params:
         code=fingerprint("report"),
         run=config["run"],
-        settings=page_settings(),
+        settings=settings("report"),
     message:
         "Write the report of the run: {output.page}"
     script:

@@ -57,9 +57,7 @@ rule collect_functions:
         runtime=240,
     params:
         code=fingerprint("collect_functions"),
-        source=unit_source,
-        filters=config["seeds"]["filters"],
-        clean={key: config["seeds"]["contamination"][key] for key in ("ngram", "exempt")},
+        settings=unit_settings,
         benchmarks=[each.to_json() for each in SEED_BENCHMARKS],
     message:
         "Functions of {wildcards.unit}: extract and filter"
@@ -98,7 +96,7 @@ rule check_functions:
         runtime=480,
     params:
         code=fingerprint("check_functions"),
-        settings={key: config["seeds"][key] for key in ("filters", "imports", "types")},
+        settings=settings("seeds.filters", "seeds.imports", "seeds.types"),
     message:
         "Imports and types of the functions of {wildcards.unit}"
     script:
@@ -129,7 +127,7 @@ rule seed_pool:
         runtime=60,
     params:
         code=fingerprint("seed_pool"),
-        seed=config["seeds"]["seed"],
+        settings=settings("seeds.seed"),
     message:
         "Shuffle the seeds of all units into the pool"
     script:

@@ -22,7 +22,7 @@ rule deduplicate_functions:
         runtime=480,
     params:
         code=fingerprint("deduplicate_functions"),
-        settings=config["seeds"]["near_duplicates"],
+        settings=settings("seeds.near_duplicates"),
     message:
         "Drop the duplicates and near-duplicates among all functions"
     script:

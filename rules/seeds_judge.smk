@@ -27,8 +27,7 @@ rule judge_functions:
     params:
         code=fingerprint("judge_functions"),
         prompt=contents(config["seeds"]["judge"]["prompt"]),
-        settings=config["seeds"]["judge"],
-        model={key: value for key, value in config["model"].items() if key != "name"},
+        settings=settings("run", "paths.results", "model", "seeds.judge"),
     message:
         "Ask the model about the docstrings of {wildcards.unit}"
     script:

@@ -25,7 +25,7 @@ rule minhash_signatures:
         runtime=240,
     params:
         code=fingerprint("minhash_signatures"),
-        settings=config["seeds"]["near_duplicates"],
+        settings=settings("seeds.near_duplicates"),
     message:
         "MinHash signatures of unit {wildcards.rank}"
     script:
@@ -56,7 +56,7 @@ rule minhash_pairs:
         runtime=240,
     params:
         code=fingerprint("minhash_pairs"),
-        settings=config["seeds"]["near_duplicates"],
+        settings=settings("seeds.near_duplicates"),
     message:
         "Duplicates among the functions that agree in band {wildcards.band}"
     script:

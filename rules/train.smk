@@ -1,9 +1,6 @@
 # Fine-tuning.
 
 
-include: "functions/train.smk"
-
-
 rule train:
     input:
         dataset=result("dataset/train.jsonl"),
@@ -31,8 +28,7 @@ rule train:
         gpu=config["training"]["gpus"],
     params:
         code=fingerprint("train"),
-        # Only settings that affect the weights; saving and logging do not.
-        settings=decisive_training(),
+        settings=settings("training"),
         work=result("model/training"),
         title=model_title(),
     message:

@@ -1,20 +1,18 @@
-from _job import job
+from _job import job, job_config
 
 with job(snakemake):
-    from selfalign.core.config.base import validate_section
-    from selfalign.core.config.curation import ExportConfig
     from selfalign.curate.card import deciding, write_card
     from selfalign.curate.export import write_checksums
 
-    files, params = snakemake.input, snakemake.params
+    files, params, config = snakemake.input, snakemake.params, job_config(snakemake)
     test = list(files.get("test", []))
     write_card(
         snakemake.output.card,
         splits={"train": files.train, **({"test": test[0]} if test else {})},
         funnel=files.funnel,
-        settings=validate_section(ExportConfig, params.settings, "curation.export"),
+        settings=config.curation.export,
         model=params.model,
-        configuration=deciding(snakemake.config),
+        configuration=deciding(params.settings),
         benchmarks=params.benchmarks,
         responses=params.responses,
     )

@@ -1,8 +1,6 @@
-from _job import job
+from _job import job, job_config
 
 with job(snakemake):
-    from selfalign.core.config.base import validate_section
-    from selfalign.core.config.seeds import NearDuplicatesConfig
     from selfalign.core.jsonl import write_json
     from selfalign.seeds.duplicates import deduplicate_units
 
@@ -10,6 +8,6 @@ with job(snakemake):
         snakemake.input.rows,
         snakemake.output.rows,
         snakemake.output.dropped,
-        validate_section(NearDuplicatesConfig, snakemake.params.settings, "seeds.near_duplicates"),
+        job_config(snakemake).seeds.near_duplicates,
     )
     write_json(snakemake.output.counts, [step.to_json() for step in steps])

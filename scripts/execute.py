@@ -1,13 +1,12 @@
-from _job import job
+from _job import job, job_config
 
 with job(snakemake):
-    from selfalign.core.config.base import validate_section
-    from selfalign.core.config.execution import ExecutionConfig
     from selfalign.core.jsonl import write_json
     from selfalign.execute.filter import execute_file
     from selfalign.sandbox import Limits
 
-    settings = validate_section(ExecutionConfig, snakemake.config["execution"], "execution")
+    config = job_config(snakemake)
+    settings = config.execution
     counts = execute_file(
         snakemake.input.rows,
         snakemake.output.rows,
@@ -15,7 +14,7 @@ with job(snakemake):
         dropped=snakemake.output.dropped,
         runtime=settings.runtime,
         image=settings.image,
-        cache=snakemake.config["paths"]["verdicts"] or None,
+        cache=config.paths.verdicts or None,
         workers=snakemake.threads,
         limits=Limits(**settings.limits.model_dump()),
         faithful=settings.faithful,

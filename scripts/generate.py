@@ -1,10 +1,10 @@
-from _job import job, whole_config
+from _job import job, job_config
 
 with job(snakemake):
     from selfalign.generate.job import run_shard
 
     run_shard(
-        whole_config(snakemake),
+        job_config(snakemake),
         snakemake.params.stage,
         snakemake.input.rows,
         snakemake.input.get("model"),

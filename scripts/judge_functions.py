@@ -1,10 +1,10 @@
-from _job import job, whole_config
+from _job import job, job_config
 
 with job(snakemake):
     from selfalign.seeds.judge import judge_unit
 
     judge_unit(
-        whole_config(snakemake),
+        job_config(snakemake),
         snakemake.input.rows,
         snakemake.input.get("model"),
         out=snakemake.output.rows,

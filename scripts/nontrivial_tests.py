@@ -1,11 +1,11 @@
-from _job import job, whole_config
+from _job import job, job_config
 
 with job(snakemake):
     from selfalign.core.jsonl import write_json
     from selfalign.curate.trivial import nontrivial_tests_file
     from selfalign.sandbox import Limits
 
-    config = whole_config(snakemake)
+    config = job_config(snakemake)
     counts = nontrivial_tests_file(
         snakemake.input.rows,
         snakemake.output.rows,
@@ -13,7 +13,7 @@ with job(snakemake):
         runtime=config.execution.runtime,
         image=config.execution.image,
         workers=snakemake.threads,
-        limits=Limits(**snakemake.params.limits),
+        limits=Limits(**config.execution.limits.model_dump()),
         cache=config.paths.verdicts or None,
     )
     write_json(snakemake.output.counts, counts.to_json())

@@ -1,4 +1,4 @@
-from _job import job, whole_config
+from _job import job, job_config
 
 with job(snakemake):
     from pathlib import Path
@@ -12,12 +12,11 @@ with job(snakemake):
     def many(name):
         return tuple(map(Path, snakemake.input.get(name, ())))
 
-    config = whole_config(snakemake)
     run = Path(snakemake.output.page).parent.parent
     table = run / "reproduce/table.json"
     write_page(
         snakemake.output.page,
-        run=config.run,
+        run=snakemake.params.run,
         files=RunFiles(
             funnel=one("funnel"),
             statistics=one("statistics"),
@@ -32,7 +31,7 @@ with job(snakemake):
             reproduction=table if table.exists() else None,
             benchmarks=run / "benchmarks",
         ),
-        configuration=snakemake.config,
-        settings=config.report,
+        configuration=snakemake.config,  # shown as a whole
+        settings=job_config(snakemake).report,
     )
     write_configuration(snakemake.output.configuration, snakemake.config)

@@ -1,8 +1,6 @@
-from _job import job
+from _job import job, job_config
 
 with job(snakemake):
-    from selfalign.core.config.base import validate_section
-    from selfalign.core.config.curation import CurationConfig
     from selfalign.core.jsonl import write_json
     from selfalign.curate.select import select_file
 
@@ -10,6 +8,6 @@ with job(snakemake):
         snakemake.input.rows,
         snakemake.output.rows,
         snakemake.output.dropped,
-        validate_section(CurationConfig, snakemake.params.settings, "curation"),
+        job_config(snakemake).curation,
     )
     write_json(snakemake.output.counts, counts.to_json())

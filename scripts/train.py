@@ -1,4 +1,4 @@
-from _job import job, whole_config
+from _job import job, job_config
 
 with job(snakemake):
     from pathlib import Path
@@ -8,7 +8,7 @@ with job(snakemake):
 
     launch(
         Job(
-            config=whole_config(snakemake).training,
+            config=job_config(snakemake).training,
             base=Path(snakemake.input.base),
             dataset=Path(snakemake.input.dataset),
             out=Path(snakemake.output.checkpoint),

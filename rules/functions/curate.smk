@@ -31,22 +31,6 @@ def check_push(targets):
         )
 
 
-def card_settings():
-    """Return what the card says beside the run's numbers."""
-    return {key: config["curation"]["export"][key] for key in ("title", "license")}
-
-
-def selection_settings():
-    """Return what decides the selection."""
-    keys = ("seed", "duplicates", "diversify_names", "max_rows")
-    quality = {
-        key: value for key, value in config["curation"]["quality"].items() if key != "nontrivial_tests"
-    }
-    return {**{key: config["curation"][key] for key in keys}, "quality": quality}
-
-
 def length_checkpoint():
     """Return the base model, whose tokenizer counts, where lengths are limited."""
-    length = config["curation"]["length"]
-    limited = length["min_tokens"] is not None or length["max_tokens"] is not None
-    return [result("model/base")] if limited else []
+    return [result("model/base")] if configured.curation.length.limited else []

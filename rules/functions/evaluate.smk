@@ -8,8 +8,7 @@ from selfalign.evaluate.sample_sets import SampleSets
 
 # The released model as its preset asks it, on the tasks that its published answers are about.
 RELEASED = with_preset(config, WORKFLOW / "presets/released-model.yaml")
-RELEASED_MODEL = RELEASED.model.model_dump(exclude={"name"})
-SETS = SampleSets(load_config(config), RELEASED, results=RUN, downloads=DOWNLOADS)
+SETS = SampleSets(configured, RELEASED, results=RUN, downloads=DOWNLOADS)
 SCORED = list(SETS.own)
 SCORES = result("scores/{model}/{benchmark}")
 REPRODUCED = result("reproduce/{published}")
@@ -51,13 +50,21 @@ def ground_truth(wildcards):
     return SETS.ground_truth(choice.name, choice.version)
 
 
-def sampling_settings(wildcards):
-    """Return the settings that decide the answers of a job."""
+def sampling(wildcards):
+    """Return the benchmark of a job and how it is sampled."""
     return answer_set(wildcards).sampling()
 
 
-def scoring_settings(wildcards):
-    """Return the settings that decide the score of a job."""
+def sampling_settings(wildcards):
+    """Return the settings that decide the samples of a job, besides :func:`sampling`."""
+    asked = configured if "model" in wildcards.keys() else RELEASED
+    # The tuned model's prompts do not depend on the layout of the base model's.
+    layout = [] if wildcards.get("model") == "tuned" else ["evaluation.base_layout"]
+    return decisive_values(asked, "run", "paths.results", "model", "evaluation.seed", *layout)
+
+
+def scoring(wildcards):
+    """Return the benchmark of a job and how its samples are scored."""
     return answer_set(wildcards).scoring()
 
 
@@ -75,11 +82,6 @@ def published_verdicts(wildcards):
 def scored_checkpoint(wildcards):
     """Return the checkpoint that the model is served from."""
     return server_input(wildcards.model)
-
-
-def time_limits():
-    """Return the configured time limits of the ground truth."""
-    return {key: config["evaluation"][key] for key in ("min_time_limit_s", "time_limit_factor")}
 
 
 @cache

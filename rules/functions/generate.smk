@@ -1,15 +1,11 @@
 # What rules/generate.smk is made from: its parameters and input functions.
 
 
-def generation_settings(stage):
-    """Return the configuration that decides the bytes of a generation stage."""
-    keys = ("mode", "permutations", "seed", stage)
-    return {key: config["generation"][key] for key in keys}
-
-
-def served_model():
-    """Return the configuration of what the model is, without the name it goes by."""
-    return {key: value for key, value in config["model"].items() if key != "name"}
+def stage_settings(stage, *more):
+    """Return the settings that decide the outputs of a generation stage, as the parameter `settings`."""
+    shared = ("prompt_template", "mode", "permutations", "seed")
+    keys = [f"generation.{key}" for key in (*shared, stage, *more)]
+    return settings("run", "paths.results", "model", *keys)
 
 
 def instruction_source():

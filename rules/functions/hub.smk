@@ -29,8 +29,8 @@ def asked_revision(wildcards):
 
 def model_revision(model=None):
     """Return the record of a model's revision: the configured one's, or that of a preset's."""
-    model = model or config["model"]
-    return resolved("model", model["id"], model["revision"]) if model["source"] == "hub" else []
+    model = model or configured.model
+    return resolved("model", model.id, model.revision) if model.source == "hub" else []
 
 
 def source_revision():

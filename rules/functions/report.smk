@@ -31,11 +31,6 @@ def report_unfinished():
 GENERATION_METRICS = [path for stage in GENERATION for path in shards(stage, "metrics", ".json")]
 
 
-def page_settings():
-    """Return the settings that decide the page."""
-    return {key: value for key, value in config["report"].items() if key != "compare"}
-
-
 def dropped_rows():
     """Return the dropped rows of all steps: they lie beside the counts."""
     relative = (path.removeprefix(f"{RUN}/").split("/", 2) for path in funnel_counts(None))

@@ -1,18 +1,14 @@
 # What rules/seeds.smk is made from: its parameters and input functions.
 
-from selfalign.core.config.base import validate_section
-from selfalign.core.config.seeds import NearDuplicatesConfig, SourcesConfig
 from selfalign.dedup import count_bands
 from selfalign.seeds.sources import list_units, unit_files
 from selfalign.seeds.sources.packages import pinned_requirement
 
-SOURCES = validate_section(SourcesConfig, config["seeds"]["sources"], "seeds.sources")
+SOURCES = configured.seeds.sources
 UNITS = list_units(SOURCES)
 
 # Duplicates: one job in memory, or a job a unit (its rank is its place) and a band.
-DUPLICATES = validate_section(
-    NearDuplicatesConfig, config["seeds"]["near_duplicates"], "seeds.near_duplicates"
-)
+DUPLICATES = configured.seeds.near_duplicates
 MANY_NODES = DUPLICATES.enabled and DUPLICATES.by == "nodes"
 MINHASH = result("seeds/minhash")
 BANDS = [f"{band:03d}" for band in range(count_bands(DUPLICATES.threshold, DUPLICATES.num_perm))]
@@ -23,7 +19,7 @@ DUPLICATE_COUNTS = (
     else [result("seeds/counts/duplicates.json")]
 )
 
-JUDGING = config["seeds"]["judge"]["enabled"]
+JUDGING = configured.seeds.judge.enabled
 LAST_STEP = "judged" if JUDGING else "checked"
 
 # The counts of the stage, in the order of its steps.
@@ -52,12 +48,20 @@ def unit_inputs(wildcards):
     return [local(path) for path in unit_files(SOURCES, wildcards.unit)]
 
 
-def unit_source(wildcards):
-    """Return the configuration that decides what a unit holds, without the names of the other units."""
+def unit_settings(wildcards):
+    """Return the settings that decide the functions of a unit. Of the list of units, they contain only this one."""
+    sources = settings("seeds.sources")["seeds.sources"]
+    listed = "packages" if SOURCES.kind == "packages" else "files"
+    own = [each for each, unit in zip(sources[listed], UNITS) if unit == wildcards.unit]
+    del (
+        sources["lock"],
+        sources["packages"],
+        sources["files"],
+    )  # the requirement in the lock is that of fetch_package
     return {
-        key: value
-        for key, value in config["seeds"]["sources"].items()
-        if key not in ("packages", "files", "lock")
+        **settings("seeds.filters", "seeds.contamination.ngram", "seeds.contamination.exempt"),
+        **{f"seeds.sources.{key}": value for key, value in sources.items()},
+        **({f"seeds.sources.{listed}": own} if own else {}),
     }
 
 

@@ -11,10 +11,10 @@ import yaml
 from tests.workflow.flow import since
 
 from selfalign.core.config import Config
+from selfalign.core.config.staleness import leaf_keys
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1500)]
 
-NOTHING: set[str] = set()
 DEFAULT = Config().model_dump()
 
 # Key: (the value it is changed to, the rules that rerun). The tiny build has model.source: path.
@@ -27,7 +27,8 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "seeds.count": (9, since("seed_shard")),
     "seeds.seed": (1, since("seed_pool")),
     "seeds.sources.packages": (["toolz==1.0.0", "more-itertools==10.5.0"], since("fetch_package")),
-    "seeds.sources.lock": ("other.lock", NOTHING),  # the package's line in it is what counts
+    # The rows depend on the package's line in it alone; the data-set card prints the configuration.
+    "seeds.sources.lock": ("other.lock", since("dataset_card")),
     "seeds.sources.licenses": (["BSD"], since("collect_functions")),
     "seeds.filters.mode": ("faithful", since("collect_functions")),
     "seeds.filters.max_lines": (23, since("collect_functions")),
@@ -44,7 +45,11 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "seeds.imports.packages": (["toolz"], since("check_functions")),
     "seeds.types.enabled": (False, since("check_functions")),
     "seeds.types.strictness": ("basic", since("check_functions")),
-    "seeds.judge.enabled": (True, since("judge_functions")),
+    "seeds.judge.enabled": (True, since("judge_functions", "dataset_card")),
+    # The judge is disabled; the data-set card prints the configuration.
+    "seeds.judge.prompt": ("prompts/few_shots.txt", since("dataset_card")),  # any file
+    "seeds.judge.by": ("logprobs", since("dataset_card")),
+    "seeds.judge.max_new_tokens": (7, since("dataset_card")),
     "generation.mode": ("faithful", since("concepts")),
     "generation.permutations": (3, since("concepts")),
     "generation.pipeline": ("direct", since("instructions")),
@@ -73,7 +78,8 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "curation.length.min_tokens": (2, since("sanitize_smart")),
     "curation.length.max_tokens": (2000, since("sanitize_smart")),
     "curation.decontamination.against": (["mbpp_plus@v0.2.0"], since("decontaminate", "dataset_card")),
-    "curation.decontamination.scored": (False, NOTHING),  # what the default scores is in `against` too
+    # The scored benchmark is in `against` as well; the data-set card prints the configuration.
+    "curation.decontamination.scored": (False, since("dataset_card")),
     "curation.decontamination.ngram": (12, since("decontaminate")),
     "curation.export.title": ("Rows", since("dataset_card")),
     "curation.export.license": ("mit", since("dataset_card")),
@@ -113,7 +119,7 @@ for stage in ("concepts", "instructions", "responses"):
 for name in DEFAULT["execution"]["limits"]:
     TABLE[f"execution.limits.{name}"] = (DEFAULT["execution"]["limits"][name] * 2, since("execute"))
 
-# These decide no bytes of the tiny build: all of them are changed at once, and nothing reruns.
+# Runtime-only settings: all of them are changed at once, and nothing reruns.
 IDLE: dict[str, Any] = {
     "log_level": "DEBUG",
     "model.name": "other",
@@ -149,23 +155,24 @@ IDLE: dict[str, Any] = {
     "training.min_rows": 2,
     "training.report_to": ["tensorboard"],
     "training.hub_model_id": "someone/something",
-    # Of what this configuration does not use: the judge is off, HumanEval has no ground truth of its own.
     "report.compare": ["a", "b"],
-    "seeds.judge.prompt": "prompts/few_shots.txt",  # any file
-    "seeds.judge.by": "logprobs",
-    "seeds.judge.max_new_tokens": 7,
-    "evaluation.min_time_limit_s": 2.0,
-    "evaluation.time_limit_factor": 5.0,
-    "reproduction.own_scores": True,
-    "reproduction.released_model": "always",
-    "reproduction.published_samples": [],
     "downloads.local": "prompts",  # any directory
     "downloads.mirrors": {"https://github.com/": "https://mirror.example.org/"},
     "downloads.timeout_s": 5.0,
     "downloads.attempts": 2,
 }
 
-# These have no value that this build could be changed to, or all of it is another build.
+# Settings that decide no output of the tiny build, of which all are changed at once as well: HumanEval has no ground
+# truth of its own, and `reproduce` is a target of its own.
+UNUSED: dict[str, Any] = {
+    "evaluation.min_time_limit_s": 2.0,
+    "evaluation.time_limit_factor": 5.0,
+    "reproduction.own_scores": True,
+    "reproduction.released_model": "always",
+    "reproduction.published_samples": [],
+}
+
+# Settings with no other value for this build, or with which all of it is another build.
 OUTSIDE = {
     "run": "another run is another directory",
     "paths.results": "another directory",
@@ -235,12 +242,24 @@ def test_a_changed_key_reruns_exactly(stale, key):
 
 
 def test_what_decides_no_bytes_reruns_nothing(finished):
-    assert finished.stale_rules(merged(IDLE)) == set()
+    assert finished.stale_rules(merged({**IDLE, **UNUSED})) == set()
 
 
 def test_every_key_is_in_one_table():
-    known = [*TABLE, *IDLE, *OUTSIDE]
+    known = [*TABLE, *IDLE, *UNUSED, *OUTSIDE]
     assert sorted(known) == sorted(leaves(DEFAULT))
+
+
+def test_the_marker_of_a_setting_is_true():
+    marked = {key for key, runtime_only in leaf_keys() if runtime_only}
+    assert set(IDLE) <= marked
+    assert not marked & {*TABLE, *UNUSED}
+    assert marked - set(IDLE) == {
+        "paths.completion_cache",
+        "paths.verdicts",
+        "server.kind",
+        "server.endpoints",
+    }
 
 
 def test_cores_and_profile_rerun_nothing(finished, tmp_path):

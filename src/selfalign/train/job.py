@@ -37,7 +37,7 @@ class Job:
     @property
     def key(self) -> str:
         """Name of exactly this training: recipe, data and base decide it, and nothing else."""
-        return json_sha256([self.config.decisive, file_sha256(self.dataset), read_identity(self.base)])[:16]
+        return json_sha256([self.config.decisive(), file_sha256(self.dataset), read_identity(self.base)])[:16]
 
     @property
     def checkpoints(self) -> Path:

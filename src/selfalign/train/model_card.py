@@ -76,7 +76,7 @@ def write_model_card(
         "pipeline_tag": "text-generation",
         "tags": ["code", "self-alignment"],
     }
-    table = "\n".join(f"| `{name}` | {value} |" for name, value in job.config.decisive.items())
+    table = "\n".join(f"| `{name}` | {value} |" for name, value in job.config.decisive().items())
     text = CARD.format(
         head=yaml.safe_dump(head, sort_keys=False),
         title=job.title,

@@ -65,7 +65,7 @@ def train(job: Job) -> None:
         part,
         base=read_identity(job.base),
         dataset_sha256=file_sha256(job.dataset),
-        training=job.config.decisive,
+        training=job.config.decisive(),
     )
     write_model_card(part, job, rows=rows, encoded=encoded, logged=logged)
     if job.out.exists():

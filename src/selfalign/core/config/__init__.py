@@ -1,4 +1,4 @@
-"""The configuration: one pydantic model a section; the schema and the documented default come from them."""
+"""The configuration: one pydantic model per section; schema and documented default are generated from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import Section, validate_section
+from selfalign.core.config.base import RUNTIME_ONLY, Section, validate_section
 from selfalign.core.config.curation import CurationConfig
 from selfalign.core.config.downloads import DownloadsConfig
 from selfalign.core.config.evaluation import EvaluationConfig
@@ -26,82 +26,91 @@ from selfalign.core.errors import ConfigError
 __all__ = ["Config", "PathsConfig", "load_config", "read_config"]
 
 
-# Each is a job of every stage, and Snakemake holds all jobs of a build in memory.
-MOST_SHARDS = 20_000
+# Every shard is a job of every stage, and Snakemake holds all jobs of a build in memory.
+MAX_SHARDS = 20_000
 
 
 class PathsConfig(Section):
-    """Where things lie. Relative paths are relative to the working directory."""
+    """Output and download directories. Relative paths are relative to the working directory."""
 
     results: PathText = Field(
-        default="results", description="Every artifact of a run lies under <results>/<run>/."
+        default="results", description="All artifacts of a run are in <results>/<run>/."
     )
     completion_cache: PathText = Field(
         default="results/completion_cache",
-        description="Completion cache: every completion of a model, kept across runs, shards and failures.",
+        description="Directory of the completion cache, shared by all runs and kept after failures.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     verdicts: Annotated[str, Expanded] = Field(
         default="results/verdicts.sqlite",
-        description="Verdicts of programs that were run, kept across runs and shards; on a local disk: a network file "
-        "system is refused. Empty: keep none.",
+        description="Database of execution verdicts, shared by all runs. Must be on a local disk, since SQLite "
+        "cannot lock reliably on a network file system. Empty: no cache.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     downloads: PathText = Field(
-        default="resources", description="Pinned downloads (package archives, models), shared by all runs."
+        default="resources",
+        description="Directory of pinned downloads (package archives, models), shared by all runs.",
     )
 
 
 class Config(Section):
-    """The whole configuration. What decides bytes is here; cores, partitions and hosts are in profiles."""
+    """The whole configuration of the experiment. Cores, partitions and hosts belong to profiles."""
 
     run: str = Field(
         default="default",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        description="Name of the run: results/<run>/.",
+        description="Name of the run; its outputs are in <results>/<run>/.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="How much the rules write to their logs. Changing it reruns nothing."
+        default="INFO", description="Log level of the rules.", json_schema_extra=RUNTIME_ONLY
     )
-    paths: PathsConfig = Field(default_factory=PathsConfig, description="Where things lie.")
+    paths: PathsConfig = Field(default_factory=PathsConfig, description="Output and download directories.")
     downloads: DownloadsConfig = Field(
         default_factory=DownloadsConfig,
-        description="Where pinned files come from. Changing it reruns nothing.",
+        description="Download sources of pinned files.",
+        json_schema_extra=RUNTIME_ONLY,
     )
-    model: ModelConfig = Field(default_factory=ModelConfig, description="The model that teaches itself.")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="Base-model configuration.")
     server: ServerConfig = Field(
-        default_factory=ServerConfig, description="How the model is served. Changing it reruns nothing."
+        default_factory=ServerConfig, description="Inference server.", json_schema_extra=RUNTIME_ONLY
     )
     client: ClientConfig = Field(
-        default_factory=ClientConfig, description="How requests are sent. Changing it reruns nothing."
+        default_factory=ClientConfig,
+        description="Client of the inference server.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     seeds: SeedsConfig = Field(
-        default_factory=SeedsConfig, description="From source files to seed functions."
+        default_factory=SeedsConfig, description="Seed functions, extracted from source files."
     )
     generation: GenerationConfig = Field(
-        default_factory=GenerationConfig, description="Seeds to concepts to instructions to responses."
+        default_factory=GenerationConfig, description="Generation of concepts, instructions and responses."
     )
     execution: ExecutionConfig = Field(
-        default_factory=ExecutionConfig, description="Responses run with their own tests in the sandbox."
+        default_factory=ExecutionConfig,
+        description="Execution of responses with their own tests in the sandbox.",
     )
     curation: CurationConfig = Field(
-        default_factory=CurationConfig, description="Passing responses to the training set."
+        default_factory=CurationConfig, description="Sanitising, selection and export of the data set."
     )
-    training: TrainingConfig = Field(default_factory=TrainingConfig, description="The fine-tune.")
+    training: TrainingConfig = Field(
+        default_factory=TrainingConfig, description="Fine-tuning of the base model."
+    )
     evaluation: EvaluationConfig = Field(
-        default_factory=EvaluationConfig, description="The benchmarks that score base and tuned model."
+        default_factory=EvaluationConfig, description="Benchmarks for the base and the tuned model."
     )
     reproduction: ReproductionConfig = Field(
         default_factory=ReproductionConfig,
-        description="What `snakemake reproduce` puts beside published figures.",
+        description="Comparison with published figures by `snakemake reproduce`.",
     )
-    report: ReportConfig = Field(default_factory=ReportConfig, description="The report.")
+    report: ReportConfig = Field(default_factory=ReportConfig, description="Report of the run.")
 
     @model_validator(mode="after")
     def _not_too_many_shards(self) -> Config:
         shards = -(-self.seeds.count // self.generation.shard_size)
-        if shards > MOST_SHARDS:
+        if shards > MAX_SHARDS:
             raise ValueError(
                 f"'seeds.count' {self.seeds.count} in shards of 'generation.shard_size' {self.generation.shard_size} makes "
-                f"{shards} shards; expected at most {MOST_SHARDS}"
+                f"{shards} shards; expected at most {MAX_SHARDS}"
             )
         return self
 

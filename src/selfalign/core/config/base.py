@@ -1,4 +1,4 @@
-"""The base of every section of the configuration, and how a wrong one is reported."""
+"""The base class of configuration sections, their validation and its error messages."""
 
 from __future__ import annotations
 
@@ -7,23 +7,47 @@ import difflib
 import re
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from selfalign.core.errors import ConfigError
 
-# A number that YAML 1.2 and people read as such, and YAML 1.1, of PyYAML and Snakemake, as text: 1e-5, 2.5E3.
+# A number in YAML 1.2 that YAML 1.1 (PyYAML, Snakemake) reads as text: 1e-5, 2.5E3.
 _EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
-# A seed: what every generator takes, ours, NumPy's, PyTorch's and a server's, also with the index of a record added.
+# A seed that Python's, NumPy's, PyTorch's and a server's generators accept, also with the index of a record added.
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Marks a field, a setting or a whole section, that decides no bytes of any output: ``json_schema_extra=RUNTIME_ONLY``.
+RUNTIME_ONLY: dict[str, JsonValue] = {"runtime_only": True}
+RERUNS_NOTHING = "Changing it does not rerun anything."
+
+
+def is_runtime_only(field: FieldInfo) -> bool:
+    """Whether a field is marked with :data:`RUNTIME_ONLY`."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and extra.get("runtime_only") is True
+
+
+def description_of(field: FieldInfo) -> str:
+    """Return the description of a field, with a sentence about staleness if the field is runtime-only."""
+    sentences = [field.description or "", *([RERUNS_NOTHING] if is_runtime_only(field) else [])]
+    return " ".join(filter(None, sentences))
 
 
 class Section(BaseModel):
-    """A section: unknown keys are refused, values are not coerced from other types, nothing changes later.
+    """Base of all sections: unknown keys are refused, values are not coerced to other types, instances are frozen.
 
     Every field has a ``description``; it becomes the comment in ``config.yaml`` and the text in the schema.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the settings that decide bytes as plain values: all but the runtime-only ones."""
+        return {
+            name: _decisive(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if not is_runtime_only(field)
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -44,9 +68,15 @@ class Section(BaseModel):
         return str not in kinds and not kinds.isdisjoint({int, float})
 
 
+def _decisive(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.decisive()
+    return [_decisive(each) for each in value] if isinstance(value, list) else value
+
+
 S = TypeVar("S", bound=Section)
 
-# Keys of earlier versions, with what took their place.
+# Keys of earlier versions, with their replacements.
 REPLACED = {
     "paths.journal": "use 'paths.completion_cache'; move the directory there to keep its completions "
     "(mv results/journal results/completion_cache)",
@@ -88,7 +118,7 @@ def validate_section(model: type[S], value: Any, name: str = "") -> S:
     """Return `value` as a `model`.
 
     Args:
-        name: dotted place of the section in the configuration, for messages.
+        name: dotted key of the section in the configuration, for messages.
 
     Raises:
         ConfigError: names every wrong key, its value and what is allowed, a line each.
@@ -122,7 +152,7 @@ def _explain(model: type[BaseModel], name: str, problem: dict[str, Any]) -> str:
 
 
 def _allowed(problem: dict[str, Any]) -> str:
-    """Return what a value should have been, in words for people who have not seen our models."""
+    """Return what a value should have been, in terms of YAML rather than of pydantic."""
     if problem["type"] in ("model_type", "dict_type"):
         return "expected a section: keys with values"
     if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | datetime.date):
@@ -137,7 +167,7 @@ def _allowed(problem: dict[str, Any]) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
-    """Names of the keys that are allowed at `location` below `model`, as far as they can be told."""
+    """Return the names of the keys allowed at `location` below `model`, as far as they are known."""
     current: Any = model
     for part in location:
         field = getattr(current, "model_fields", {}).get(part)

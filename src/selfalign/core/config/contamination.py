@@ -1,4 +1,4 @@
-"""What a benchmark's text in the data is: shared by the seeds and the curation stage."""
+"""Configuration of the contamination checks of the seeds and the curation stage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import Field
 
 from selfalign.core.config.base import Section
 
-# Solutions that anybody writes: finding one says nothing about the task. The reference exempts the first four.
+# Generic solutions, whose occurrence does not indicate contamination. The reference exempts the first four.
 GENERIC_ONE_LINERS = (
     "return x + y",
     "return len(string)",

@@ -1,4 +1,4 @@
-"""The configuration of the curation stage."""
+"""Configuration of the curation stage."""
 
 from __future__ import annotations
 
@@ -6,56 +6,64 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import Section, Seed
+from selfalign.core.config.base import RUNTIME_ONLY, Section, Seed
 from selfalign.core.config.contamination import DecontaminationConfig
 
 Part = Literal["instruction", "response", "code"]
 
 
 class QualityConfig(Section):
-    """Filters of one row at a time, before the selection. The reference has none of them."""
+    """Filters on individual rows, before the selection. The reference has none of them."""
 
     complete_code: bool = Field(
-        default=True, description="Drop code that does not parse, or has a function without a body."
+        default=True, description="Drop rows whose code does not parse or has a function without a body."
     )
     asserting_tests: bool = Field(
-        default=True, description="Drop tests that assert nothing, or only in functions that nothing calls."
+        default=True,
+        description="Drop rows whose tests have no assertion, or only in functions that are never called.",
     )
     nontrivial_tests: bool = Field(
         default=False,
-        description="Drop tests that still pass when the functions return None; each is run in the sandbox.",
+        description="Drop rows whose tests still pass when all functions return None, as determined in the sandbox.",
     )
     code_languages: list[str] = Field(
         default=[],
-        description="Drop responses with a fenced block tagged otherwise, or not at all. []: any language.",
+        description="Drop responses with a fenced code block of another language or without a language tag. "
+        "[]: any language.",
     )
 
 
 class DuplicatesConfig(Section):
-    """What says the same again; the first in the shuffled order stays."""
+    """Deduplication. The first of several duplicates in the shuffled order is kept."""
 
     exact: list[Part] = Field(
         default=["instruction", "response"],
-        description="Parts that may not repeat, white space apart: instruction, response, code.",
+        description="Drop rows that repeat one of these parts, ignoring white space: instruction, response, code.",
     )
     per_instruction: int = Field(
-        default=1, ge=1, description="Responses that one instruction may have, where `exact` names it."
+        default=1,
+        ge=1,
+        description="Number of responses to keep per instruction, if `exact` contains instruction.",
     )
     near: list[Part] = Field(
-        default=[], description="Parts that may not nearly repeat (MinHash): instruction, response, code."
+        default=[],
+        description="Drop rows with a near-duplicate (MinHash) of one of these parts: instruction, response, code.",
     )
     threshold: float = Field(
-        default=0.7, gt=0, le=1, description="Jaccard similarity of the word sets from which two are one."
+        default=0.7,
+        gt=0,
+        le=1,
+        description="Jaccard similarity of word n-grams from which two texts are near-duplicates.",
     )
-    num_perm: int = Field(default=250, ge=16, description="Hash functions of a signature.")
-    ngram: int = Field(default=5, ge=1, description="Words of a shingle.")
+    num_perm: int = Field(default=250, ge=16, description="Number of hash functions in a MinHash signature.")
+    ngram: int = Field(default=5, ge=1, description="Words in an n-gram.")
 
 
 class LengthConfig(Section):
-    """Length of a training example in tokens of the base model: prompt and response."""
+    """Length of a training example (prompt and response) in tokens of the base model."""
 
-    min_tokens: int | None = Field(default=None, ge=1, description="Drop shorter ones; null: none.")
-    max_tokens: int | None = Field(default=None, ge=1, description="Drop longer ones; null: none.")
+    min_tokens: int | None = Field(default=None, ge=1, description="Drop shorter examples; null: no limit.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Drop longer examples; null: no limit.")
 
     @model_validator(mode="after")
     def _in_order(self) -> LengthConfig:
@@ -65,51 +73,57 @@ class LengthConfig(Section):
 
     @property
     def limited(self) -> bool:
-        """Whether any length is dropped."""
+        """Whether examples are dropped by length."""
         return self.min_tokens is not None or self.max_tokens is not None
 
 
 class ExportConfig(Section):
-    """The data set as it is handed over."""
+    """Export of the data set."""
 
-    title: str = Field(default="Self-aligned instruction data", description="Its title, in the card.")
+    title: str = Field(default="Self-aligned instruction data", description="Title in the data-set card.")
     license: str = Field(
-        default="other", description="Licence named in the card's head, by its identifier on the hub."
+        default="other",
+        description="Licence in the metadata of the data-set card, by its identifier on the hub.",
     )
     test_share: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="Share of the rows that goes to test.jsonl instead of train.jsonl.",
+        description="Share of the rows in test.jsonl instead of train.jsonl; 0: no test split.",
     )
     hub: str | None = Field(
         default=None,
-        description="Data set on the hub (owner/name) that `snakemake push_dataset` uploads to, with your HF_TOKEN; "
-        "never pushed by the ordinary build. Changing it reruns nothing else.",
+        description="Data set on the hub (owner/name) to which `snakemake push_dataset` uploads, with your HF_TOKEN. "
+        "Nothing is pushed unless that target is requested.",
+        json_schema_extra=RUNTIME_ONLY,
     )
-    private: bool = Field(default=True, description="Whether that data set is made private, if it is new.")
+    private: bool = Field(
+        default=True,
+        description="Create the data set on the hub as a private one.",
+        json_schema_extra=RUNTIME_ONLY,
+    )
 
 
 class CurationConfig(Section):
-    """Passing responses to the training set."""
+    """Sanitising, selection and export of the data set."""
 
-    seed: Seed = Field(default=0, description="Seed of the passes' and the shuffle's generators.")
+    seed: Seed = Field(default=0, description="Random seed of sanitising, shuffling and splitting.")
     responses: Literal["passing", "failing", "random"] = Field(
         default="passing",
-        description="passing: those that pass their tests; failing, random (both): for ablations.",
+        description="passing: responses that pass their tests; failing, random (both): for ablations.",
     )
-    quality: QualityConfig = Field(default_factory=QualityConfig, description="Filters of one row at a time.")
-    duplicates: DuplicatesConfig = Field(default_factory=DuplicatesConfig, description="Repetitions.")
+    quality: QualityConfig = Field(default_factory=QualityConfig, description="Filters on individual rows.")
+    duplicates: DuplicatesConfig = Field(default_factory=DuplicatesConfig, description="Deduplication.")
     diversify_names: bool = Field(
-        default=False, description="Keep only one row for each list of function names in a response."
+        default=False, description="Keep one row per list of function names in the response."
     )
     max_rows: int | None = Field(
         default=None,
         ge=1,
-        description="Most rows that the selection keeps, the first of the shuffled ones; null: all.",
+        description="Maximum number of rows, taken from the start of the shuffled order; null: all.",
     )
-    length: LengthConfig = Field(default_factory=LengthConfig, description="Length of an example.")
+    length: LengthConfig = Field(default_factory=LengthConfig, description="Length of training examples.")
     decontamination: DecontaminationConfig = Field(
-        default_factory=DecontaminationConfig, description="Against which benchmarks, and how closely."
+        default_factory=DecontaminationConfig, description="Removal of rows that contain text of a benchmark."
     )
-    export: ExportConfig = Field(default_factory=ExportConfig, description="The data set.")
+    export: ExportConfig = Field(default_factory=ExportConfig, description="Export of the data set.")

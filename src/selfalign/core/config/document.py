@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from selfalign.core.config import Config
+from selfalign.core.config.base import RERUNS_NOTHING, description_of
 from selfalign.core.config.paths import Existing, Expanded
 
 WIDTH = 110
@@ -46,6 +47,10 @@ def default_yaml() -> str:
 def schema_json() -> str:
     """Return the JSON Schema of the configuration."""
     schema = {"$schema": DIALECT, **Config.model_json_schema()}
+    for section in (schema, *schema["$defs"].values()):
+        for field in section.get("properties", {}).values():
+            if field.pop("runtime_only", False):
+                field["description"] = f"{field['description']} {RERUNS_NOTHING}"
     return json.dumps(schema, indent=2) + "\n"
 
 
@@ -55,9 +60,9 @@ def reference_markdown() -> str:
     for name, field in Config.model_fields.items():
         section = _section_of(field.annotation)
         if section is None:
-            lines += [f"\n## {name}\n", f"\n{field.description}\n", *_table([(name, field)])]
+            lines += [f"\n## {name}\n", f"\n{description_of(field)}\n", *_table([(name, field)])]
         else:
-            lines += _reference_lines(name, section, field.description or "")
+            lines += _reference_lines(name, section, description_of(field))
     return "".join(lines)
 
 
@@ -76,7 +81,7 @@ def _reference_lines(name: str, model: type[BaseModel], description: str) -> lis
     if plain:
         lines += _table([(f"{name}.{key}", field) for key, field, _ in plain])
     for key, field, section in deeper:
-        lines += _reference_lines(f"{name}.{key}", section, field.description or "")
+        lines += _reference_lines(f"{name}.{key}", section, description_of(field))
     return lines
 
 
@@ -84,7 +89,7 @@ def _table(rows: Sequence[tuple[str, FieldInfo]]) -> list[str]:
     lines = ["\n| key | default | may be | meaning |\n|---|---|---|---|\n"]
     for key, field in rows:
         shown = _default_text(field)
-        cells = [f"`{key}`", f"`{shown}`", _allowed_text(field), field.description or ""]
+        cells = [f"`{key}`", f"`{shown}`", _allowed_text(field), description_of(field)]
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
     return lines
 
@@ -146,7 +151,7 @@ def _section_lines(model: type[BaseModel], values: dict[str, Any], depth: int) -
     for name, field in model.model_fields.items():
         if depth == 0:
             lines.append("\n")
-        comment = textwrap.wrap(field.description or "", WIDTH - len(indent) - 2)
+        comment = textwrap.wrap(description_of(field), WIDTH - len(indent) - 2)
         lines += [f"{indent}# {line}\n" for line in comment]
         section = _section_of(field.annotation)
         if section is not None and isinstance(values[name], dict):

@@ -14,23 +14,24 @@ SHA256 = "^[0-9a-f]{64}$"
 
 
 class DownloadsConfig(Section):
-    """Where pinned files come from. Every file is checked against its checksum, whatever its source."""
+    """Download sources of pinned files. Every file is verified by its checksum, whatever its source."""
 
     local: ExistingDirectory | None = Field(
         default=None,
-        description="Directory of local copies, looked in before anything is downloaded; files are found by the name "
-        "that a failed download states.",
+        description="Directory of local copies, searched before anything is downloaded. The name of each file is in "
+        "the error message of its failed download.",
     )
     mirrors: dict[str, str] = Field(
         default={},
-        description="Base addresses to use in place of others, such as "
-        "{https://github.com/: https://mirror.example.org/github/}; the longest match wins. HF_ENDPOINT and the proxy "
-        "variables of the environment are respected as well.",
+        description="Base URLs and their replacements, such as "
+        "{https://github.com/: https://mirror.example.org/github/}; the longest match wins. The environment "
+        "variables "
+        "HF_ENDPOINT and HTTP_PROXY, HTTPS_PROXY and NO_PROXY apply as well.",
     )
     timeout_s: float = Field(
-        default=60.0, gt=0, description="Seconds without any data after which a transfer is tried again."
+        default=60.0, gt=0, description="Timeout, in seconds without data, after which a transfer is retried."
     )
-    attempts: int = Field(default=4, ge=1, description="Attempts per file.")
+    attempts: int = Field(default=4, ge=1, description="Maximum number of attempts per file.")
 
     @field_validator("mirrors")
     @classmethod
@@ -42,11 +43,13 @@ class DownloadsConfig(Section):
 
 
 class PinnedFile(Section):
-    """A published file, by address and checksum, or a local file of one's own."""
+    """A published file, by URL and checksum, or a local file."""
 
-    url: str | None = Field(default=None, description="Address of the published file.")
-    sha256: str | None = Field(default=None, pattern=SHA256, description="Its SHA-256; required with `url`.")
-    path: ExistingFile | None = Field(default=None, description="A local file instead.")
+    url: str | None = Field(default=None, description="URL of the published file.")
+    sha256: str | None = Field(
+        default=None, pattern=SHA256, description="SHA-256 checksum; required with `url`."
+    )
+    path: ExistingFile | None = Field(default=None, description="Path of a local file, instead of `url`.")
 
     @model_validator(mode="after")
     def _complete(self) -> PinnedFile:
@@ -58,5 +61,5 @@ class PinnedFile(Section):
 
     @property
     def name(self) -> str:
-        """File name: the last part of the address or path."""
+        """File name: the last part of the URL or path."""
         return PurePosixPath(urlsplit(self.url).path if self.url else self.path or "").name

@@ -1,4 +1,4 @@
-"""The configuration of the evaluation stage."""
+"""Configuration of the evaluation stage."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
 class BenchmarkChoice(Section):
-    """A benchmark to score on. Its prompts, stop strings and sampling are in its definition."""
+    """A benchmark. Its prompts, stop strings and default sampling parameters are in its definition."""
 
-    name: str = Field(description="Name of its definition: humaneval, humaneval_plus, mbpp_plus, …")
+    name: str = Field(
+        description="Name of the benchmark's definition: humaneval, humaneval_plus, mbpp_plus, …"
+    )
     version: str | None = Field(
-        default=None, description="Version of the dataset; null: the definition's default."
+        default=None, description="Version of the data set; null: the default of the definition."
     )
     window: list[str] | None = Field(
-        default=None, description="First and last day (ISO) of the tasks, for dated benchmarks; null: all."
+        default=None,
+        description="First and last date (ISO 8601) of the tasks, for dated benchmarks; null: all tasks.",
     )
-    n: int | None = Field(default=None, ge=1, description="Samples a task; null: the definition's.")
+    n: int | None = Field(default=None, ge=1, description="Samples per task; null: as in the definition.")
     temperature: float | None = Field(
-        default=None, ge=0, le=2, description="Sampling temperature; 0: greedy; null: the definition's."
+        default=None, ge=0, le=2, description="Sampling temperature; 0: greedy; null: as in the definition."
     )
     max_new_tokens: int | None = Field(
-        default=None, ge=1, description="Longest answer, in tokens; null: the definition's."
+        default=None, ge=1, description="Maximum number of generated tokens; null: as in the definition."
     )
 
     @field_validator("window")
@@ -45,38 +48,40 @@ class BenchmarkChoice(Section):
 
     @property
     def key(self) -> str:
-        """Name in paths: the benchmark's, with the version where one is named."""
+        """Name in paths: that of the benchmark, with the version if one is configured."""
         return self.name if self.version is None else f"{self.name}-{self.version}"
 
 
 class EvaluationConfig(Section):
-    """The benchmarks that score base and tuned model."""
+    """Benchmarks for the base and the tuned model."""
 
     models: list[Literal["base", "tuned"]] = Field(
-        default=["base", "tuned"], min_length=1, description="Which models are scored."
+        default=["base", "tuned"], min_length=1, description="Models to evaluate."
     )
     benchmarks: list[BenchmarkChoice] = Field(
         default=[BenchmarkChoice(name="humaneval", max_new_tokens=160)],
         min_length=1,
-        description="On what; see src/selfalign/benchmarks/definitions/ for the names.",
+        description="Benchmarks; for the names see src/selfalign/benchmarks/definitions/.",
     )
     base_layout: Literal["plain", "chat"] = Field(
         default="plain",
-        description="How the base model is asked: plain completion, or as the tuned one (a released tuned model).",
+        description="Prompt format of the base model. plain: completion; chat: as for the tuned model, for "
+        "a model that is instruction-tuned already.",
     )
     seed: Seed = Field(
-        default=3407, description="Task i's request is seeded with seed + i, where it is sampled."
+        default=3407, description="Random seed; the request of task i is sampled with seed + i."
     )
     pass_at: list[Annotated[int, Field(ge=1)]] = Field(
         default=[1],
         min_length=1,
-        description="pass@k for these k, and for 1; those above the number of samples are left out.",
+        description="Values of k for which pass@k is reported, in addition to 1; a k above the number of "
+        "samples is left out.",
     )
     min_time_limit_s: float = Field(
-        default=1.0, gt=0, description="Least time limit for one input of a task, in seconds of CPU time."
+        default=1.0, gt=0, description="Minimum time limit for one input of a task, in seconds of CPU time."
     )
     time_limit_factor: float = Field(
-        default=4.0, gt=0, description="Time limit as a multiple of the reference solution's CPU time."
+        default=4.0, gt=0, description="Time limit as a multiple of the CPU time of the reference solution."
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The configuration of the execution stage."""
+"""Configuration of the execution stage."""
 
 from __future__ import annotations
 
@@ -6,48 +6,60 @@ from typing import Literal
 
 from pydantic import Field
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import RUNTIME_ONLY, Section
 from selfalign.core.config.paths import ImageText
 
 
 class LimitsConfig(Section):
-    """What one program may use."""
+    """Resource limits of one program."""
 
-    wall_s: float = Field(default=10.0, gt=0, description="Seconds from start to end.")
-    cpu_s: float = Field(default=4.0, gt=0, description="Seconds of CPU time of a process.")
+    wall_s: float = Field(default=10.0, gt=0, description="Wall-clock time, in seconds.")
+    cpu_s: float = Field(default=4.0, gt=0, description="CPU time of a process, in seconds.")
     memory_mb: int = Field(
-        default=1024, ge=64, description="MiB of address space of a process, and of memory of all together."
+        default=1024,
+        ge=64,
+        description="Address space of a process and total memory of all processes, in MiB.",
     )
-    processes: int = Field(default=32, ge=1, description="Processes and threads at a time.")
-    open_files: int = Field(default=64, ge=16, description="Open files of a process.")
-    file_mb: int = Field(default=16, ge=1, description="MiB of a file.")
+    processes: int = Field(default=32, ge=1, description="Simultaneous processes and threads.")
+    open_files: int = Field(default=64, ge=16, description="Open files per process.")
+    file_mb: int = Field(default=16, ge=1, description="Size of a file, in MiB.")
     output_kb: int = Field(
-        default=256, ge=1, description="KiB of standard output, and of standard error; more ends the program."
+        default=256,
+        ge=1,
+        description="Size of standard output and of standard error, in KiB each; a program that writes more "
+        "is killed.",
     )
 
 
 class ExecutionConfig(Section):
-    """Responses are run with their own tests; those that end well are kept."""
+    """Execution of responses with their own tests; responses that pass are kept."""
 
     runtime: str = Field(
         default="auto",
         pattern=r"^(auto|gvisor|docker|podman|apptainer|bubblewrap|none|https?://\S+)$",
-        description="How programs are isolated: auto, gvisor, docker, podman, apptainer, bubblewrap, none, or the address "
-        "(http://…) of a sandbox served on another host. auto: the strongest that passes its self-test on the machine; "
-        "none isolates nothing. Changing it reruns nothing.",
+        description="Sandbox runtime: auto, gvisor, docker, podman, apptainer, bubblewrap, none, or the URL "
+        "(http://…) of "
+        "a sandbox served by another host. auto: the strongest runtime that passes its self-test on this "
+        "machine; none: "
+        "no isolation.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     image: ImageText = Field(
         default="",
-        description="Image of gvisor, docker and podman (reference) or apptainer (.sif file); empty: the one that "
+        description="Image reference for gvisor, docker and podman, or .sif file for apptainer; empty: the "
+        "image that "
         "containers/sandbox builds.",
     )
     faithful: bool = Field(
         default=False,
-        description="Keep what ends with status 0 before its last line too (sys.exit(0)), as the reference does.",
+        description="Also keep programs that exit with status 0 before their last line (sys.exit(0)), as "
+        "the reference does.",
     )
     scope: Literal["function", "module"] = Field(
         default="module",
-        description="Where a program's top-level names live. module: Python's ordinary rule; function: as in the reference, "
-        "which drops a correct recursive function or one that uses a module imported above it.",
+        description="Scope of a program's top-level names. module: module globals, as usual in Python; "
+        "function: locals of "
+        "exec(), as in the reference, which fails recursive functions and functions that use a module "
+        "imported above them.",
     )
-    limits: LimitsConfig = Field(default_factory=LimitsConfig, description="What one program may use.")
+    limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Resource limits of one program.")

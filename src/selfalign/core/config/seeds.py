@@ -1,4 +1,4 @@
-"""The configuration of the seeds stage."""
+"""Configuration of the seeds stage."""
 
 from __future__ import annotations
 
@@ -42,58 +42,64 @@ def expand_range(name: str) -> list[str]:
 
 
 class SourcesConfig(Section):
-    """Where the source files, or the seeds themselves, come from."""
+    """Source files, or published seeds."""
 
     kind: Literal["packages", "directory", "stack", "hub", "jsonl"] = Field(
         default="packages",
-        description="packages: pinned wheels; directory: Python files below `path`; stack: The Stack v1 dedup; "
-        "hub: a published data set of seeds; jsonl: a file of seeds, `path`.",
+        description="packages: pinned wheels; directory: Python files in `path` and its subdirectories; "
+        "stack: The Stack v1 "
+        "dedup; hub: a published data set of seeds; jsonl: a JSON Lines file of seeds, `path`.",
     )
     packages: list[str] = Field(
         default=["boltons==24.1.0", "more-itertools==10.5.0", "networkx==3.4.2", "toolz==1.0.0"],
-        description="Packages of `kind: packages`, name==version, each with its hash in `lock`; the first of two near-duplicates stays.",
+        description="Packages for `kind: packages`, as name==version, each with its hash in `lock`. Of "
+        "near-duplicates, the one in the earlier package is kept.",
     )
     lock: BundledFile = Field(
-        default="envs/sources.lock", description="Pinned wheels with their SHA-256, in pip's format."
+        default="envs/sources.lock", description="Requirements file with the SHA-256 of every wheel."
     )
     licenses: list[str] = Field(
         default=["MIT", "BSD", "Apache", "ISC", "Python Software Foundation", "Unlicense", "CC0", "Zlib"],
-        description="Licences that are permissive; a package whose metadata name none of them is refused.",
+        description="Accepted licences; a package whose metadata contains none of them is refused.",
     )
     take: Literal["functions", "snippets"] = Field(
         default="functions",
-        description="functions: documented ones; snippets: random runs of 1 to 15 lines, as in OSS-Instruct, without the "
-        "filters that are about functions (the paper's ablation).",
+        description="functions: functions with a docstring; snippets: random spans of 1 to 15 lines, as in "
+        "OSS-Instruct, "
+        "without the filters for functions (an ablation of the paper).",
     )
     path: ExistingPath | None = Field(
-        default=None, description="Directory of Python files, or JSON Lines file of seeds."
+        default=None,
+        description="Directory of Python files (`kind: directory`) or JSON Lines file of seeds (`kind: jsonl`).",
     )
     parts: int = Field(
         default=1,
         ge=1,
         le=99_999,
-        description="Shards of `kind: directory`; a file's relative path decides its shard.",
+        description="Number of parts for `kind: directory`; files are assigned by a hash of their relative path.",
     )
     # The name of a data set, or a directory: those begin with "/" or ".".
     dataset: Annotated[PathText, Existing("directory", only="^[./]")] = Field(
         default="bigcode/the-stack-dedup",
-        description="Data set on the hub, for kinds stack and hub; gated ones need your HF_TOKEN.",
+        description="Data set on the hub, for kinds stack and hub; gated data sets require HF_TOKEN.",
     )
     revision: str | None = Field(
         default=None,
-        description="Commit hash of `dataset`, for kinds stack and hub; a branch or tag (null: main) is resolved once and recorded.",
+        description="Commit hash of `dataset`, for kinds stack and hub; a branch or tag (null: main) is "
+        "resolved once and recorded.",
     )
     files: list[str] = Field(
         default=[],
-        description="Data files within `dataset`, each one shard, for kinds stack and hub; adding files adds shards. "
-        "Numbered ones as a range: data-{00000..00143}-of-00144.parquet.",
+        description="Data files of `dataset`, for kinds stack and hub; each is processed by a job of its "
+        "own. Ranges are expanded: data-{00000..00143}-of-00144.parquet.",
     )
     column: str = Field(
-        default="content", description="Column with the source file (stack) or the seed (hub)."
+        default="content", description="Column that holds the source file (stack) or the seed (hub)."
     )
     opt_out: ExistingFile | None = Field(
         default=None,
-        description="File of repositories (owner/name) or owners that opted out since the revision, one a line.",
+        description="File with one repository (owner/name) or owner per line that opted out since "
+        "`revision`, for kind stack.",
     )
 
     @model_validator(mode="before")
@@ -119,86 +125,106 @@ class SourcesConfig(Section):
 
 
 class FiltersConfig(Section):
-    """Filters of one function at a time."""
+    """Filters on individual functions."""
 
     mode: Literal["default", "faithful"] = Field(
         default="default",
-        description="faithful: the reference's substring tests; default: whole words and import statements.",
+        description="faithful: substring matching, as in the reference; default: matching of whole words "
+        "and import statements.",
     )
-    max_lines: int = Field(default=24, ge=1, description="Longest seed, in lines; the reference's is 150.")
+    max_lines: int = Field(
+        default=24, ge=1, description="Maximum length of a seed, in lines (reference: 150)."
+    )
     max_characters: int | None = Field(
-        default=900, ge=1, description="Longest seed, in characters; null: no limit, as the reference."
+        default=900, ge=1, description="Maximum length of a seed, in characters; null: no limit (reference)."
     )
     min_docstring_characters: int = Field(
-        default=10, ge=0, description="Shortest docstring, in characters, stripped."
+        default=10, ge=0, description="Minimum length of the stripped docstring, in characters."
     )
 
 
 class ImportsConfig(Section):
-    """Import inference, by autoimport."""
+    """Import inference with autoimport."""
 
-    enabled: bool = Field(default=True, description="Put the imports a function lacks before it.")
+    enabled: bool = Field(default=True, description="Prepend missing imports to each function.")
     packages: list[str] = Field(
         default=[],
-        description="Packages besides the standard library whose import may be inferred; installed ones are not taken by chance.",
+        description="Packages besides the standard library whose imports may be inferred; other installed "
+        "packages are ignored.",
     )
 
 
 class TypesConfig(Section):
-    """Type checking, by basedpyright."""
+    """Type checking with basedpyright."""
 
     enabled: bool = Field(default=True, description="Drop functions with a type error.")
     strictness: Literal["basic", "standard", "strict"] = Field(
-        default="standard", description="The checker's rule set."
+        default="standard", description="Rule set of the type checker."
     )
 
 
 class NearDuplicatesConfig(Section):
-    """Near-duplicates by MinHash."""
+    """Near-duplicate detection with MinHash."""
 
-    enabled: bool = Field(default=True, description="Drop near-duplicates; exact ones always go.")
+    enabled: bool = Field(
+        default=True, description="Drop near-duplicates; exact duplicates are always dropped."
+    )
     by: Literal["memory", "nodes"] = Field(
         default="memory",
-        description="memory: one job, each candidate checked exactly; nodes: datatrove's stages, a job a unit and a band.",
+        description="memory: one job, in memory; nodes: the stages of datatrove, one job per source unit "
+        "and per band. Both verify candidates by their exact similarity.",
     )
     threshold: float = Field(
-        default=0.5, gt=0, le=1, description="Jaccard similarity of the word sets from which two are one."
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Jaccard similarity of word n-grams from which two functions are near-duplicates.",
     )
-    num_perm: int = Field(default=256, ge=16, description="Hash functions of a signature.")
-    ngram: int = Field(default=5, ge=1, description="Words of a shingle.")
+    num_perm: int = Field(default=256, ge=16, description="Number of hash functions in a MinHash signature.")
+    ngram: int = Field(default=5, ge=1, description="Words in an n-gram.")
 
 
 class JudgeConfig(Section):
-    """Yes or no by the model: is the docstring enough to write the function again?"""
+    """Model-based filter: is the docstring sufficient to reimplement the function?"""
 
     enabled: bool = Field(
-        default=False, description="Ask the model. Off by default: the embedded one cannot judge."
+        default=False,
+        description="Filter functions with the model. Off by default: the embedded model is too small for it.",
     )
-    prompt: BundledFile = Field(default="prompts/judge.yaml", description="Question and examples.")
+    prompt: BundledFile = Field(
+        default="prompts/judge.yaml", description="Prompt with question and few-shot examples."
+    )
     by: Literal["answers", "logprobs"] = Field(
         default="answers",
-        description="answers: the word it says; logprobs: the likelier first token, where the server gives them.",
+        description="answers: by the generated word; logprobs: by the likelier first token, if the server "
+        "returns log-probabilities.",
     )
-    max_new_tokens: int = Field(default=5, ge=1, description="Longest answer, in tokens.")
+    max_new_tokens: int = Field(default=5, ge=1, description="Maximum number of generated tokens.")
 
 
 class SeedsConfig(Section):
-    """From source files to seed functions."""
+    """Seed functions, extracted from source files."""
 
     count: int = Field(
         default=24,
         ge=1,
-        description="Seeds that go on to generation: the first of the shuffled pool. Asking for more adds shards.",
+        description="Number of seeds for generation, taken from the start of the shuffled pool. Increasing "
+        "it only adds shards.",
     )
-    seed: Seed = Field(default=3407, description="Seed of the pool's shuffle.")
-    sources: SourcesConfig = Field(default_factory=SourcesConfig, description="Where they come from.")
-    filters: FiltersConfig = Field(default_factory=FiltersConfig, description="Text filters.")
+    seed: Seed = Field(default=3407, description="Random seed of the shuffle.")
+    sources: SourcesConfig = Field(default_factory=SourcesConfig, description="Source files.")
+    filters: FiltersConfig = Field(
+        default_factory=FiltersConfig, description="Filters on individual functions."
+    )
     contamination: ContaminationConfig = Field(
-        default_factory=ContaminationConfig, description="Against which benchmarks."
+        default_factory=ContaminationConfig,
+        description="Removal of functions that contain text of a benchmark.",
     )
     near_duplicates: NearDuplicatesConfig = Field(
-        default_factory=NearDuplicatesConfig, description="Near-duplicates."
+        default_factory=NearDuplicatesConfig, description="Near-duplicate detection with MinHash."
     )
-    imports: ImportsConfig = Field(default_factory=ImportsConfig, description="Import inference.")
-    types: TypesConfig = Field(default_factory=TypesConfig, description="Type checking.")
-    judge: JudgeConfig = Field(default_factory=JudgeConfig, description="The model's judgement.")
+    imports: ImportsConfig = Field(
+        default_factory=ImportsConfig, description="Import inference with autoimport."
+    )
+    types: TypesConfig = Field(default_factory=TypesConfig, description="Type checking with basedpyright.")
+    judge: JudgeConfig = Field(default_factory=JudgeConfig, description="Model-based filter.")

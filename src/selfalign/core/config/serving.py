@@ -1,4 +1,4 @@
-"""How the model is served and how requests are sent to it."""
+"""Configuration of the inference server and its client."""
 
 from __future__ import annotations
 
@@ -14,48 +14,57 @@ class ContainerConfig(Section):
     """vLLM in a container."""
 
     engine: Literal["docker", "podman", "apptainer"] = Field(
-        default="docker", description="What runs the container."
+        default="docker", description="Container engine."
     )
     image: ImageText = Field(
         default="docker.io/vllm/vllm-openai:v0.32.0",
         description="Image with vLLM, by tag or digest; for apptainer also the path of a .sif file.",
     )
     gpus: str = Field(
-        default="all", description="GPUs the container sees: all, none, or indices such as 0,1."
+        default="all", description="GPUs visible in the container: all, none, or indices such as 0,1."
     )
 
 
 class ServerConfig(Section):
-    """The OpenAI-compatible server."""
+    """The OpenAI-compatible inference server."""
 
     kind: Literal["vllm", "container", "command", "external"] = Field(
         default="vllm",
         description="vllm: the installed vLLM (GPU or CPU build); container: vLLM in a container; "
-        "command: the server that `command` starts; external: `endpoints` are running already.",
+        "command: a server started by `command`; external: servers that are already running at `endpoints`. Changing to or from "
+        "external does rerun what a model generates, since its checkpoint is then no longer, or newly, an input.",
     )
     command: list[str] = Field(
         default=[],
         validate_default=True,
-        description="For `kind: command`: words of a command that serves the OpenAI completions API until it is ended. "
-        "{model} (directory of the checkpoint), {port}, {host} and {name} (what the model is to be called) are filled "
-        "in. The server is ready when GET /v1/models answers.",
+        description="Command line, for `kind: command`, of a server of the OpenAI completions API that runs in the "
+        "foreground. {model} (directory of the checkpoint), {port}, {host} and {name} (name of the model at "
+        "the server) are "
+        "substituted. The server is ready when it responds to GET /v1/models.",
     )
     lifetime: Literal["workflow", "job"] = Field(
         default="workflow",
-        description="workflow: one server for all jobs of a model (one machine); job: each job that asks a model starts "
-        "a server of its own (clusters).",
+        description="workflow: one server for all jobs of a model, on a single machine; job: every job that "
+        "sends requests "
+        "starts a server of its own, for clusters.",
     )
     endpoints: list[str] = Field(
-        default=[], description="Base URLs of running servers, for `kind: external`; none: OPENAI_BASE_URL."
+        default=[],
+        description="Base URLs of running servers, for `kind: external`; []: the environment variable "
+        "OPENAI_BASE_URL.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Type of the weights; auto: float32 on a CPU, bfloat16 on a GPU."
+        default="auto", description="Data type of the weights; auto: float32 on a CPU, bfloat16 on a GPU."
     )
     max_model_len: int = Field(
-        default=4096, ge=256, description="Longest prompt and answer together, in tokens."
+        default=4096, ge=256, description="Maximum length of prompt and completion together, in tokens."
     )
-    max_num_seqs: int = Field(default=16, ge=1, description="Sequences the server computes at once.")
-    tensor_parallel: int = Field(default=1, ge=1, description="GPUs that share one copy of the model.")
+    max_num_seqs: int = Field(
+        default=16, ge=1, description="Maximum number of sequences in a batch of the server."
+    )
+    tensor_parallel: int = Field(
+        default=1, ge=1, description="Tensor-parallel size: number of GPUs per copy of the model."
+    )
     gpus: int = Field(
         default=0,
         ge=0,
@@ -63,14 +72,16 @@ class ServerConfig(Section):
         "tensor_parallel on GPUs, 0 on CPUs. Which GPUs is set in the profile.",
     )
     kv_cache_gib: int = Field(
-        default=2, ge=1, description="Memory for the key-value cache of the CPU build, in GiB."
+        default=2, ge=1, description="Size of the key-value cache of the CPU build, in GiB."
     )
     startup_timeout_s: int = Field(
-        default=900, ge=1, description="How long a server may take until it answers, in seconds."
+        default=900, ge=1, description="Timeout of the start of a server, in seconds."
     )
-    container: ContainerConfig = Field(default_factory=ContainerConfig, description="For `kind: container`.")
+    container: ContainerConfig = Field(
+        default_factory=ContainerConfig, description="Container, for `kind: container`."
+    )
     extra_args: list[str] = Field(
-        default=[], description="Further arguments at the end of the server's command line."
+        default=[], description="Additional arguments, appended to the command line of the server."
     )
 
     @field_validator("command")
@@ -86,43 +97,50 @@ class ServerConfig(Section):
 
 
 class ClientConfig(Section):
-    """The dispatcher. Nothing here decides what a request says."""
+    """Concurrency, timeouts and retries. Nothing here changes the content of a request."""
 
     max_in_flight: int = Field(
         default=32,
         ge=1,
-        description="Requests in flight per job; fewer while a server says that it is overloaded (429, 503). "
-        "Some more than the servers compute at once keeps them busy.",
+        description="Maximum number of concurrent requests per job, reduced while a server reports overload "
+        "(429, 503). "
+        "Somewhat more than the servers process at a time keeps them busy.",
     )
     headers: dict[str, str] = Field(
         default={},
-        description="More headers for every request. Keys are not for here: they come from OPENAI_API_KEY.",
+        description="Additional HTTP headers. Do not put API keys here; they are read from OPENAI_API_KEY.",
     )
-    timeout_s: float = Field(default=600, gt=0, description="Longest time for one request, in seconds.")
+    timeout_s: float = Field(default=600, gt=0, description="Timeout of a request, in seconds.")
     max_retries: int = Field(
-        default=8, ge=0, description="Times a request is sent again after trouble that may pass."
+        default=8, ge=0, description="Maximum number of retries of a request after transient errors."
     )
     backoff_first_s: float = Field(
-        default=0.5, gt=0, description="Longest wait before the first retry; doubles with each, in seconds."
+        default=0.5,
+        gt=0,
+        description="Maximum delay before the first retry, in seconds; doubled with every retry.",
     )
-    backoff_longest_s: float = Field(default=30, gt=0, description="Longest wait before a retry, in seconds.")
+    backoff_longest_s: float = Field(
+        default=30, gt=0, description="Maximum delay before any retry, in seconds."
+    )
     retry_after_longest_s: float = Field(
         default=60,
         ge=0,
-        description="Longest wait that a server may ask for before a retry (its Retry-After header), in seconds; "
-        "a longer one is cut to this.",
+        description="Maximum delay that is accepted from the Retry-After header of a server, in seconds; "
+        "longer delays are "
+        "capped.",
     )
     outage_s: float = Field(
         default=180,
         ge=0,
-        description="How long all endpoints may be unreachable before the job gives up, in seconds.",
+        description="Time after which the job fails if all endpoints are unreachable, in seconds.",
     )
     max_failed_share: float = Field(
         default=0.01,
         ge=0,
         le=1,
-        description="The job fails if more than this share of its requests failed for good. Requests that a server "
-        "refuses for what they say, such as a prompt that is too long, do not count unless all of them are refused.",
+        description="Maximum share of permanently failed requests; above it the job fails. Requests that a "
+        "server rejects "
+        "because of their content, such as a prompt that is too long, are not counted unless all are rejected.",
     )
 
     @model_validator(mode="before")

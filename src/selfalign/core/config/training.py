@@ -1,44 +1,47 @@
-"""The configuration of the training stage."""
+"""Configuration of the training stage; settings have the names of transformers' ``TrainingArguments`` where there are such."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from selfalign.core.config.base import Section, Seed
+from selfalign.core.config.base import RUNTIME_ONLY, Section, Seed
 from selfalign.core.config.paths import Existing, PathText
 
 
 class TrainingConfig(Section):
-    """The fine-tune."""
+    """Fine-tuning of the base model."""
 
     min_rows: int = Field(
         default=4,
         ge=1,
-        description="With fewer rows than this, training does not start. Changing it reruns nothing.",
+        description="Minimum number of rows; with fewer, training is refused.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     learning_rate: float = Field(default=2e-5, gt=0, description="Peak learning rate (published: 1e-5).")
     optim: Literal["adafactor", "adamw_torch"] = Field(
-        default="adafactor", description="The optimizer (published: adafactor)."
+        default="adafactor", description="Optimizer (published: adafactor)."
     )
     lr_scheduler_type: Literal["linear", "cosine", "constant_with_warmup"] = Field(
-        default="linear", description="How the learning rate goes (published: linear)."
+        default="linear", description="Learning-rate schedule (published: linear)."
     )
     warmup_ratio: float = Field(
-        default=0.05, ge=0, lt=1, description="Share of the steps that warm up (published: 0.05)."
+        default=0.05, ge=0, lt=1, description="Share of the steps used for warm-up (published: 0.05)."
     )
     num_train_epochs: float = Field(
         default=1,
         gt=0,
-        validate_default=True,  # as read from a file it is 1.0, and the two would name different trainings
-        description="Times every row is seen (published: 4).",
+        validate_default=True,  # 1 and 1.0, as read from a file, would be hashed as different trainings
+        description="Number of epochs (published: 4).",
     )
     max_steps: int = Field(
-        default=8, ge=-1, description="Optimizer steps at most; -1: as many as the epochs have."
+        default=8,
+        ge=-1,
+        description="Maximum number of optimizer steps; -1: no limit besides num_train_epochs.",
     )
     per_device_train_batch_size: int = Field(
-        default=1, ge=1, description="Rows a device computes at once (published: 1)."
+        default=1, ge=1, description="Rows in a batch of one device (published: 1)."
     )
     gradient_accumulation_steps: int = Field(
         default=4,
@@ -46,78 +49,79 @@ class TrainingConfig(Section):
         description="Batches whose gradients are accumulated for one optimizer step (published: 64).",
     )
     max_length: int = Field(
-        default=640, ge=16, description="Tokens of a row; what is longer is cut (published: 1280)."
+        default=640,
+        ge=16,
+        description="Maximum length of a row, in tokens; longer rows are truncated (published: 1280).",
     )
     batching: Literal["padded", "grouped", "packed"] = Field(
         default="packed",
-        description="How a step's rows are cut into batches, which changes its speed and not its gradient. "
-        "padded: per_device_train_batch_size rows padded to the longest (published); grouped: rows of similar length together; "
-        "packed: whole rows side by side without padding, none sees another; on a CPU with attention auto, what all "
-        "rows of a batch begin with is computed once.",
+        description="Division of the rows of a step into batches; it affects the speed but not the gradient. "
+        "padded: per_device_train_batch_size rows, padded to the longest (published); grouped: the same, by "
+        "similar length; "
+        "packed: whole rows concatenated without padding, with attention within each row only; on a CPU "
+        "with attention "
+        "auto, a prefix common to all rows of a batch is computed once.",
     )
     packed_tokens: int = Field(
-        default=1024, ge=16, description="Tokens of a batch that is packed (at least the longest row's)."
+        default=1024,
+        ge=16,
+        description="Maximum number of tokens in a packed batch, or the length of the longest row if that is larger.",
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="Type of the weights and the computation (published: bfloat16)."
+        default="float32", description="Data type of weights and computation (published: bfloat16)."
     )
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
         default="auto",
-        description="auto: flash-attention 2 where it is installed and the model, precision and device allow it, "
-        "else sdpa, which on a CPU takes packed rows one by one.",
+        description="Attention implementation. auto: FlashAttention-2 if it is installed and supported by model, "
+        "precision and device, else sdpa, which on a CPU processes packed rows one at a time.",
     )
     gradient_checkpointing: bool = Field(
-        default=False, description="Compute activations again in the backward pass: less memory, more time."
+        default=False,
+        description="Recompute activations in the backward pass, which saves memory and takes longer.",
     )
     loss_weighting: Literal["example", "token"] = Field(
         default="example",
-        description="example: every row weighs the same in a step, as in the published run, so that short answers "
-        "are learnt as well as long ones; token: every token of a response weighs the same.",
+        description="example: the loss is averaged per row and then over rows, as in the published run, so "
+        "that short "
+        "responses count as much as long ones; token: it is averaged over all response tokens of a step.",
     )
-    seed: Seed = Field(default=0, description="Seed of the order of the rows.")
+    seed: Seed = Field(default=0, description="Random seed of the order of rows.")
     accelerate: Annotated[PathText, Existing("file", bundled=True, only=r"\.\w+$")] = Field(
         default="auto",
-        description="The accelerate configuration: cpu, gpu, ddp, fsdp or zero3 (envs/accelerate/), or a file; "
+        description="Configuration of accelerate: cpu, gpu, ddp, fsdp or zero3 (envs/accelerate/), or a file; "
         "auto: ddp on several GPUs, gpu on one, else cpu. Whatever the number of devices, a step has "
         "per_device_train_batch_size x gradient_accumulation_steps rows.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     gpus: int = Field(
         default=0,
         ge=0,
-        description="GPUs that the training job asks for; their kind is the profile's. Changing it reruns nothing.",
+        description="Number of GPUs of the training job; their type is set in the profile.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     save_steps: int = Field(
-        default=100, ge=1, description="Steps between checkpoints to resume from. Changing it reruns nothing."
+        default=100, ge=1, description="Number of steps between checkpoints.", json_schema_extra=RUNTIME_ONLY
     )
     save_total_limit: int = Field(
-        default=2, ge=1, description="Checkpoints kept while training runs. Changing it reruns nothing."
+        default=2,
+        ge=1,
+        description="Number of checkpoints to keep during training.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     report_to: list[Literal["wandb", "tensorboard", "trackio"]] = Field(
-        default=[], description="Trackers the metrics also go to. Changing it reruns nothing."
+        default=[],
+        description="Experiment trackers to which metrics are reported.",
+        json_schema_extra=RUNTIME_ONLY,
     )
     hub_model_id: str | None = Field(
-        default=None, description="Hub repository the tuned model is pushed to. Changing it reruns nothing."
+        default=None,
+        description="Repository on the hub to which the tuned model is pushed; null: it is not pushed.",
+        json_schema_extra=RUNTIME_ONLY,
     )
 
     @field_validator("max_steps")
     @classmethod
     def _some_steps(cls, value: int) -> int:
         if value == 0:
-            raise ValueError("expected at least 1, or -1 for as many as the epochs have")
+            raise ValueError("expected at least 1, or -1 for no limit")
         return value
-
-    @property
-    def decisive(self) -> dict[str, Any]:
-        """The values that decide the weights: all but those that only say how a run is kept and told."""
-        return {name: value for name, value in self.model_dump().items() if name not in NOT_DECISIVE}
-
-
-NOT_DECISIVE = (
-    "min_rows",
-    "gpus",
-    "save_steps",
-    "save_total_limit",
-    "report_to",
-    "hub_model_id",
-    "accelerate",
-)
