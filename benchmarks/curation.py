@@ -29,7 +29,7 @@ from selfalign.core.config.curation import CurationConfig, DuplicatesConfig, Qua
 from selfalign.core.filtering import Drop, Filter
 from selfalign.core.jsonl import Record, read_jsonl, write_jsonl
 from selfalign.curate.decontaminate import decontaminate_file
-from selfalign.curate.duplicates import near_filter, repetition_filter
+from selfalign.curate.duplicates import exact_filter, near_filter
 from selfalign.curate.export import write_parquet
 from selfalign.curate.rows import read_rows
 from selfalign.curate.sanitize import sanitize_file
@@ -228,19 +228,19 @@ def measure_duplicates(rows: list[Record]) -> dict[str, Any]:
         kept: list[set[str]] = []
         for row in sample:
             parts = shingles(row["instruction"], settings.ngram)
-            twin = any(jaccard(parts, other) >= settings.threshold for other in kept)
-            if not twin:
+            is_duplicate = any(jaccard(parts, other) >= settings.threshold for other in kept)
+            if not is_duplicate:
                 kept.append(parts)
-            yield twin
+            yield is_duplicate
 
     def exact_loop(sample: list[Record]) -> Iterator[bool]:
         kept: list[str] = []
         for row in sample:
             keys = ["".join(row[field].split()) for field in ("instruction", "response")]
-            twin = any(key in kept for key in keys)
-            if not twin:
+            is_duplicate = any(key in kept for key in keys)
+            if not is_duplicate:
                 kept.extend(keys)
-            yield twin
+            yield is_duplicate
 
     def compared(
         step: Filter, loop: Callable[[list[Record]], Iterator[bool]], sample: list[Record]
@@ -262,7 +262,7 @@ def measure_duplicates(rows: list[Record]) -> dict[str, Any]:
         "near_duplicates_of_instructions": compared(
             near_filter("instruction", settings), near_loop, rows[:LOOPED_DUPLICATES]
         ),
-        "repetitions": compared(repetition_filter(settings), exact_loop, rows[:LOOPED_REPETITIONS]),
+        "repetitions": compared(exact_filter(settings), exact_loop, rows[:LOOPED_REPETITIONS]),
     }
 
 

@@ -1,7 +1,7 @@
 from _job import job, job_config
 
 with job(snakemake):
-    from selfalign.curate.card import deciding, write_card
+    from selfalign.curate.card import row_configuration, write_card
     from selfalign.curate.export import write_checksums
 
     files, params, config = snakemake.input, snakemake.params, job_config(snakemake)
@@ -12,7 +12,7 @@ with job(snakemake):
         funnel=files.funnel,
         settings=config.curation.export,
         model=params.model,
-        configuration=deciding(params.settings),
+        configuration=row_configuration(params.settings),
         benchmarks=params.benchmarks,
         responses=params.responses,
     )

@@ -2,7 +2,7 @@ from _job import job, job_config
 
 with job(snakemake):
     from selfalign.core.jsonl import write_json
-    from selfalign.curate.trivial import nontrivial_tests_file
+    from selfalign.curate.trivial_tests import nontrivial_tests_file
     from selfalign.sandbox import Limits
 
     config = job_config(snakemake)

@@ -41,7 +41,7 @@ def test_by_default_only_exact_repetitions_go(tmp_path):
     assert select(tmp_path, table)[0] == {"repeated_instruction": 1}
 
 
-def test_a_near_duplicate_instruction_goes_and_names_its_twin(tmp_path):
+def test_a_near_duplicate_instruction_goes_and_names_the_earlier_one(tmp_path):
     table = [{**row, "index": number, "lineage": {}} for number, row in enumerate(rows())]
     dropped, found = select(tmp_path, table, duplicates={"near": ["instruction"]})
     assert dropped == {"near_duplicate_instruction": 1}

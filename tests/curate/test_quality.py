@@ -2,6 +2,7 @@ import pytest
 
 from selfalign.core.config.curation import QualityConfig
 from selfalign.core.filtering import Drop, Keep, run_filters
+from selfalign.curate.code import function_names
 from selfalign.curate.quality import quality_chain, require_asserting_tests, require_complete_code
 
 
@@ -79,3 +80,15 @@ def test_all_blocks_have_one_of_the_languages():
 def test_filters_are_switched_one_by_one():
     assert quality_chain(QualityConfig(complete_code=False, asserting_tests=False)) == []
     assert quality_chain(QualityConfig(complete_code=False)) == [require_asserting_tests]
+
+
+@pytest.mark.parametrize("settings", [{"asserting_tests": False}, {"complete_code": False}])
+def test_deeply_nested_code_never_ends_the_selection(settings):
+    chain = quality_chain(QualityConfig(**settings))
+    deep = "x" + ".y()" * 900
+    row = response(f"@{deep}\ndef f(x):\n    return x", f"assert f(1)\n{deep}")
+    assert run_filters(row, chain) == Drop("nested_too_deeply")
+
+
+def test_names_of_deeply_nested_code_are_none():
+    assert function_names("def f():\n    return x" + ".y()" * 900) is None

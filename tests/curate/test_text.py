@@ -7,7 +7,7 @@ from selfalign.core.code_blocks import first_block, iter_blocks
 from selfalign.core.filtering import Drop
 from selfalign.curate.code import function_names
 from selfalign.curate.sanitize import remove_comments
-from selfalign.curate.sections import TAGS, checked_sections, parse_sections
+from selfalign.curate.sections import TAGS, parse_sections, validate_sections
 
 pieces = st.sampled_from(
     [
@@ -72,10 +72,10 @@ responses = st.builds(
 
 @given(responses)
 def test_a_sanitised_response_is_sanitised(text):
-    checked = checked_sections(text)
+    checked = validate_sections(text)
     assert not isinstance(checked, Drop)
     tagged = checked[0].tagged()
-    again = checked_sections(tagged)
+    again = validate_sections(tagged)
     assert not isinstance(again, Drop)
     assert again[0].tagged() == tagged
 
@@ -89,7 +89,7 @@ def test_sections_are_parts_of_the_text(text):
 
 @given(texts)
 def test_sections_are_found_or_the_response_is_dropped(text):
-    assert (parse_sections(text) is None) == (checked_sections(text) == Drop("sections"))
+    assert (parse_sections(text) is None) == (validate_sections(text) == Drop("sections"))
 
 
 @given(texts | st.text())

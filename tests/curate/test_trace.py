@@ -51,4 +51,4 @@ def test_what_is_not_there_is_said(run, tmp_path):
 
 def test_a_row_of_somebody_else_has_less_of_a_story(tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", [{"instruction": "Add.", "response": "a + b"}])
-    assert "none: this row was not made by the pipeline" in trace(1, tmp_path / "rows.jsonl")
+    assert "none: the row was not made by the pipeline" in trace(1, tmp_path / "rows.jsonl")

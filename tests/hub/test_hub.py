@@ -300,7 +300,7 @@ def test_a_pushed_data_set_is_read_back_by_datasets(hub, python, tmp_path):
 def test_a_push_that_is_refused_or_fails_is_one_line(hub, python, tmp_path):
     (tmp_path / "README.md").write_text("# Rows\n")
     push = PUSH.format(files=["README.md"], name="me/rows")
-    one_line(python(push), "may write there")
+    one_line(python(push), "write access")
     one_line(python(push, token="hf_of_me", HF_ENDPOINT="http://127.0.0.1:9"), "cannot be reached")
     one_line(
         python(PUSH.format(files=["README.md"], name="not a name"), token="hf_of_me"), "curation.export.hub"

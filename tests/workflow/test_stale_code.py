@@ -81,7 +81,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.quality": ("select",),
     "selfalign.curate.select": ("select",),
     "selfalign.curate.trace": (),
-    "selfalign.curate.trivial": (),  # is off
+    "selfalign.curate.trivial_tests": (),  # is off
     "selfalign.train": ("train",),
     "selfalign.respond": (),
     "selfalign.evaluate": ("benchmark_samples",),

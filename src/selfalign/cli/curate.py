@@ -123,7 +123,7 @@ def select(
     from selfalign.core.config.curation import CurationConfig
     from selfalign.core.jsonl import read_jsonl, write_jsonl
     from selfalign.curate.select import select_file
-    from selfalign.curate.trivial import nontrivial_tests_file
+    from selfalign.curate.trivial_tests import nontrivial_tests_file
 
     settings = validate_section(
         CurationConfig,

@@ -28,13 +28,13 @@ def trace(
     import json
     import textwrap
 
-    from selfalign.curate.trace import find_row, tell_story
+    from selfalign.curate.trace import describe_row, find_row
 
     found = find_row(where, row)
     if as_json:
         typer.echo(json.dumps(found.record, indent=2, ensure_ascii=False))
         return
-    for heading, text in tell_story(found):
+    for heading, text in describe_row(found):
         if not text:
             continue
         if heading:

@@ -1,8 +1,7 @@
-"""Fenced code blocks, found the way the reference finds them.
+"""Fenced code blocks of Markdown, by the reference's rules.
 
-From an opening fence (three backquotes anywhere), the rest of the line, stripped, is the block's tag; the
-block ends at the next fence, wherever that stands. A block without an end or without a line break after its
-opening is none.
+A fence (three backquotes) may stand anywhere. The rest of the line after an opening fence, stripped, is the block's tag;
+the next fence closes the block. A fence without a line break after it, or without a closing fence, opens no block.
 """
 
 from __future__ import annotations
@@ -15,7 +14,14 @@ FENCE = "```"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its `tag`, and the half-open span of its `code` in the text."""
+    """A fenced block.
+
+    Attributes:
+        tag: what follows the opening fence on its line, stripped.
+        start: offset of the block's content in the text.
+        end: offset of the closing fence.
+        code: the content, stripped.
+    """
 
     tag: str
     start: int
@@ -23,12 +29,20 @@ class Block:
     code: str
 
     def has_tag(self, tag: str) -> bool:
-        """Tell whether the block is tagged `tag`, in whatever case."""
+        """Return whether the block has a tag, ignoring case.
+
+        Args:
+            tag: such as ``python``.
+        """
         return self.tag.lower() == tag.lower()
 
 
 def iter_blocks(text: str) -> Iterator[Block]:
-    """Yield the fenced blocks of `text` in order; `code` is stripped, the span is not."""
+    """Yield the fenced blocks of a text, in order.
+
+    Args:
+        text: Markdown text.
+    """
     position = 0
     while (opening := text.find(FENCE, position)) >= 0:
         line_end = text.find("\n", opening)
@@ -43,7 +57,12 @@ def iter_blocks(text: str) -> Iterator[Block]:
 
 
 def first_block(text: str, tag: str | None = None) -> str | None:
-    """Return the code of the first block of `text` (with that `tag`, if one is given), or None."""
+    """Return the code of the first block, or None.
+
+    Args:
+        text: Markdown text.
+        tag: tag that the block must have, ignoring case; None for any.
+    """
     for block in iter_blocks(text):
         if tag is None or block.has_tag(tag):
             return block.code

@@ -1,1 +1,1 @@
-"""Curation: from responses that passed execution to the training set, every dropped row accounted for."""
+"""Curation: from responses that passed execution to the training set, with a reason for every dropped row."""

@@ -1,4 +1,4 @@
-"""The data set's card: Markdown with a YAML head, every number from the run's own files."""
+"""Data set card: Markdown with a YAML header, with numbers from the files of the run."""
 
 from __future__ import annotations
 
@@ -72,15 +72,17 @@ def write_card(
     benchmarks: Iterable[Mapping[str, Any]],
     responses: str = "passing",
 ) -> None:
-    """Write the card.
+    """Write the data set card.
 
     Args:
-        splits: the JSON Lines of each split, by name; their Parquet files have the same names.
-        funnel: the joined counts of all steps (``report/funnel.json``).
-        model: what the model is called.
-        configuration: what decides the rows; printed as it is.
-        benchmarks: name and version of those that were looked for.
-        responses: which responses were taken (``curation.responses``).
+        out: Markdown file.
+        splits: JSON Lines file of each split, by name; the Parquet files have the same names.
+        funnel: JSON file of the counts of all steps (``report/funnel.json``).
+        settings: title and licence of the data set.
+        model: name of the model.
+        configuration: the configuration that determines the rows (:func:`row_configuration`), printed in full.
+        benchmarks: name and version of the benchmarks of the decontamination.
+        responses: which responses were used (``curation.responses``).
     """
     from selfalign import __version__
 
@@ -91,7 +93,7 @@ def write_card(
         counts[name] = 0
         for row in read_jsonl(path):
             counts[name] += 1
-            sources[source_of(row)] += 1
+            sources[seed_source(row)] += 1
             identities[str(row.get("lineage", {}).get("response", {}).get("model", "unknown"))] += 1
     steps = read_json(funnel)["steps"]
     ngram = configuration["curation"]["decontamination"]["ngram"]
@@ -118,8 +120,12 @@ def write_card(
         temporary.write_text(text, encoding="utf-8")
 
 
-def deciding(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections of a whole configuration that decide the rows, without places and names of machines."""
+def row_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a configuration that determines the rows, without paths and host names.
+
+    Args:
+        configuration: the whole configuration.
+    """
     keys = {
         key: dict(configuration[key]) for key in ("model", "seeds", "generation", "execution", "curation")
     }
@@ -128,8 +134,12 @@ def deciding(configuration: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def source_of(row: Record) -> str:
-    """Return where a row's seed comes from, in words: package or repository or data set, version, licence."""
+def seed_source(row: Record) -> str:
+    """Return the source of a row's seed as text: package, repository or data set, with version and licence.
+
+    Args:
+        row: a row of the data set.
+    """
     seed = row.get("lineage", {}).get("seed", {})
     names = ("package", "dataset", "repository", "source")
     origin = next((str(seed[name]) for name in names if seed.get(name)), "unknown source")

@@ -1,4 +1,4 @@
-"""The code of a response: what it implements, what tests it, and the functions it defines."""
+"""The Python code of a response: implementation, tests, and the functions that it defines."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ResponseCode:
     """The Python blocks of a response.
 
     Attributes:
-        implementation: of its implementation section; all blocks, where the response has no section tags.
-        tests: of its tests section; the same text as `implementation`, where it has none.
-        tagged: whether there are sections.
+        implementation: blocks of the implementation section; all blocks if the response has no section tags.
+        tests: blocks of the tests section; the same text as `implementation` if the response has no section tags.
+        tagged: whether the response has section tags.
     """
 
     implementation: str
@@ -32,8 +32,12 @@ class ResponseCode:
         return f"{self.implementation}\n{self.tests}" if self.tagged else self.implementation
 
 
-def code_of(response: str) -> ResponseCode:
-    """Return the code of a response."""
+def parse_response_code(response: str) -> ResponseCode:
+    """Return the Python code of a response.
+
+    Args:
+        response: text of the response.
+    """
     sections = parse_sections(response)
     if sections is None:
         code = python_code(response)
@@ -42,12 +46,20 @@ def code_of(response: str) -> ResponseCode:
 
 
 def python_code(text: str) -> str:
-    """Return the blocks of `text` that are tagged ``python``, joined by newlines."""
+    """Return the code blocks with the tag ``python``, joined by newlines.
+
+    Args:
+        text: Markdown text.
+    """
     return "\n".join(block.code for block in iter_blocks(text) if block.has_tag("python"))
 
 
 def parse(code: str) -> ast.Module | None:
-    """Return the syntax tree of `code`, or None if it is not Python."""
+    """Return the syntax tree of Python code, or None if it does not parse.
+
+    Args:
+        code: source text.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -57,20 +69,26 @@ def parse(code: str) -> ast.Module | None:
 
 
 def function_names(code: str | None) -> str | None:
-    """Return the space-joined names of all functions defined in `code`, or None if it does not parse."""
+    """Return the names of all functions that some code defines, joined by spaces.
+
+    Args:
+        code: source text, or None.
+
+    Returns:
+        the names; None if there is no code, it does not parse, or it is nested too deeply.
+    """
     if code is None:
         return None
     try:
-        tree = ast.parse(code)
+        return " ".join(_names_below(ast.parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return " ".join(_visit(tree))
 
 
-def _visit(node: ast.AST) -> list[str]:
+def _names_below(node: ast.AST) -> list[str]:
     names: list[str] = []
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             names.append(child.name)
-        names += _visit(child)
+        names += _names_below(child)
     return names

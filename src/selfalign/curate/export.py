@@ -1,10 +1,10 @@
-"""Handing the data set over: JSON Lines and Parquet, train and test, checksums."""
+"""Export of the data set: train and test splits as JSON Lines and Parquet, and their checksums."""
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record, atomic_path, read_jsonl, write_jsonl
 
-# Rows of a Parquet row group, and of what is held in memory at a time.
+# Rows per Parquet row group, which is also the number of rows held in memory.
 ROW_GROUP = 1000
 
 
@@ -24,12 +24,19 @@ def split_rows(
     share: float = 0.0,
     seed: int = 0,
 ) -> tuple[int, int]:
-    """Copy rows to `train` and, by a seeded draw, `share` of them to `test`; both keep the order. Constant memory.
+    """Split rows at random into train and test; both keep the order of the rows. Constant memory.
 
-    At least one row goes to each, where there are two rows or more and a share is asked for.
+    Each split gets at least one row if there are two rows or more and `share` is positive.
+
+    Args:
+        source: JSON Lines file of rows.
+        train: JSON Lines file of the train split.
+        test: JSON Lines file of the test split; None writes none.
+        share: share of the rows that goes to `test`, from 0 to 1.
+        seed: seed of the split.
 
     Returns:
-        the numbers of rows.
+        the numbers of rows of `train` and of `test`.
     """
     if test is None or not share:
         return write_jsonl(train, read_jsonl(source)), 0
@@ -42,10 +49,14 @@ def split_rows(
 
 
 def write_parquet(source: str | Path, out: str | Path) -> None:
-    """Write the rows of `source` as Parquet, a row group at a time.
+    """Write rows as Parquet, one row group at a time.
 
-    A column whose values are all strings, integers, numbers, truth values or lists of strings has that type;
-    any other (``lineage``) is JSON text, so that the columns are the same whatever a row's history holds.
+    A column whose values all are strings, integers, numbers, booleans or lists of strings has that type; any other column
+    (``lineage``) is JSON text, so that the schema does not depend on the contents of nested objects.
+
+    Args:
+        source: JSON Lines file of rows.
+        out: Parquet file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -69,7 +80,11 @@ def write_parquet(source: str | Path, out: str | Path) -> None:
 
 
 def column_kinds(rows: Iterable[Record]) -> dict[str, str]:
-    """Return the kind of every column, in the order of their first appearance; ``json`` where values differ."""
+    """Return the kind of each column, in order of first appearance; ``json`` if its values differ in kind.
+
+    Args:
+        rows: the rows.
+    """
     kinds: dict[str, str | None] = {}
     for row in rows:
         for name, value in row.items():
@@ -79,17 +94,15 @@ def column_kinds(rows: Iterable[Record]) -> dict[str, str]:
 
 
 def write_checksums(out: str | Path, files: Iterable[str | Path]) -> None:
-    """Write SHA-256 checksums of `files` in the format of ``sha256sum``."""
+    """Write SHA-256 checksums in the format of ``sha256sum``.
+
+    Args:
+        out: file of checksums.
+        files: files to hash, listed by name without directory.
+    """
     lines = [f"{file_sha256(path)}  {Path(path).name}\n" for path in files]
     with atomic_path(out) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
-
-
-def read_checksums(path: str | Path) -> Iterator[tuple[str, str]]:
-    """Yield file name and SHA-256 of every line that :func:`write_checksums` wrote."""
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        yield name, digest
 
 
 def _kind(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""Uploading the data set to a hub. Opt-in: no ordinary build does it."""
+"""Upload of the data set to the hub, which only the rule `push_dataset` does."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ def push_dataset(
     private: bool = True,
     message: str = "Upload the data set",
 ) -> dict[str, Any]:
-    """Upload `files`, all of one directory, as one commit to a data set on the hub, which is made if it is new.
+    """Upload files as one commit to a data set on the hub, which is created if it does not exist.
 
     Args:
-        repository: ``owner/name``.
-        private: whether a new one is private.
+        files: files of one directory.
+        repository: ``owner/name`` of the data set.
+        private: whether the data set is private if it is created.
+        message: commit message.
 
     Returns:
-        what was pushed: ``repository``, ``commit``, ``url``, ``files``.
+        what was uploaded: ``repository``, ``commit``, ``url``, ``files``.
 
     Raises:
         ConfigError: no repository is named, or the hub refuses it or the token.
@@ -34,7 +36,9 @@ def push_dataset(
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     if not repository:
-        raise ConfigError("configuration: 'curation.export.hub' names no data set (owner/name) to push to")
+        raise ConfigError(
+            "configuration: 'curation.export.hub' is null; expected the data set (owner/name) to upload to"
+        )
     paths = [Path(file) for file in files]
     api = HfApi()
     try:
@@ -52,7 +56,7 @@ def push_dataset(
         status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
         if status in (401, 403):
             raise ConfigError(
-                f"the hub refuses '{repository}' (status {status}); set HF_TOKEN to a token that may write there"
+                f"the hub refuses '{repository}' (status {status}); set HF_TOKEN to a token with write access to it"
             ) from None
         raise explain_failure(error, "dataset", repository, "main") or error from None
     return {

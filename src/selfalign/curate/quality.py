@@ -1,23 +1,28 @@
-"""Filters of one row at a time that look at its code. None is part of the reference."""
+"""Filters of single rows by their code. None is part of the reference."""
 
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Collection, Iterator
 
 from selfalign.core.code_blocks import iter_blocks
 from selfalign.core.config.curation import QualityConfig
 from selfalign.core.filtering import Drop, Filter, Keep, Outcome
 from selfalign.core.jsonl import Record
-from selfalign.curate.code import FUNCTIONS, code_of, parse
+from selfalign.curate.code import FUNCTIONS, parse, parse_response_code
 
-# A function without a body of its own is right where it is declared so.
+# Decorators of functions that rightly have no body.
 DECLARING_DECORATORS = ("abstractmethod", "abstractproperty", "overload")
 TEST_RUNNERS = ("unittest.main", "pytest.main")
 
 
 def quality_chain(settings: QualityConfig) -> list[Filter]:
-    """Return the filters that are switched on, the cheapest first; trivial tests are a step of their own."""
+    """Return the enabled filters, the cheapest first. Trivial tests are a step of their own.
+
+    Args:
+        settings: which filters are enabled.
+    """
     chain: list[Filter] = []
     if settings.code_languages:
         chain.append(require_languages(settings.code_languages))
@@ -28,8 +33,29 @@ def quality_chain(settings: QualityConfig) -> list[Filter]:
     return chain
 
 
+def drop_deep_nesting(check: Filter) -> Filter:
+    """Return a filter that also drops records whose code is nested too deeply for it (``nested_too_deeply``).
+
+    Args:
+        check: a filter that walks a syntax tree recursively.
+    """
+
+    @functools.wraps(check)
+    def guarded(record: Record) -> Outcome:
+        try:
+            return check(record)
+        except RecursionError:
+            return Drop("nested_too_deeply")
+
+    return guarded
+
+
 def require_languages(languages: Collection[str]) -> Filter:
-    """Return the filter that drops a response one of whose fenced blocks has a tag other than `languages`."""
+    """Return the filter that drops a response with a fenced block in another language.
+
+    Args:
+        languages: accepted tags of blocks, ignoring case.
+    """
     wanted = {language.lower() for language in languages}
 
     def check(record: Record) -> Outcome:
@@ -39,9 +65,14 @@ def require_languages(languages: Collection[str]) -> Filter:
     return check
 
 
+@drop_deep_nesting
 def require_complete_code(record: Record) -> Outcome:
-    """Drop a response whose code is no Python, or leaves a function without a body."""
-    tree = parse(code_of(record["response"]).implementation)
+    """Drop a response whose code does not parse, or has a function without a body.
+
+    Args:
+        record: a row.
+    """
+    tree = parse(parse_response_code(record["response"]).implementation)
     if tree is None:
         return Drop("incomplete_code", "does not parse")
     if not tree.body:
@@ -52,14 +83,18 @@ def require_complete_code(record: Record) -> Outcome:
     return Keep(record) if stub is None else Drop("incomplete_code", stub)
 
 
+@drop_deep_nesting
 def require_asserting_tests(record: Record) -> Outcome:
     """Drop a response whose tests assert nothing when they run.
 
-    An assertion counts if it is about more than constants, and stands where the program comes by: at the top
-    level, or in a function that the top level calls (through others, or by a test runner).
+    An assertion counts if it involves a name, and if it is executed: at the top level, or in a function that the top
+    level calls, directly, through other functions or by a test runner.
+
+    Args:
+        record: a row.
     """
-    tree = parse(code_of(record["response"]).tests)
-    if tree is None or not any(_is_assertion(node) for node in _reached(tree)):
+    tree = parse(parse_response_code(record["response"]).tests)
+    if tree is None or not any(_is_assertion(node) for node in _executed_nodes(tree)):
         return Drop("tests_assert_nothing")
     return Keep(record)
 
@@ -67,11 +102,11 @@ def require_asserting_tests(record: Record) -> Outcome:
 def _is_stub(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     if any(ast.unparse(each).endswith(DECLARING_DECORATORS) for each in function.decorator_list):
         return False
-    return all(_says_nothing(statement) for statement in function.body)
+    return all(_is_placeholder(statement) for statement in function.body)
 
 
-def _says_nothing(statement: ast.stmt) -> bool:
-    """Whether a statement is a docstring, ``...``, ``pass`` or ``raise NotImplementedError``."""
+def _is_placeholder(statement: ast.stmt) -> bool:
+    """Return whether a statement is a docstring, ``...``, ``pass`` or ``raise NotImplementedError``."""
     match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
@@ -91,8 +126,8 @@ def _is_assertion(node: ast.AST) -> bool:
     return False
 
 
-def _reached(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the nodes that running the module comes by: its own, and the functions it calls by name."""
+def _executed_nodes(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield the nodes that are executed with the module: its own, and those of functions called by name."""
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)}
     waiting: list[ast.AST] = [tree]
     called: set[str] = set()
@@ -110,7 +145,7 @@ def _reached(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def _own_nodes(root: ast.AST) -> Iterator[ast.AST]:
-    """Walk `root` without the bodies of the functions defined in it."""
+    """Yield the nodes below `root`, without those of the functions defined in it."""
     waiting = list(ast.iter_child_nodes(root))
     while waiting:
         node = waiting.pop()

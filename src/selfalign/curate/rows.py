@@ -1,4 +1,4 @@
-"""Rows of the stage: read with what each needs, and told about when a step is done."""
+"""Rows of the curation: reading them, and logging what a step did with them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ logger = logging.getLogger(__name__)
 File = str | Path
 Responses = Literal["passing", "failing", "random"]
 
-# What a dropped row has over the row it was.
+# Fields that a dropped row has in addition to those of the row.
 DROP_FIELDS = ("reason", "detail")
 
 
 def read_rows(paths: Iterable[File]) -> Iterator[Record]:
-    """Yield the rows of the files in order, each with an instruction and a response.
+    """Yield the rows of files, in order.
+
+    Args:
+        paths: JSON Lines files.
 
     Raises:
-        DataError: a row lacks one of them; names file and line.
+        DataError: a row has no string ``instruction`` or ``response``.
     """
     for path in paths:
         for number, record in read_numbered(path):
@@ -38,8 +41,9 @@ def read_candidates(
     """Yield the rows that may become training data.
 
     Args:
-        failed: rows that the execution filter dropped; needed for all but "passing".
-        responses: passing ones; failing ones; or both, of which the shuffle picks at random ("random").
+        passing: JSON Lines files of rows that passed execution.
+        failed: JSON Lines files of rows that the execution filter dropped; not read for ``passing``.
+        responses: ``passing``, ``failing``, or ``random`` for both.
 
     Raises:
         DataError: a row lacks instruction or response.
@@ -51,8 +55,12 @@ def read_candidates(
             yield {key: value for key, value in row.items() if key not in DROP_FIELDS}
 
 
-def tell(counts: StepCounts) -> StepCounts:
-    """Log what a step did; return its counts."""
+def log_counts(counts: StepCounts) -> StepCounts:
+    """Log the counts of a step, with a warning if it kept nothing; return them.
+
+    Args:
+        counts: counts of the step.
+    """
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
     logger.info(
         "%s: %d in, %d kept, dropped: %s",

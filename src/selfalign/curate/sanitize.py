@@ -1,7 +1,7 @@
-"""The two sanitising passes: "raw" keeps the section tags, "smart" makes the final text.
+"""Sanitisation of responses: mode "raw" keeps the section tags, mode "smart" makes the final text.
 
-One generator serves a whole pass, in the order of the rows, so a pass is one job and its result depends on
-every row before. Draws are made exactly where the reference makes them.
+One random generator serves all rows, in order, so the result for a row depends on the rows before it and a mode is one
+job. Random numbers are drawn exactly where the reference draws them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.filtering import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_transformation
-from selfalign.curate.rows import File, tell
-from selfalign.curate.sections import checked_sections
+from selfalign.curate.rows import File, log_counts
+from selfalign.curate.sections import validate_sections
 
-Pass = Literal["raw", "smart"]
+Mode = Literal["raw", "smart"]
 
 UNFINISHED = (
     "todo",
@@ -31,11 +31,11 @@ UNFINISHED = (
     "your code goes here",
     "notimplemented",
 )
-MOST_ASSERTIONS = 5
+MAX_ASSERTIONS = 5
 
 
 def sanitize_file(
-    which: Pass,
+    mode: Mode,
     rows: Iterable[Record],
     out: File,
     dropped: File | None = None,
@@ -44,43 +44,55 @@ def sanitize_file(
     length: LengthConfig | None = None,
     checkpoint: File | None = None,
 ) -> StepCounts:
-    """Run a sanitising pass over `rows` as one sequence. Constant memory.
+    """Sanitise responses. Constant memory.
 
     Args:
-        length: limits in tokens of what the pass makes, counted with the tokenizer of `checkpoint`.
+        mode: ``raw`` or ``smart``.
+        rows: rows with instruction and response, as one sequence.
+        out: JSON Lines file of the sanitised rows.
+        dropped: JSON Lines file of the dropped rows, with their reasons; None writes none.
+        seed: seed of the random generator.
+        length: limits on the length of the result, in tokens; None sets none.
+        checkpoint: directory of the model whose tokenizer counts the tokens.
 
     Raises:
-        ConfigError: a length is limited and no checkpoint given.
+        ConfigError: `length` sets a limit, and `checkpoint` is None.
+        DataError: the checkpoint has no ``tokenizer.json``.
     """
-    chain = [sanitizer(which, seed)]
+    chain = [sanitizer(mode, seed)]
     if length is not None and length.limited:
         if checkpoint is None:
             raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
         chain.append(length_filter(length, checkpoint))
-    return tell(apply_filters(f"sanitize_{which}", rows, chain, out, dropped))
+    return log_counts(apply_filters(f"sanitize_{mode}", rows, chain, out, dropped))
 
 
-def sanitizer(which: Pass, seed: int = 0) -> Filter:
-    """Return the filter of a pass, with a generator of its own seeded with `seed`."""
+def sanitizer(mode: Mode, seed: int = 0) -> Filter:
+    """Return the filter that sanitises rows, with its own random generator.
+
+    Args:
+        mode: ``raw`` or ``smart``.
+        seed: seed of the generator.
+    """
     steps: dict[str, Callable[[Record, random.Random, list[str]], Outcome]] = {"raw": _raw, "smart": _smart}
     generator = random.Random(seed)
-    step = steps[which]
+    step = steps[mode]
 
     def sanitize(record: Record) -> Outcome:
         done: list[str] = []
         outcome = step(record, generator, done)
         if isinstance(outcome, Drop):
             return outcome
-        row = with_transformation(outcome.record, f"sanitize:{which}")
+        row = with_transformation(outcome.record, f"sanitize:{mode}")
         for change in done:
-            row = with_transformation(row, f"sanitize:{which}:{change}")
+            row = with_transformation(row, f"sanitize:{mode}:{change}")
         return Keep(row)
 
     return sanitize
 
 
 def _raw(record: Record, generator: random.Random, _: list[str]) -> Outcome:
-    checked = checked_sections(record["response"])
+    checked = validate_sections(record["response"])
     if isinstance(checked, Drop):
         return checked
     sections, code = checked
@@ -89,7 +101,7 @@ def _raw(record: Record, generator: random.Random, _: list[str]) -> Outcome:
 
 
 def _smart(record: Record, generator: random.Random, done: list[str]) -> Outcome:
-    checked = checked_sections(record["response"])
+    checked = validate_sections(record["response"])
     if isinstance(checked, Drop):
         return checked
     sections, code = checked
@@ -120,7 +132,7 @@ def _smart(record: Record, generator: random.Random, done: list[str]) -> Outcome
 
 
 def _draw_assertions(code: str, generator: random.Random) -> tuple[str, str]:
-    """Return the assertion text drawn from a test block and what to call it."""
+    """Return the assertions drawn from a test block, and the noun for them in the instruction."""
     lines = code.split("\n")
     if not all(line.startswith("assert") for line in lines):
         return code, "test case"
@@ -130,7 +142,7 @@ def _draw_assertions(code: str, generator: random.Random) -> tuple[str, str]:
 
 
 def _may_augment(text: str) -> bool:
-    return "assert" in text and len(text.split("\n")) <= MOST_ASSERTIONS
+    return "assert" in text and len(text.split("\n")) <= MAX_ASSERTIONS
 
 
 def _lacks_example(instruction: str) -> bool:
@@ -139,9 +151,12 @@ def _lacks_example(instruction: str) -> bool:
 
 
 def remove_comments(text: str) -> str:
-    """Return `text` with whole-line comments removed from every fenced block.
+    """Remove whole-line comments from all fenced blocks.
 
-    A blank line that is not a block's first and stands before a comment goes together with it.
+    A blank line before a comment is removed with it, unless it is the first of its block.
+
+    Args:
+        text: Markdown text.
     """
     pieces: list[str] = []
     position = 0
@@ -168,13 +183,14 @@ def _without_comments(code: str) -> str:
 
 
 def length_filter(settings: LengthConfig, checkpoint: str | Path) -> Filter:
-    """Return the filter that drops examples with too few or too many tokens, prompt and response together.
+    """Return the filter that drops examples with too few or too many tokens in prompt and response together.
 
     Args:
-        checkpoint: directory of the model whose tokenizer counts (``tokenizer.json``).
+        settings: limits, in tokens.
+        checkpoint: directory of the model whose ``tokenizer.json`` counts the tokens.
 
     Raises:
-        DataError: there is no such tokenizer.
+        DataError: the directory has no ``tokenizer.json``.
     """
     from tokenizers import Tokenizer
 

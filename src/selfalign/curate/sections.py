@@ -1,4 +1,4 @@
-"""The four sections of a response and what a good one looks like (reference, first pass)."""
+"""The four sections of a response, and their validation (reference, first pass)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFINITIONS = ("def", "class", "import", "from")
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """A response in its four parts, each stripped."""
+    """The sections of a response, each stripped."""
 
     reasoning: str
     implementation: str
@@ -27,7 +27,11 @@ class Sections:
 
 
 def parse_sections(response: str) -> Sections | None:
-    """Return the sections of `response`, or None unless each tag occurs exactly once and in order."""
+    """Return the sections of a response; None unless every tag occurs exactly once, in order.
+
+    Args:
+        response: text of the response.
+    """
     if any(response.count(tag) != 1 for tag in TAGS):
         return None
     starts = [response.index(tag) for tag in TAGS]
@@ -42,10 +46,13 @@ def parse_sections(response: str) -> Sections | None:
     )
 
 
-def checked_sections(response: str) -> tuple[Sections, str] | Drop:
-    """Return the sections of a well-formed response and the code of its test block, else why it is none.
+def validate_sections(response: str) -> tuple[Sections, str] | Drop:
+    """Return the sections of a well-formed response and the code of its test block, or else the drop.
 
-    The tests section of the result ends with its block: what follows the last fence is cut.
+    The tests section of the result ends with its code block; text after the block is removed.
+
+    Args:
+        response: text of the response.
     """
     sections = parse_sections(response)
     if sections is None:
@@ -68,5 +75,9 @@ def checked_sections(response: str) -> tuple[Sections, str] | Drop:
 
 
 def only_defines(code: str) -> bool:
-    """Tell whether every line of `code` that begins with a letter begins a definition or an import."""
+    """Return whether every line that starts with a letter starts a definition or an import.
+
+    Args:
+        code: Python source.
+    """
     return all(line.startswith(DEFINITIONS) for line in code.split("\n") if line[:1].isalpha())

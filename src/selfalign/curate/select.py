@@ -1,4 +1,4 @@
-"""Selection: of rows in a shuffled order, those that are good and do not repeat each other."""
+"""Selection: filter rows by quality, shuffle them, and drop duplicates."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from selfalign.core.filtering import Drop, StepCounts, StepWriter, run_filters
 from selfalign.core.jsonl import Record
 from selfalign.curate.duplicates import duplicates_chain
 from selfalign.curate.quality import quality_chain
-from selfalign.curate.rows import File, read_rows, tell
+from selfalign.curate.rows import File, log_counts, read_rows
 
-# The reference's order of keys is that of a set; ours is fixed, and is the one its published files happen to have.
+# The reference orders keys as a set does; this order is that of its published files.
 FIELDS = ("prompt", "fingerprint", "seed", "concepts", "instruction", "response")
 
 
@@ -22,11 +22,19 @@ def select_file(
     dropped: File | None = None,
     settings: CurationConfig | None = None,
 ) -> StepCounts:
-    """Drop what the filters of quality refuse, shuffle, and drop repetitions.
+    """Run the quality filters, shuffle the rows that pass, and drop duplicates.
 
-    Holds all rows in memory that pass the filters of quality, since a shuffle is global, and what
-    :mod:`selfalign.curate.duplicates` says. Trivial tests are a step of their own
-    (:mod:`selfalign.curate.trivial`).
+    Holds all rows that pass the quality filters in memory, since the shuffle is global; see also
+    :mod:`selfalign.curate.duplicates`. Trivial tests are a step of their own (:mod:`selfalign.curate.trivial_tests`).
+
+    Args:
+        source: JSON Lines file of rows.
+        out: JSON Lines file of the selected rows.
+        dropped: JSON Lines file of the dropped rows, with their reasons; None writes none.
+        settings: settings of the filters and the seed of the shuffle; None for the defaults.
+
+    Raises:
+        DataError: a row lacks instruction or response.
     """
     settings = settings or CurationConfig()
     quality = quality_chain(settings.quality)
@@ -42,11 +50,15 @@ def select_file(
         for row in shuffled(common_keys(good), settings.seed):
             full = settings.max_rows is not None and writer.counts.records_out >= settings.max_rows
             writer.put(row, Drop("beyond_max_rows") if full else run_filters(row, chain))
-    return tell(writer.counts)
+    return log_counts(writer.counts)
 
 
 def common_keys(records: Sequence[Record]) -> list[Record]:
-    """Return the records with only the keys that all of them have: :data:`FIELDS`, then the first's others."""
+    """Return the records with the keys that all of them have: :data:`FIELDS`, then the others of the first record.
+
+    Args:
+        records: rows.
+    """
     if not records:
         return []
     order = [*FIELDS, *(key for key in records[0] if key not in FIELDS)]
@@ -55,7 +67,12 @@ def common_keys(records: Sequence[Record]) -> list[Record]:
 
 
 def shuffled(records: Sequence[Record], seed: int = 0) -> list[Record]:
-    """Return the records in the order of a generator seeded with `seed`. Holds them all in memory."""
+    """Return the records in random order.
+
+    Args:
+        records: rows.
+        seed: seed of the generator.
+    """
     order = list(records)
     random.Random(seed).shuffle(order)
     return order

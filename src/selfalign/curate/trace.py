@@ -1,4 +1,4 @@
-"""The story of one row: where it began, what was asked, what the sandbox said, what was done to it."""
+"""Trace one row: its seed, the requests, the verdict of the sandbox, and the transformations."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, read_numbered
 from selfalign.core.lineage import row_id
 
-# Where a run's rows are looked for: the final ones, then those that some step dropped.
+# Files of a run that are searched: the data set, then the rows that a step dropped.
 FINAL = ("dataset/train.jsonl", "dataset/test.jsonl")
 DROPPED = ("dataset/dropped/*.jsonl", "execution/dropped/*.jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A row and where it is.
+    """A row and its location.
 
     Attributes:
-        file: the file of rows.
-        number: of its line, from 1.
+        record: the row.
+        file: file of the row.
+        number: line number in the file, from 1.
     """
 
     record: Record
@@ -31,14 +32,15 @@ class Found:
 
 
 def find_row(where: str | Path, wanted: str) -> Found:
-    """Return a row of a run's directory or of a file of rows.
+    """Find a row in a run's directory or in a file of rows.
 
     Args:
-        wanted: number of the row from 1; or its id, ``INDEX.SAMPLE``: index of the seed, number of the sample.
-            By its id a row that a step dropped is found too.
+        where: results directory of a run, or a JSON Lines file of rows.
+        wanted: number of the row from 1; or its id ``INDEX.SAMPLE`` (index of the seed, number of the sample), which
+            also finds rows that a step dropped.
 
     Raises:
-        DataError: there is no such row, or nothing to look in.
+        DataError: the row does not exist, or there are no rows to search.
     """
     where = Path(where)
     by_number = wanted.isdigit()
@@ -56,14 +58,18 @@ def find_row(where: str | Path, wanted: str) -> Found:
     raise DataError(f"expected row {wanted}, found none", file=files[0] if by_number else where)
 
 
-def tell_story(found: Found) -> Iterator[tuple[str, str]]:
-    """Yield the chapters of a row's story in order, each a heading and a text."""
+def describe_row(found: Found) -> Iterator[tuple[str, str]]:
+    """Yield the sections of a row's history in order, each a heading and a text.
+
+    Args:
+        found: the row, by :func:`find_row`.
+    """
     record = found.record
     lineage: dict[str, Any] = record.get("lineage", {})
     name = row_id(record)
     yield "row", f"{f'{name}, ' if name else ''}line {found.number} of {found.file}"
     if not lineage:
-        yield "lineage", "none: this row was not made by the pipeline, or its lineage was taken off"
+        yield "lineage", "none: the row was not made by the pipeline, or its lineage was removed"
     seed = lineage.get("seed", {})
     yield (
         "seed",

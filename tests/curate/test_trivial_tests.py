@@ -4,7 +4,7 @@ import pytest
 from tests.curate.test_quality import response
 
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.curate.trivial import hollowed, nontrivial_tests_file
+from selfalign.curate.trivial_tests import nontrivial_tests_file, stub_functions
 
 TRIVIAL = {
     "asserts nothing of it": response(tests="assert f is not None"),
@@ -46,8 +46,19 @@ def test_trivial_tests_are_dropped_and_no_others(outcome):
 
 
 def test_functions_of_the_tests_themselves_stay():
-    program = hollowed("```python\ndef f():\n    return 1\ndef test_f():\n    assert f() == 1\ntest_f()\n```")
+    program = stub_functions(
+        "```python\ndef f():\n    return 1\ndef test_f():\n    assert f() == 1\ntest_f()\n```"
+    )
     assert program is not None
     assert "assert f() == 1" in program
     assert "return None" in program
-    assert hollowed("no code at all") is None
+    assert stub_functions("no code at all") is None
+
+
+def test_a_deeply_nested_row_is_dropped_alone(tmp_path):
+    deep = response(tests="assert f(1)" + ".x()" * 900)
+    write_jsonl(tmp_path / "in.jsonl", [{**deep, "name": "deep"}, {**response(), "name": "plain"}])
+    nontrivial_tests_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", tmp_path / "dropped.jsonl")
+    assert [row["name"] for row in read_jsonl(tmp_path / "out.jsonl")] == ["plain"]
+    dropped = [(row["name"], row["reason"]) for row in read_jsonl(tmp_path / "dropped.jsonl")]
+    assert dropped == [("deep", "nested_too_deeply")]
