@@ -1,6 +1,7 @@
 """The documentation holds: pages build strictly, links and files are there, commands exist, references agree."""
 
 import json
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -14,7 +15,12 @@ from selfalign.cli import build_app
 from selfalign.core.config import Config
 from selfalign.core.config.document import reference_markdown
 
-PLACES = ("presets", "profiles", "rules", "scripts", "benchmarks", "envs", "containers", "prompts", "src")
+PLACES = (
+    *("presets", "profiles", "rules", "scripts", "benchmarks", "envs", "containers", "prompts", "src"),
+    *("schemas", "findings", "tests", "docs"),
+)
+# Files of other projects that a page names.
+FOREIGN_FILES = {"fsdp_utils.py"}
 
 
 def pages(root):
@@ -133,6 +139,65 @@ def test_every_configuration_key_in_a_page_exists(root):
                 assert name in known, f"{page.relative_to(root)} names {name}"
                 seen += 1
     assert seen > 20
+
+
+def test_every_module_and_function_a_page_names_is_there(root):
+    seen = 0
+    for page in pages(root):
+        for name in re.findall(
+            r"(?<![\w./-])selfalign(?:_snakemake)?(?:\.[a-zA-Z_]\w*)+(?![\w(])", page.read_text()
+        ):
+            if not name.endswith(".json"):
+                assert pkgutil.resolve_name(name), f"{page.relative_to(root)} names {name}"
+                seen += 1
+    assert seen > 20
+
+
+def test_every_python_file_a_page_names_without_its_directory_is_there(root):
+    there = {path.name for place in PLACES for path in (root / place).rglob("*.py")} | FOREIGN_FILES
+    for page in pages(root):
+        for name in re.findall(r"`(\w+\.py)`", page.read_text()):
+            assert name in there, f"{page.relative_to(root)} names {name}"
+
+
+def test_the_tree_in_the_readme_is_that_of_the_repository(root):
+    tree = re.search(
+        r"^```text\n(Snakefile .*?)^```", (root / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert tree
+    parents: list[str] = []
+    named = set()
+    for line in tree[1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        parents[depth:] = [line.split()[0]]
+        path = root / "/".join(parents)
+        assert (
+            path.is_dir()
+            if line.split()[0].endswith("/")
+            else path.exists() or path.with_suffix(".py").exists()
+        ), line
+        named.add("/".join(each.strip("/") for each in parents))
+    parts = {path.stem for path in (root / "src/selfalign").iterdir() if not path.name.startswith("__")}
+    assert parts == {each.rsplit("/", 1)[1] for each in named if each.startswith("src/selfalign/")}
+    tracked = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, text=True, check=True).stdout
+    top = {line.split("/")[0] for line in tracked.splitlines() if "/" in line and not line.startswith(".")}
+    assert top <= named
+
+
+def test_the_walk_names_every_rule_with_its_script(root):
+    rules = dict(
+        re.findall(
+            r"^ *rule (\w+):.*?^ *script:\n *\"\.\./(scripts/\w+\.py)\"",
+            "\n".join(path.read_text() for path in sorted((root / "rules").glob("*.smk"))),
+            re.MULTILINE | re.DOTALL,
+        )
+    )
+    text = (root / "docs/explanation/design.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+) \| (`scripts/[^|]+) \|", text, re.MULTILINE)
+    assert len(rows) > 15
+    for names, scripts in rows:
+        found = [rules.get(name) for name in re.findall(r"\w+", names)]
+        assert found == re.findall(r"scripts/\w+\.py", scripts), names
 
 
 @pytest.mark.parametrize("place", PLACES)
