@@ -1,4 +1,4 @@
-# Shared by all files here: where things lie, how a stage is cut into shards, when code is stale.
+# Shared by all rules: paths, shards, and the parameters that make outputs stale.
 
 from math import ceil
 
@@ -12,7 +12,7 @@ from selfalign_snakemake.internals import as_input_called
 RUN = f"{config['paths']['results']}/{config['run']}"
 DOWNLOADS = config["paths"]["downloads"]
 
-# A shard is a fixed number of records by absolute index: more records add shards and leave the others alone.
+# A shard is a fixed range of absolute record indices, so that more records add shards and do not change existing ones.
 SHARD_SIZE = config["generation"]["shard_size"]
 SHARDS = [f"{number:04d}" for number in range(ceil(config["seeds"]["count"] / SHARD_SIZE))]
 
@@ -26,26 +26,26 @@ wildcard_constraints:
 
 
 def result(path):
-    """Return where an artifact of this run lies, by its path within the run."""
+    """Return the path of an artifact of this run, from its path within the run."""
     return f"{RUN}/{path}"
 
 
 def fingerprint(script):
-    """Return the fingerprint of scripts/<script>.py and the modules it reaches by imports."""
+    """Return the fingerprint of scripts/<script>.py and of all modules that it imports, directly or indirectly."""
     return FINGERPRINTS.of(WORKFLOW / f"scripts/{script}.py")
 
 
 def bundled(path):
-    """Return a file that may come with the workflow, as an input.
+    """Return a file that may be bundled with the workflow, as an input.
 
-    Where the workflow lies, and when it was copied there, makes nothing stale: the input goes by its `path`, and what
-    changes with the file's contents is a parameter, :func:`contents`.
+    Neither the location of the workflow nor the modification time of the file makes outputs stale: Snakemake records
+    the input as `path`, and the parameter :func:`contents` changes with the contents of the file.
     """
     return as_input_called(ancient(local(str(find_bundled(path, WORKFLOW)))), path)
 
 
 def contents(*paths):
-    """Return the hashes of files that may come with the workflow, as a parameter of a rule that reads them."""
+    """Return the hashes of files that may be bundled with the workflow, as a parameter of a rule that reads them."""
     return [file_sha256(find_bundled(path, WORKFLOW)) for path in paths]
 
 
@@ -61,12 +61,12 @@ def shards(stage, kind="shards", suffix=".jsonl"):
 
 
 def server_input(model):
-    """Return what it takes to have `model` served: its checkpoint, or nothing if a server runs elsewhere."""
+    """Return the input of a job that sends requests to `model`: its checkpoint, or nothing for an external server."""
     return [] if config["server"]["kind"] == "external" else f"{RUN}/model/{model}"
 
 
 def server_gpus():
-    """Return the GPUs of a job that asks the model: those of its own server, none where jobs share one."""
+    """Return the number of GPUs of a job that sends requests: those of its own server, or 0 if the server is shared."""
     server = config["server"]
     return server["gpus"] if server["lifetime"] == "job" and server["kind"] != "external" else 0
 
@@ -77,12 +77,12 @@ def settings(*keys):
 
 
 def model_title():
-    """Return what the model is called in cards and reports."""
+    """Return the name of the base model in cards and reports."""
     return sample_sets.model_title(configured)
 
 
 def growing(mem_mb):
-    """Return `mem_mb` MiB as a resource that grows with every attempt: a job that ran out gets more."""
+    """Return `mem_mb` MiB as a resource that increases with every attempt, for jobs that ran out of memory."""
 
     def memory(wildcards, attempt):
         return mem_mb * attempt
@@ -90,12 +90,13 @@ def growing(mem_mb):
     return memory
 
 
-# What several workflows may share, with --cache (docs/how-to/scale.md); without it Snakemake would warn at every start.
+# Outputs may be shared between workflows with --cache (docs/how-to/scale.md). Snakemake warns at every start if rules
+# are marked for caching without that option.
 CACHING = workflow.workflow_settings.cache is not None
 
 
 def serving(elsewhere):
-    """Return the environment of a job that asks the model: with a server of its own, or `elsewhere` if it runs elsewhere."""
+    """Return the environment of a job that sends requests: of vLLM if the job starts its own server, otherwise `elsewhere`."""
     server = config["server"]
     if server["lifetime"] == "job" and server["kind"] == "vllm":
         return "serving-gpu" if server["gpus"] else "serving-cpu"
@@ -103,7 +104,7 @@ def serving(elsewhere):
 
 
 def environment(name):
-    """Return the conda file of an environment (envs/environments.yaml), from where the rules are; for --sdm conda."""
+    """Return the conda file of an environment (envs/environments.yaml), relative to rules/, for --sdm conda."""
     return f"../envs/{name}.yaml"
 
 

@@ -1,4 +1,4 @@
-# From passing responses to the data set that is handed over.
+# Curation: sanitising, selection, decontamination and export of the responses that pass.
 
 
 include: "functions/curate.smk"
@@ -214,7 +214,7 @@ rule dataset_card:
         "../scripts/dataset_card.py"
 
 
-# Only when it is asked for: `snakemake push_dataset` (curation.export.hub).
+# Only runs if requested: `snakemake push_dataset` (curation.export.hub).
 rule push_dataset:
     input:
         files=[

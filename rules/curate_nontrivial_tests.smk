@@ -1,4 +1,4 @@
-# Tests that pass with the functions emptied prove nothing; included where the configuration asks for it.
+# Drops tests that pass with stub functions; included if curation.quality.nontrivial_tests is set.
 
 
 rule nontrivial_tests:

@@ -1,4 +1,4 @@
-# Benchmarks: data, ground truth, answers of each model, verdicts, scores.
+# Evaluation on benchmarks: ground truth, samples, verdicts, scores, and comparison with published figures.
 
 
 include: "functions/evaluate.smk"

@@ -1,4 +1,4 @@
-# Responses run with their own tests in the sandbox.
+# Execution of responses with their own tests in the sandbox.
 
 
 include: "functions/execute.smk"

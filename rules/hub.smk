@@ -1,4 +1,4 @@
-# What branches and tags on the hub stand for: resolved once and recorded, again only when asked for
+# Commits of branches and tags on the hub, resolved once and recorded; they are resolved again only if requested
 # (docs/how-to/own-model.md).
 
 
@@ -7,7 +7,7 @@ include: "functions/hub.smk"
 
 rule resolve_revision:
     output:
-        # A failed attempt leaves the record that there was.
+        # update: a failed attempt keeps the previous record.
         record=update(f"{REVISIONS}/{{kind}}--{{repository}}@{{revision}}.json"),
     log:
         result("logs/resolve_revision/{kind}--{repository}@{revision}.log"),

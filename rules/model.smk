@@ -39,7 +39,7 @@ rule base_model:
         result("logs/base_model.log"),
     benchmark:
         result("benchmarks/base_model.tsv")
-    # What two workflows share is known by what jobs are asked, not by what a hub answered: only commits are.
+    # The cache key contains the parameters but not the resolved commit, so only revisions that are commits are cached.
     cache: CACHING and not model_revision()
     conda:
         environment("training")

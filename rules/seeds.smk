@@ -1,5 +1,5 @@
-# From source files to the pool of seeds and its shards. A unit is a fixed part of the source (a package, a
-# data file): adding units adds jobs; only the global steps, duplicates and the pool, see them all.
+# Seeds: from source files to the pool of seeds and its shards. A unit is a fixed part of the source (a package or a
+# data file). Adding units adds jobs; only deduplication and the pool depend on all units.
 
 
 include: "functions/contamination.smk"

@@ -1,4 +1,4 @@
-# Duplicates on one node: all functions through one index in memory.
+# Deduplication on one node, with an index of all functions in memory.
 
 
 rule deduplicate_functions:

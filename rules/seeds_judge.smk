@@ -1,4 +1,4 @@
-# The last filter of the seeds: whether the served model finds the docstring enough. Only where it is enabled.
+# Model-based filter of seeds by their docstrings; included if seeds.judge.enabled is set.
 
 
 rule judge_functions:

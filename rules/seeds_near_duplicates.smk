@@ -1,4 +1,5 @@
-# Duplicates on many nodes: datatrove's MinHash stages, a job for each unit, each band; which rows go; each unit again.
+# Deduplication on many nodes with the MinHash stages of datatrove: signatures per unit, pairs per band, one job that
+# decides which functions to drop, and one job per unit that drops them.
 
 
 rule minhash_signatures:

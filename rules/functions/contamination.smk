@@ -1,10 +1,10 @@
-# Which benchmarks a rule looks for, and where their data lie; for the seeds and the curation.
+# Benchmarks whose text is searched for in seeds and rows, and the paths of their data.
 
 from selfalign.contamination import find_sources
 
 
 def benchmark_sources(section, known=()):
-    """Return the benchmarks that a section of the configuration names, after those already known."""
+    """Return the benchmarks in `known` and those of a section of the configuration."""
     return find_sources(section["against"], known=known, downloads=f"{DOWNLOADS}/benchmarks")
 
 

@@ -1,10 +1,10 @@
-# What rules/curate.smk is made from: its parameters and input functions.
+# Parameters and input functions of rules/curate.smk.
 
 RESPONSES = config["curation"]["responses"]
 NONTRIVIAL_TESTS = config["curation"]["quality"]["nontrivial_tests"]
 SELECTED_FROM = "nontrivial_tests" if NONTRIVIAL_TESTS else "sanitize_raw"
 
-# The counts of the stage, in the order of its steps.
+# The counts files of the stage, in the order of its steps.
 CURATION_STEPS = [
     "sanitize_raw",
     *(["nontrivial_tests"] if NONTRIVIAL_TESTS else []),
@@ -14,7 +14,7 @@ CURATION_STEPS = [
 ]
 CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
 
-# The test split: JSON Lines and Parquet, where there is one.
+# The test split in JSON Lines and Parquet, if there is one.
 TEST_FILES = (
     [result("dataset/test.jsonl"), result("dataset/test.parquet")]
     if config["curation"]["export"]["test_share"]
@@ -23,8 +23,8 @@ TEST_FILES = (
 
 
 def check_push(targets):
-    """Refuse to build for an upload if it is not said where to."""
-    # A module's rules may have a prefix.
+    """Raise an error if an upload is requested but no repository is configured."""
+    # In a module, names of rules may have a prefix.
     if any(target.endswith("push_dataset") for target in targets) and not config["curation"]["export"]["hub"]:
         raise ConfigError(
             "configuration: 'curation.export.hub' is null; allowed: the data set on the hub (owner/name) to push to"
@@ -32,5 +32,5 @@ def check_push(targets):
 
 
 def length_checkpoint():
-    """Return the base model, whose tokenizer counts, where lengths are limited."""
+    """Return the base model, whose tokenizer is used, if the length of examples is limited."""
     return [result("model/base")] if configured.curation.length.limited else []

@@ -1,11 +1,11 @@
-# Which files rules/download.smk can download: by path below the downloads directory, address and checksum.
+# The files that rules/download.smk can download: path within the downloads directory, URL and checksum.
 
 from selfalign.benchmarks import available, load_definition
 from selfalign.core.config.downloads import PinnedFile
 
 
 def pinned_files():
-    """Return the data files of all benchmarks, published answers and the configured few-shot file."""
+    """Return the data files of all benchmarks, the published samples and the configured few-shot file."""
     files = {
         f"benchmarks/{name}/{each.file}": each.model_dump(exclude_none=True, exclude={"package"})
         for name in available()
@@ -22,7 +22,7 @@ def pinned_files():
 
 
 PINNED_FILES = pinned_files()
-# All versions of these that published answers are about.
+# All versions of the benchmarks with published samples.
 PUBLISHED_BENCHMARKS = [
     (name, version) for name in ("humaneval_plus", "mbpp_plus") for version in load_definition(name).versions
 ]
@@ -33,5 +33,5 @@ wildcard_constraints:
 
 
 def pinned_file(wildcards):
-    """Return address and checksum of a file, as parameters of its download."""
+    """Return the URL and checksum of a file, as a parameter of its download."""
     return PINNED_FILES[wildcards.pinned]

@@ -1,4 +1,4 @@
-# What rules/evaluate.smk is made from: the sets of answers that are scored, and whether the released model answers anew.
+# Parameters and input functions of rules/evaluate.smk: the sample sets, and whether the released model is run.
 
 import re
 from functools import cache
@@ -6,7 +6,7 @@ from functools import cache
 from selfalign.core.config.preset import with_preset
 from selfalign.evaluate.sample_sets import SampleSets
 
-# The released model as its preset asks it, on the tasks that its published answers are about.
+# The configuration of the released model, which generates samples for the benchmarks with published samples.
 RELEASED = with_preset(config, WORKFLOW / "presets/released-model.yaml")
 SETS = SampleSets(configured, RELEASED, results=RUN, downloads=DOWNLOADS)
 SCORED = list(SETS.own)
@@ -17,7 +17,7 @@ GROUND_TRUTH = f"{DOWNLOADS}/ground_truth/{{name}}-{{version}}"
 
 
 def alternatives(names):
-    """Return a regular expression of these names; one that matches nothing useful without any."""
+    """Return a regular expression that matches these names, or a placeholder if there are none."""
     return "|".join(map(re.escape, dict.fromkeys(names))) or "none"
 
 
@@ -28,103 +28,94 @@ wildcard_constraints:
     version=r"[A-Za-z0-9._-]+",
 
 
-def answer_set(wildcards):
-    """Return the set of answers that a job is about."""
+def sample_set(wildcards):
+    """Return the sample set of a job."""
     return SETS.find(dict(wildcards.items()))
 
 
 def benchmark_data(wildcards):
-    """Return the data files of the job's benchmark."""
-    choice = answer_set(wildcards).choice
+    """Return the data files of the benchmark of a job."""
+    choice = sample_set(wildcards).choice
     return SETS.data(choice.name, choice.version)
 
 
 def benchmark_directory(wildcards):
-    """Return the directory of the data files of the job's benchmark."""
-    return SETS.data_directory(answer_set(wildcards).choice.name)
+    """Return the directory of the data files of the benchmark of a job."""
+    return SETS.data_directory(sample_set(wildcards).choice.name)
 
 
 def ground_truth(wildcards):
-    """Return the ground truth of the job's benchmark, if it has one."""
-    choice = answer_set(wildcards).choice
+    """Return the ground truth of the benchmark of a job, if it has one."""
+    choice = sample_set(wildcards).choice
     return SETS.ground_truth(choice.name, choice.version)
 
 
 def sampling(wildcards):
-    """Return the benchmark of a job and how it is sampled."""
-    return answer_set(wildcards).sampling()
+    """Return the benchmark of a job with its sampling parameters."""
+    return sample_set(wildcards).sampling()
 
 
 def sampling_settings(wildcards):
     """Return the settings that decide the samples of a job, besides :func:`sampling`."""
-    asked = configured if "model" in wildcards.keys() else RELEASED
-    # The tuned model's prompts do not depend on the layout of the base model's.
+    used = configured if "model" in wildcards.keys() else RELEASED
+    # The prompts of the tuned model do not depend on the layout of those of the base model.
     layout = [] if wildcards.get("model") == "tuned" else ["evaluation.base_layout"]
-    return decisive_values(asked, "run", "paths.results", "model", "evaluation.seed", *layout)
+    return decisive_values(used, "run", "paths.results", "model", "evaluation.seed", *layout)
 
 
 def scoring(wildcards):
-    """Return the benchmark of a job and how its samples are scored."""
-    return answer_set(wildcards).scoring()
+    """Return the benchmark of a job with its scoring parameters."""
+    return sample_set(wildcards).scoring()
 
 
 def published_samples(wildcards):
-    """Return the published answers of a job."""
-    return SETS.published_file(answer_set(wildcards).published.samples)
+    """Return the published samples of a job."""
+    return SETS.published_file(sample_set(wildcards).published.samples)
 
 
 def published_verdicts(wildcards):
-    """Return the published verdicts of a job, if there are any."""
-    verdicts = answer_set(wildcards).published.verdicts
+    """Return the published verdicts of a job, if available."""
+    verdicts = sample_set(wildcards).published.verdicts
     return SETS.published_file(verdicts) if verdicts else []
 
 
 def scored_checkpoint(wildcards):
-    """Return the checkpoint that the model is served from."""
+    """Return the checkpoint of the model of a job."""
     return server_input(wildcards.model)
 
 
 @cache
-def released_answers():
-    """Return whether the released model answers anew; log it once with the reason. Looks at the machine, so only for `reproduce`."""
+def released_runs():
+    """Return whether to generate samples with the released model, and log the reason once.
+
+    The decision depends on the machine, so it is only made if `reproduce` is requested.
+    """
     from selfalign.doctor.released import decide
     from snakemake.logging import logger
 
     if config["reproduction"]["own_scores"] and config["model"]["id"] == RELEASED.model.id:
-        return False  # this run is about it
+        return False  # it is the base model of this run
     decision = decide(RELEASED)
     if workflow.is_main_process:
-        what = "answers anew" if decision.anew else "does not answer anew"
+        what = "generates new samples" if decision.anew else "generates no new samples"
         logger.info(f"reproduce: {RELEASED.model.id} {what}: {decision.why}")
     return decision.anew
 
 
 def reproduced_sets():
-    """Return the sets of answers in the reproduction table."""
-    return SETS.reproduced(own=config["reproduction"]["own_scores"], released=released_answers())
+    """Return the sample sets of the reproduction table."""
+    return SETS.reproduced(own=config["reproduction"]["own_scores"], released=released_runs())
 
 
 def reproduction_rows(wildcards=None):
-    """Return a row each for the reproduction table, as the arguments of `reproduction.ObtainedScore`."""
-    return [
-        (
-            each.model,
-            each.how,
-            f"{each.directory}/score.json",
-            f"{each.directory}/comparison.json" if each.published else None,
-            None if each.published else SETS.published_verdicts(each),
-        )
-        for each in reproduced_sets()
-    ]
+    """Return the rows of the reproduction table, as a parameter."""
+    return SETS.table_rows(reproduced_sets())
 
 
 def reproduction_files(wildcards):
-    """Return what the reproduction table is made from."""
-    anew = [each for each in reproduced_sets() if not each.published and SETS.published_verdicts(each)]
+    """Return the input files of the reproduction table."""
+    own = config["reproduction"]["own_scores"]
     return {
-        "scores": [f"{each.directory}/score.json" for each in reproduced_sets()],
-        "comparisons": [f"{each.directory}/comparison.json" for each in reproduced_sets() if each.published],
-        "published": [SETS.published_verdicts(each) for each in anew],
-        "verdicts": [f"{each.directory}/verdicts.jsonl" for each in anew],
-        "summary": result("scores/summary.json") if config["reproduction"]["own_scores"] else [],
+        **SETS.table_inputs(reproduced_sets()),
+        "summary": result("scores/summary.json") if own else [],
     }

@@ -1,10 +1,10 @@
-# What rules/execute.smk is made from: its counts, and the place of its verdicts.
+# Counts files of rules/execute.smk, and the check of its verdict cache.
 
 EXECUTION_COUNTS = shards("execution", "counts", ".json")
 
 
 def check_verdicts():
-    """Refuse to begin if verdicts cannot be kept where paths.verdicts says."""
+    """Raise an error if the file system of paths.verdicts does not support the verdict cache."""
     from selfalign.sandbox.cache import check_place
 
     if config["paths"]["verdicts"]:

@@ -1,4 +1,4 @@
-# What rules/generate.smk is made from: its parameters and input functions.
+# Parameters and input functions of rules/generate.smk.
 
 
 def stage_settings(stage, *more):
@@ -9,12 +9,12 @@ def stage_settings(stage, *more):
 
 
 def instruction_source():
-    """Return what an instruction is asked about: concepts, or the seed itself."""
+    """Return the input of the instructions: the concepts, or the seeds if pipeline is direct."""
     stage = "concepts" if config["generation"]["pipeline"] == "concepts" else "seeds"
     return result(f"{stage}/shards/{{shard}}.jsonl")
 
 
-# The stages, and their counts in the order of their steps.
+# The stages, and their counts files in the order of the stages.
 GENERATION = [
     *(["concepts"] if config["generation"]["pipeline"] == "concepts" else []),
     "instructions",

@@ -1,4 +1,4 @@
-# Which revisions on the hub are branches or tags, and so are resolved to a commit and recorded first.
+# Records of revisions on the hub that are branches or tags and have to be resolved to a commit first.
 
 from urllib.parse import unquote
 
@@ -14,12 +14,12 @@ wildcard_constraints:
 
 
 def resolved(kind, repository, revision):
-    """Return the record of the commit of a revision; nothing where it is a commit."""
+    """Return the record of the commit of a revision, or nothing if the revision is a commit."""
     return [] if is_commit(revision) else [f"{REVISIONS}/{record_name(kind, repository, revision)}"]
 
 
 def asked_revision(wildcards):
-    """Return the revision that a record is of."""
+    """Return the repository and revision of a record."""
     return {
         "kind": wildcards.kind,
         "name": wildcards.repository.replace("--", "/", 1),
@@ -28,13 +28,13 @@ def asked_revision(wildcards):
 
 
 def model_revision(model=None):
-    """Return the record of a model's revision: the configured one's, or that of a preset's."""
+    """Return the record of the revision of a model, by default of the configured one."""
     model = model or configured.model
     return resolved("model", model.id, model.revision) if model.source == "hub" else []
 
 
 def source_revision():
-    """Return the record of the revision of the data set that the seeds come from, if that is one on the hub."""
+    """Return the record of the revision of the data set with the source files, if it is on the hub."""
     sources = config["seeds"]["sources"]
     if sources["kind"] not in ("stack", "hub") or Path(sources["dataset"]).is_dir():
         return []

@@ -1,6 +1,6 @@
-# What rules/model.smk is made from: its parameters and input functions.
+# Parameters and input functions of rules/model.smk.
 
 
 def model_source(wildcards):
-    """Return the file that the base model is made from: the embedded GGUF, else none."""
+    """Return the GGUF file of the embedded model, or nothing for other sources."""
     return rules.fetch_embedded_model.output.gguf if config["model"]["source"] == "embedded" else []

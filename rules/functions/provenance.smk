@@ -1,8 +1,8 @@
-# What rules/provenance.smk is made from: which files a run's provenance names.
+# The files in the provenance of a run.
 
 
 def run_artifacts(wildcards):
-    """Return the outputs of the run, from the pool of seeds to the scores; of a stage, its shards and counts."""
+    """Return the outputs of the run, from the pool of seeds to the scores, with the shards and counts of all stages."""
     stages = ("seeds", *GENERATION, "execution")
     return [
         result("model/base"),
@@ -20,7 +20,7 @@ def run_artifacts(wildcards):
 
 
 def run_sources(wildcards):
-    """Return the files from outside the run that decide what it makes."""
+    """Return the input files of the run that are not outputs of it."""
     units = UNITS if SOURCES.kind == "packages" else []
     packages = expand(f"{DOWNLOADS}/packages/{{unit}}.whl", unit=units)
     benchmarks = [

@@ -1,11 +1,11 @@
-# What rules/report.smk is made from: its parameters and input functions.
+# Parameters and input functions of rules/report.smk.
 
 import sys
 from pathlib import Path
 
 
 def funnel_counts(wildcards):
-    """Return the counts files of all steps, in the order of the build."""
+    """Return the counts files of all steps, in the order of the pipeline."""
     return [*SEED_COUNTS, *GENERATION_COUNTS, *EXECUTION_COUNTS, *CURATION_COUNTS]
 
 
@@ -13,7 +13,7 @@ UNFINISHED = result("report/unfinished.html")
 
 
 def report_unfinished():
-    """Write a page about what there is of a build that failed: the page, if it came as far as the funnel."""
+    """Write a report of an unsuccessful run from its existing outputs, if it got as far as the funnel."""
     from selfalign.report.files import files_of_run
     from selfalign.report.page import write_page
 
@@ -27,12 +27,12 @@ def report_unfinished():
         print(f"The build did not finish. What became of its rows: {UNFINISHED}", file=sys.stderr)
 
 
-# What the generation stages asked and were answered, shard by shard.
+# Client metrics of the generation stages, by shard.
 GENERATION_METRICS = [path for stage in GENERATION for path in shards(stage, "metrics", ".json")]
 
 
 def dropped_rows():
-    """Return the dropped rows of all steps: they lie beside the counts."""
+    """Return the files of dropped rows of all steps, which are next to the counts files."""
     relative = (path.removeprefix(f"{RUN}/").split("/", 2) for path in funnel_counts(None))
     return [
         result(f"{stage}/dropped/{name.removesuffix('.json')}.jsonl") for stage, _counts, name in relative
@@ -43,5 +43,5 @@ COMPARISON = f"{config['paths']['results']}/compare/index.html"
 
 
 def compared(path):
-    """Return an artifact of each of the runs that are compared."""
+    """Return the paths of an artifact of all compared runs."""
     return [f"{config['paths']['results']}/{run}/{path}" for run in config["report"]["compare"]]

@@ -1,4 +1,4 @@
-# What rules/seeds.smk is made from: its parameters and input functions.
+# Parameters and input functions of rules/seeds.smk.
 
 from selfalign.dedup import count_bands
 from selfalign.seeds.sources import list_units, unit_files
@@ -7,7 +7,7 @@ from selfalign.seeds.sources.packages import pinned_requirement
 SOURCES = configured.seeds.sources
 UNITS = list_units(SOURCES)
 
-# Duplicates: one job in memory, or a job a unit (its rank is its place) and a band.
+# Deduplication: one job in memory, or one job per unit (by rank, its position among the units) and per band.
 DUPLICATES = configured.seeds.near_duplicates
 MANY_NODES = DUPLICATES.enabled and DUPLICATES.by == "nodes"
 MINHASH = result("seeds/minhash")
@@ -22,7 +22,7 @@ DUPLICATE_COUNTS = (
 JUDGING = configured.seeds.judge.enabled
 LAST_STEP = "judged" if JUDGING else "checked"
 
-# The counts of the stage, in the order of its steps.
+# The counts files of the stage, in the order of its steps.
 SEED_COUNTS = [
     *expand(result("seeds/counts/functions/{unit}.json"), unit=UNITS),
     *DUPLICATE_COUNTS,
@@ -39,12 +39,12 @@ wildcard_constraints:
 
 
 def unit_wheel(wildcards):
-    """Return the wheel that a unit is read from, if the source is packages."""
+    """Return the wheel of a unit, if the source is packages."""
     return f"{DOWNLOADS}/packages/{wildcards.unit}.whl" if SOURCES.kind == "packages" else []
 
 
 def unit_inputs(wildcards):
-    """Return the local files that a unit is read from."""
+    """Return the local input files of a unit."""
     return [local(path) for path in unit_files(SOURCES, wildcards.unit)]
 
 
@@ -66,11 +66,11 @@ def unit_settings(wildcards):
 
 
 def package_pin(wildcards):
-    """Return the line of the lock for a package."""
+    """Return the requirement of a package in the lock file."""
     name = next(each for each in SOURCES.packages if each.replace("==", "-") == wildcards.package)
     return pinned_requirement(name, find_bundled(SOURCES.lock, WORKFLOW))
 
 
 def ranked_functions(wildcards):
-    """Return the functions of the unit with a rank."""
+    """Return the functions of the unit with the given rank."""
     return result(f"seeds/functions/{UNITS[int(wildcards.rank)]}.jsonl")

@@ -86,6 +86,29 @@ def test_the_table_has_what_is_asked_for(sets):
     ]
 
 
+def test_the_table_compares_with_published_verdicts_where_there_are_any(sets):
+    made = sets()
+    published = made.published["bigcode--starcoder2-15b-instruct-v0.1-mbpp_plus-v0.1.0-exact"]
+    new = made.find({"benchmark": "mbpp_plus-v0.1.0"})
+    verdicts = made.published_verdicts(new)
+    assert made.table_rows([published, new]) == [
+        (
+            RELEASED,
+            published.how,
+            f"{published.directory}/score.json",
+            f"{published.directory}/comparison.json",
+            None,
+        ),
+        (RELEASED, new.how, f"{new.directory}/score.json", None, verdicts),
+    ]
+    assert made.table_inputs([published, new]) == {
+        "scores": [f"{published.directory}/score.json", f"{new.directory}/score.json"],
+        "comparisons": [f"{published.directory}/comparison.json"],
+        "published": [verdicts],
+        "verdicts": [f"{new.directory}/verdicts.jsonl"],
+    }
+
+
 def test_a_local_file_needs_no_checksum_and_two_files_no_common_name(sets):
     made = sets(_published(samples={"path": "mine/samples.jsonl"}))
     found = made.published["m--n-evoeval-subtle-hub-b1d6d9da"]

@@ -138,7 +138,10 @@ def test_the_released_model_answers_too_where_it_is_asked_to(build):
     build.config["reproduction"]["released_model"] = "always"
     done = build.snakemake("reproduce")
     assert done.returncode == 0, done.stdout[-3000:]
-    assert done.stdout.count("reproduce: first answers anew: reproduction.released_model is 'always'") == 1
+    assert (
+        done.stdout.count("reproduce: first generates new samples: reproduction.released_model is 'always'")
+        == 1
+    )
     again, _, anew = read_json(build.result("reproduce/table.json"))["rows"][:3]
     assert (anew["model"], anew["how"]) == ("first", "samples generated here")
     assert anew["dataset"] == again["dataset"]

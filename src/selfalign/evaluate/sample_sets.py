@@ -6,7 +6,7 @@ tasks of its published samples. All are scored in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,6 +216,29 @@ class SampleSets:
         if own:
             sets += self.own.values()
         return sets
+
+    def table_rows(self, sets: Iterable[SampleSet]) -> list[tuple[str, str, str, str | None, str | None]]:
+        """Return the arguments of :class:`~selfalign.evaluate.reproduction.ObtainedScore` for each of `sets`."""
+        return [
+            (
+                each.model,
+                each.how,
+                f"{each.directory}/score.json",
+                f"{each.directory}/comparison.json" if each.published else None,
+                None if each.published else self.published_verdicts(each),
+            )
+            for each in sets
+        ]
+
+    def table_inputs(self, sets: Collection[SampleSet]) -> dict[str, list[str]]:
+        """Return the paths of the files from which the reproduction table of `sets` is made, by kind."""
+        compared = [(each, self.published_verdicts(each)) for each in sets if not each.published]
+        return {
+            "scores": [f"{each.directory}/score.json" for each in sets],
+            "comparisons": [f"{each.directory}/comparison.json" for each in sets if each.published],
+            "published": [verdicts for _, verdicts in compared if verdicts],
+            "verdicts": [f"{each.directory}/verdicts.jsonl" for each, verdicts in compared if verdicts],
+        }
 
 
 def model_title(config: Config) -> str:
