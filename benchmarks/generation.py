@@ -34,9 +34,8 @@ from selfalign.client import Request, open_client
 from selfalign.client.transport import Transport
 from selfalign.core.config.serving import ClientConfig, ServerConfig
 from selfalign.core.host import machine
-from selfalign.generate.asks import Sampling
-from selfalign.generate.prompts import PromptBuilder
-from selfalign.generate.setup import build_prompts
+from selfalign.generate.prompted_records import Sampling
+from selfalign.generate.prompts import PromptBuilder, build_prompts
 from selfalign.serving.command import server_command
 from selfalign.serving.process import free_port, running
 
@@ -201,11 +200,11 @@ def concepts(number: int) -> dict[str, Any]:
 
 
 def records_per_s(url: str, builder: PromptBuilder, record: Any, count: int) -> float:
-    from selfalign.generate.asks import Ask
+    from selfalign.generate.prompted_records import PromptedRecord
 
     sampling = Sampling(1, 0.3, 40)
-    asks = [Ask(i, record(i), builder.build(record(i), i)) for i in range(count)]
-    wanted = [ask.request(sampling, builder.prompt_template) for ask in asks]
+    prompted_records = [PromptedRecord(i, record(i), builder.build(record(i), i)) for i in range(count)]
+    wanted = [prompted.request(sampling, builder.prompt_template) for prompted in prompted_records]
     started = time.perf_counter()
     with open_client([url], "base", identity="b", cache=None, settings=ClientConfig()) as client:
         assert all(result.error is None for result in client.complete(wanted))

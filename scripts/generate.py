@@ -1,7 +1,7 @@
 from _job import job, job_config
 
 with job(snakemake):
-    from selfalign.generate.job import run_shard
+    from selfalign.generate.stage import run_shard
 
     run_shard(
         job_config(snakemake),

@@ -87,7 +87,7 @@ MISTAKES = {
     ),
     "more few-shots than there are": (
         "prompts {t}/good.jsonl {t}/out --mode S->C --few-shots {prompts}/few_shots.txt --num-few-shots 99",
-        ["99 few-shots asked for", "has 23 that may be used"],
+        ["expected 99 few-shot examples", "found 23 usable ones"],
     ),
     "unknown benchmark": (
         "decontaminate {t}/good.jsonl {t}/out --against humanevil",

@@ -3,7 +3,7 @@
 import pytest
 
 from selfalign.core.errors import ConfigError
-from selfalign.generate.setup import build_prompts
+from selfalign.generate.prompts import build_prompts
 
 
 @pytest.mark.parametrize("prompt_template", ["selfalign", "selfalign-small"])
@@ -26,5 +26,5 @@ def test_few_shots_without_its_text_say_so(root, tmp_path):
     begin, end = text.index("### System: S->I"), text.index("### Example 1")
     (tmp_path / "f.txt").write_text(text[:begin] + text[end:])
     assert build_prompts("selfalign", tmp_path / "f.txt", "C->I", 1)
-    with pytest.raises(ConfigError, match=r"no text under '### System: S->I'; add one"):
+    with pytest.raises(ConfigError, match=r"no system text under '### System: S->I'; add one"):
         build_prompts("selfalign", tmp_path / "f.txt", "S->I", 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selfalign.generate.job import run_shard
+from selfalign.generate.stage import run_shard
 
 
 def test_a_rerun_that_the_cache_answers_starts_no_server(cached, seeds, few_shots, tmp_path):

@@ -9,8 +9,8 @@ import sys
 import time
 
 from selfalign.completion_cache import open_completion_cache, request_key
-from selfalign.generate.asks import Sampling, read_asks
-from selfalign.generate.setup import build_prompts
+from selfalign.generate.prompted_records import Sampling, read_prompted_records
+from selfalign.generate.prompts import build_prompts
 
 KILLS = 25
 RECORDS = 300
@@ -65,8 +65,8 @@ def completion_keys(source, few_shots, record):
     """Map the completion key of each request to the hash of the body the server sees, by a run in order."""
     builder = build_prompts("starcoder2-instruct", few_shots, "S->C")
     bodies = [
-        ask.request(Sampling(1, 0.7, 1536), builder.prompt_template).body()
-        for ask in read_asks(source, builder)
+        prompted.request(Sampling(1, 0.7, 1536), builder.prompt_template).body()
+        for prompted in read_prompted_records(source, builder)
     ]
     hashes = [line.split()[1] for line in record.read_text().splitlines() if line.startswith("asked")]
     assert len(set(hashes)) == len(bodies)

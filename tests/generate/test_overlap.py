@@ -8,7 +8,7 @@ import pytest
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
-from selfalign.generate.fewshots import load_few_shots
+from selfalign.generate.few_shots import load_few_shots
 
 VERSIONS = [("humaneval_plus", "v0.1.10"), ("mbpp_plus", "v0.1.0"), ("mbpp_plus", "v0.2.0")]
 WORDS_IN_A_ROW = 8

@@ -8,8 +8,8 @@ import pytest
 
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
-from selfalign.generate.asks import read_asks
-from selfalign.generate.setup import build_prompts
+from selfalign.generate.prompted_records import read_prompted_records
+from selfalign.generate.prompts import build_prompts
 
 
 def test_grouped_prompts_share_few_prefixes(few_shots):
@@ -27,8 +27,10 @@ def test_a_record_has_the_same_prompt_wherever_it_stands(few_shots, tmp_path):
     whole.write_text("".join(json.dumps(row) + "\n" for row in rows))
     part.write_text("".join(json.dumps({**rows[i], "index": i}) + "\n" for i in (7, 3)))
     builder = build_prompts("selfalign", few_shots, "C->I", 2, selection="grouped", permutations=2)
-    in_whole = {ask.index: ask.prompt for ask in read_asks(whole, builder)}
-    assert {ask.index: ask.prompt for ask in read_asks(part, builder)} == {i: in_whole[i] for i in (3, 7)}
+    in_whole = {prompted.index: prompted.prompt for prompted in read_prompted_records(whole, builder)}
+    assert {prompted.index: prompted.prompt for prompted in read_prompted_records(part, builder)} == {
+        i: in_whole[i] for i in (3, 7)
+    }
 
 
 def test_only_the_chosen_examples_are_used(few_shots):
@@ -41,7 +43,7 @@ def test_only_the_chosen_examples_are_used(few_shots):
 def test_errors_say_what_is_wrong(few_shots, tmp_path):
     with pytest.raises(ConfigError, match="has no mode 'S->X'; it has S->C, C->I, S->I, I->R"):
         build_prompts("selfalign", few_shots, "S->X")
-    with pytest.raises(ConfigError, match="99 few-shots asked for"):
+    with pytest.raises(ConfigError, match="expected 99 few-shot examples, found 23 usable ones"):
         build_prompts("selfalign", few_shots, "S->C", 99)
     with pytest.raises(
         ConfigError, match="prompt template 'nothing' is neither a file nor one of selfalign, "
@@ -51,12 +53,12 @@ def test_errors_say_what_is_wrong(few_shots, tmp_path):
     for row, message in [
         ('{"seed": 1}', "record 2, field 'seed': expected a string"),
         ('{"x": 1}', "record 2, field 'seed': expected a string"),
-        ('{"seed": "x", "index": -1}', "record 2, field 'index': expected an integer from 0"),
+        ('{"seed": "x", "index": -1}', "record 2, field 'index': expected an integer of at least 0"),
         ("[]", "record 2: expected a JSON object"),
     ]:
         rows.write_text('{"seed": "x"}\n' + row + "\n")
         with pytest.raises(DataError, match=message):
-            list(read_asks(rows, build_prompts("selfalign", few_shots, "S->C", 1)))
+            list(read_prompted_records(rows, build_prompts("selfalign", few_shots, "S->C", 1)))
 
 
 def test_another_prompt_template_is_another_file(tmp_path):

@@ -13,9 +13,9 @@ from selfalign.client import open_client
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.jsonl import read_jsonl
-from selfalign.generate.asks import Sampling
-from selfalign.generate.setup import build_prompts, build_stage
-from selfalign.generate.stage import run_stage
+from selfalign.generate.prompted_records import Sampling
+from selfalign.generate.prompts import build_prompts
+from selfalign.generate.stage import build_stage, run_stage
 
 
 @pytest.fixture(params=["faithful", "grouped"])

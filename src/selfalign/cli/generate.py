@@ -80,9 +80,9 @@ def register(app: typer.Typer) -> None:
         from selfalign.client.endpoints import default_endpoints
         from selfalign.core.config.serving import ClientConfig
         from selfalign.core.jsonl import write_json
-        from selfalign.generate.asks import REFERENCE_SAMPLING, Sampling
-        from selfalign.generate.setup import build_prompts, build_stage
-        from selfalign.generate.stage import run_stage
+        from selfalign.generate.prompted_records import REFERENCE_SAMPLING, Sampling
+        from selfalign.generate.prompts import build_prompts
+        from selfalign.generate.stage import build_stage, run_stage
 
         builder = build_prompts(
             prompt_template,

@@ -45,8 +45,8 @@ def register(app: typer.Typer) -> None:
         A record's index is its `index` field if it has one, else its place in the file, from 0.
         """
         from selfalign.core.jsonl import write_jsonl
-        from selfalign.generate.asks import REFERENCE_SAMPLING, Sampling, read_asks
-        from selfalign.generate.setup import build_prompts
+        from selfalign.generate.prompted_records import REFERENCE_SAMPLING, Sampling, read_prompted_records
+        from selfalign.generate.prompts import build_prompts
 
         builder = build_prompts(
             prompt_template,
@@ -61,9 +61,9 @@ def register(app: typer.Typer) -> None:
         sampling = Sampling(n or default.n, temperature, max_new_tokens)
         rows = (
             {
-                "index": ask.index,
-                "prompt": ask.prompt.text,
-                "request_seed": ask.prompt.seed,
+                "index": prompted.index,
+                "prompt": prompted.prompt.text,
+                "request_seed": prompted.prompt.seed,
                 "sampling": {
                     "n": sampling.n,
                     "temperature": sampling.temperature,
@@ -71,7 +71,7 @@ def register(app: typer.Typer) -> None:
                     "stop": builder.prompt_template.stop,
                 },
             }
-            for ask in read_asks(records, builder)
+            for prompted in read_prompted_records(records, builder)
         )
         count = write_jsonl(out, rows)
         typer.echo(f"{count} prompts written to {out}")

@@ -1,1 +1,1 @@
-"""Generation: seeds to concepts, concepts to instructions, instructions to responses."""
+"""Generation stages: concepts from seeds, instructions from concepts, responses from instructions."""

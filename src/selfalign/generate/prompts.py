@@ -1,8 +1,8 @@
-"""Prompts: system text, worked examples, and the record's question.
+"""Prompts: a system text, few-shot examples, and the record's query.
 
-`faithful` draws the examples of a record from a generator of its own; `grouped` draws one of a few fixed
-permutations, so that a server with prefix caching computes each prefix once. Either way a record's prompt
-depends on its index and nothing else.
+With the selection `faithful`, each record's examples are sampled by a generator seeded for that record; with `grouped`,
+each record gets one of a few fixed permutations, so that a server with prefix caching computes each prefix once. Either
+way a record's prompt depends on the record and its index only.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
 
 from selfalign.core.errors import ConfigError, DataError
-from selfalign.core.prompt_template import Part, PromptTemplate
-from selfalign.generate.fewshots import Example, FewShots
+from selfalign.core.prompt_template import Part, PromptTemplate, find_prompt_template, load_prompt_template
+from selfalign.generate.few_shots import Example, FewShots, load_few_shots
 
 Selection = Literal["faithful", "grouped"]
+# Numbers of few-shot examples in the reference, by stage.
+REFERENCE_FEW_SHOTS = {"concepts": 8, "instructions": 8, "responses": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,10 @@ class Prompt:
     """A record's prompt.
 
     Attributes:
-        text: what is sent.
-        seed: the request's sampling seed.
-        group: which fixed permutation opens it (mode grouped), or 0.
-        examples: numbers of the examples in it, in order.
+        text: the prompt.
+        seed: sampling seed of the request.
+        group: number of the fixed permutation, from 0; 0 for every record with the selection `faithful`.
+        examples: numbers of its few-shot examples, in order.
         drawn: properties drawn for the record, by name.
     """
 
@@ -39,17 +42,20 @@ class Prompt:
 
 
 class PromptBuilder:
-    """Makes the prompts of one mode.
+    """Builds the prompts of one mode.
 
     Args:
+        prompt_template: the prompt template.
+        few_shots: the parsed few-shot file.
         mode: name of the prompt template's mode, such as ``S->C``.
-        num_few_shots: examples in a prompt.
-        seed: record `i`'s generator and request are seeded with ``seed + i``.
-        permutations: number of fixed permutations of `grouped`.
-        numbers: use only these examples of the file, by number; None: all.
+        num_few_shots: number of examples in a prompt.
+        seed: generator and request of the record with index `i` are seeded with ``seed + i``.
+        selection: how examples are selected, ``faithful`` or ``grouped``.
+        permutations: number of fixed permutations with ``grouped``.
+        numbers: numbers of the examples to choose from; None: all.
 
     Raises:
-        ConfigError: the prompt template has no such mode, or the file fewer usable examples than asked for.
+        ConfigError: the prompt template or the few-shot file has no such mode, or the file has too few usable examples.
     """
 
     def __init__(
@@ -69,16 +75,18 @@ class PromptBuilder:
         self.layout = prompt_template.modes[mode]
         if mode not in few_shots.system:
             header = prompt_template.few_shots.system_header.format(mode=mode)
-            raise ConfigError(f"mode '{mode}': the few-shot file has no text under '{header}'; add one")
+            raise ConfigError(
+                f"mode '{mode}': the few-shot file has no system text under '{header}'; add one"
+            )
         self._system = few_shots.system[mode]
         self._examples = few_shots.usable(self.layout.needs, numbers)
         if num_few_shots > len(self._examples):
             raise ConfigError(
-                f"mode '{mode}': {num_few_shots} few-shots asked for, but the file has {len(self._examples)} that may be used"
+                f"mode '{mode}': expected {num_few_shots} few-shot examples, found {len(self._examples)} usable ones in the file"
             )
         self._k = num_few_shots
         self._seed = seed
-        # A generator seeded with a string: independent of every record's, which are seeded with integers.
+        # Seeded with text, so that it differs from the generators of all records, which are seeded with integers.
         self._fixed = [
             random.Random(f"{seed}/{mode}/{number}").sample(self._examples, k=num_few_shots)
             for number in range(permutations if selection == "grouped" else 0)
@@ -86,7 +94,7 @@ class PromptBuilder:
         self._fixed_prefixes = [self._prefix(examples) for examples in self._fixed]
 
     def settings(self) -> dict[str, Any]:
-        """Return what decides the prompts besides the prompt template and the few-shot file, as JSON values."""
+        """Return all that determines the prompts beside the two files and the records, as JSON values."""
         return {
             "stage": self.layout.stage,
             "examples": [example.number for example in self._examples],
@@ -96,10 +104,14 @@ class PromptBuilder:
         }
 
     def build(self, record: dict[str, Any], index: int) -> Prompt:
-        """Return the prompt of `record`, number `index` of the whole input (from 0).
+        """Return the prompt of a record.
+
+        Args:
+            record: the record.
+            index: its index in the whole input, from 0.
 
         Raises:
-            DataError: the record lacks the field the mode asks about, or it has another type.
+            DataError: the field that the mode needs is missing or has another type.
         """
         generator = random.Random(self._seed + index)
         drawn = {draw.property: generator.choice(draw.choices) for draw in self.layout.draws}
@@ -135,13 +147,13 @@ class PromptBuilder:
             [
                 self.prompt_template.prompt_example_header.format(number=self._k + 1),
                 self.layout.query.header,
-                self._asked(record, drawn),
+                self._query_value(record, drawn),
                 "",
                 self.layout.answer.header,
             ]
         )
 
-    def _asked(self, record: dict[str, Any], drawn: dict[str, str]) -> str:
+    def _query_value(self, record: dict[str, Any], drawn: dict[str, str]) -> str:
         part = self.layout.query
         name = part.field or ""
         value = record.get(name)
@@ -157,8 +169,8 @@ class PromptBuilder:
         language = self.prompt_template.languages.get(
             record.get("data_dir", ""), self.prompt_template.default_language
         )
-        known = {"language": language, listed: value, **drawn}
-        return "\n".join(f"{each}: {known[each]}" for each in part.properties)
+        values = {"language": language, listed: value, **drawn}
+        return "\n".join(f"{each}: {values[each]}" for each in part.properties)
 
 
 def _value(part: Part, example: Example) -> str:
@@ -169,3 +181,46 @@ def _value(part: Part, example: Example) -> str:
     if part.property is not None:
         return example.properties[part.property]
     return "\n".join(f"{name}: {example.properties[name]}" for name in part.properties or [])
+
+
+def build_prompts(
+    prompt_template: str | Path,
+    few_shots: str | Path,
+    mode: str,
+    num_few_shots: int | None = None,
+    *,
+    seed: int = 3407,
+    selection: str = "faithful",
+    permutations: int = 1,
+    numbers: Sequence[int] | None = None,
+) -> PromptBuilder:
+    """Load a prompt template and a few-shot file and return the prompt builder of a mode.
+
+    Args:
+        prompt_template: name or file of the prompt template.
+        few_shots: the few-shot file.
+        mode: name of the prompt template's mode (``S->C``), or of the stage that it is for (``concepts``).
+        num_few_shots: number of examples in a prompt; None: that of the reference.
+        seed: as of :class:`PromptBuilder`.
+        selection: as of :class:`PromptBuilder`.
+        permutations: as of :class:`PromptBuilder`.
+        numbers: as of :class:`PromptBuilder`.
+
+    Raises:
+        ConfigError: a name is unknown, or the file has too few usable examples.
+        DataError: the few-shot file does not have the prompt template's layout.
+    """
+    if selection not in get_args(Selection):
+        raise ConfigError(f"selection: expected one of {', '.join(get_args(Selection))}, found '{selection}'")
+    loaded = load_prompt_template(find_prompt_template(prompt_template))
+    layout = loaded.modes[mode := loaded.mode_named(mode)]
+    return PromptBuilder(
+        loaded,
+        load_few_shots(few_shots, loaded),
+        mode,
+        num_few_shots=REFERENCE_FEW_SHOTS[layout.stage] if num_few_shots is None else num_few_shots,
+        seed=seed,
+        selection=cast(Selection, selection),
+        permutations=permutations,
+        numbers=numbers,
+    )

@@ -1,4 +1,4 @@
-"""Few-shot files: system texts and worked examples, in the layout a prompt template describes."""
+"""Few-shot files: system texts and few-shot examples, in the layout that a prompt template describes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from selfalign.core.prompt_template import FewShotLayout, PromptTemplate, Sectio
 
 @dataclass(frozen=True)
 class Example:
-    """One worked example: texts of its sections, and its properties taken apart."""
+    """A few-shot example.
+
+    Attributes:
+        number: its number in the file, from 1.
+        sections: text of each section, by name.
+        properties: value of each property, by name.
+    """
 
     number: int
     sections: dict[str, str]
@@ -22,16 +28,22 @@ class Example:
 
 @dataclass(frozen=True)
 class FewShots:
-    """A few-shot file: one system text a mode, and the examples in the order of the file."""
+    """A parsed few-shot file.
+
+    Attributes:
+        system: system text of each mode, by name.
+        examples: the examples, in the order of the file.
+    """
 
     system: dict[str, str]
     examples: tuple[Example, ...]
 
     def usable(self, needs: Sequence[str], numbers: Sequence[int] | None = None) -> list[Example]:
-        """Return the examples that have all sections of `needs`, in the order of the file.
+        """Return the examples that a mode can use, in the order of the file.
 
         Args:
-            numbers: only these examples, by their number in the file; None: all.
+            needs: names of sections that must not be empty.
+            numbers: numbers of the examples to choose from; None: all.
         """
         return [
             example
@@ -42,10 +54,14 @@ class FewShots:
 
 
 def load_few_shots(path: str | Path, prompt_template: PromptTemplate) -> FewShots:
-    """Read the few-shot file at `path`.
+    """Read a few-shot file.
+
+    Args:
+        path: the file.
+        prompt_template: describes the file's layout.
 
     Raises:
-        DataError: the file is missing or is not of the prompt template's layout; names the example and the section.
+        DataError: the file is missing or does not have that layout; names the example and the section.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -57,32 +73,41 @@ def load_few_shots(path: str | Path, prompt_template: PromptTemplate) -> FewShot
 
 
 def parse_few_shots(text: str, prompt_template: PromptTemplate, file: str | Path | None = None) -> FewShots:
-    """Take a few-shot file's text apart; `file` is for messages.
+    """Parse the text of a few-shot file.
+
+    Args:
+        text: the text.
+        prompt_template: describes the file's layout.
+        file: the file, for messages.
 
     Raises:
         DataError: as :func:`load_few_shots`.
     """
     layout = prompt_template.few_shots
-    head, bodies = _split_examples(text, layout)
-    if not bodies:
-        raise DataError(f"expected a line '{layout.example_header.format(number=1)}'", file=file)
+    head, bodies = _split_examples(text, layout, file)
     system = _read_system(head, prompt_template, file)
     examples = tuple(_read_example(n, body, layout, file) for n, body in enumerate(bodies, start=1))
     return FewShots(system, examples)
 
 
-def _split_examples(text: str, layout: FewShotLayout) -> tuple[str, list[str]]:
-    """Cut the file at the header of example 1, then 2, …: a number that is not next is text."""
-    parts: list[str] = []
-    while cut := _find_line(text, layout.example_header.format(number=len(parts) + 1)):
-        parts.append(text[: cut[0]])
-        text = text[cut[1] :]
-    parts.append(text)
-    return parts[0], parts[1:]
+def _split_examples(text: str, layout: FewShotLayout, file: str | Path | None) -> tuple[str, list[str]]:
+    """Split the file at the headers of its examples, which are numbered from 1 without gaps."""
+    before, after = (re.escape(part) for part in layout.example_header.split("{number}"))
+    headers = list(re.finditer(rf"^{before}\d+{after}[ \t]*(?:\n|\Z)", text, re.MULTILINE))
+    if not headers:
+        raise DataError(f"expected a line '{layout.example_header.format(number=1)}'", file=file)
+    for number, header in enumerate(headers, start=1):
+        expected = layout.example_header.format(number=number)
+        if (found := header[0].rstrip()) != expected:
+            line = text.count("\n", 0, header.start()) + 1
+            raise DataError(f"line {line}: expected '{expected}', found '{found}'", file=file)
+    ends = [header.start() for header in headers[1:]] + [len(text)]
+    bodies = [text[header.end() : end] for header, end in zip(headers, ends, strict=True)]
+    return text[: headers[0].start()], bodies
 
 
 def _read_system(head: str, prompt_template: PromptTemplate, file: str | Path | None) -> dict[str, str]:
-    """Return the system text of each mode; a stage's further modes (ablations) may be without."""
+    """Return the system text of each mode; only the default mode of each stage must have one."""
     layout = prompt_template.few_shots
     found: list[tuple[int, int, str]] = []
     for mode, use in prompt_template.modes.items():
@@ -94,7 +119,7 @@ def _read_system(head: str, prompt_template: PromptTemplate, file: str | Path | 
             raise DataError(f"expected a line '{header}' before the first example", file=file)
         found.append((*cut, mode))
     found.sort()
-    # The text of a mode that the prompt template has not ends the one before it all the same.
+    # Headers of modes that the prompt template does not have end a system text too.
     start = re.escape(layout.system_header.partition("{")[0])
     starts = [match.start() for match in re.finditer(rf"^{start}", head, re.MULTILINE)]
     ends = [min((each for each in starts if each >= begin), default=len(head)) for _, begin, _ in found]
@@ -141,6 +166,6 @@ def _strip(text: str, section: SectionLayout) -> str:
 
 
 def _find_line(text: str, line: str) -> tuple[int, int] | None:
-    """Return where the first line equal to `line` (white space after it aside) starts, and where the next one does."""
+    """Return the start of the first line equal to `line` but for trailing white space, and the start of the next line."""
     match = re.search(rf"^{re.escape(line)}[ \t]*(?:\n|\Z)", text, re.MULTILINE)
     return match.span() if match else None

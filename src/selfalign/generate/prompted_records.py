@@ -1,4 +1,4 @@
-"""From records to requests."""
+"""Records with their prompts, and the requests made of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from selfalign.generate.prompts import Prompt, PromptBuilder
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How answers are sampled: the same for every record of a stage.
+    """Sampling parameters, the same for every record of a stage.
+
+    Attributes:
+        n: samples per request.
+        temperature: sampling temperature; 0 is greedy.
+        max_tokens: longest completion, in tokens.
+        frequency_penalty: as the completions API defines it.
 
     Raises:
         ConfigError: several samples are asked for at temperature 0.
@@ -29,11 +35,12 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.n > 1 and self.temperature == 0:
-            raise ConfigError(f"n is {self.n}: at temperature 0 the same answer would come {self.n} times")
+            raise ConfigError(
+                f"n is {self.n}, but at temperature 0 all samples are equal; set n to 1 or raise the temperature"
+            )
 
 
-# The settings of the reference, by stage: the defaults of the stages run alone.
-REFERENCE_FEW_SHOTS = {"concepts": 8, "instructions": 8, "responses": 1}
+# The reference's settings by stage, the defaults of the commands `generate` and `prompts`.
 REFERENCE_SAMPLING = {
     "concepts": Sampling(1, 0.7, 1536),
     "instructions": Sampling(1, 0.7, 1536),
@@ -42,15 +49,26 @@ REFERENCE_SAMPLING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A record, its place and its prompt."""
+class PromptedRecord:
+    """A record with its prompt.
+
+    Attributes:
+        index: index of the record in the whole input, from 0.
+        record: the record.
+        prompt: its prompt.
+    """
 
     index: int
     record: Record
     prompt: Prompt
 
     def request(self, sampling: Sampling, prompt_template: PromptTemplate) -> Request:
-        """Return the request that asks for this record's answers; `prompt_template` says where and why they end."""
+        """Return the request for this record's completions.
+
+        Args:
+            sampling: sampling parameters.
+            prompt_template: has the stop strings and the accepted finish reasons.
+        """
         return Request(
             key=f"record {self.index}",
             prompt=self.prompt.text,
@@ -64,19 +82,23 @@ class Ask:
         )
 
 
-def read_asks(path: str | Path, builder: PromptBuilder) -> Iterator[Ask]:
-    """Yield every record of `path` with its prompt.
+def read_prompted_records(path: str | Path, builder: PromptBuilder) -> Iterator[PromptedRecord]:
+    """Yield every record of a file with its prompt.
 
-    A record's index is its ``index`` field if it has one, else its place in the file, from 0.
+    A record's index is its ``index`` field if it has one, else its position in the file, from 0.
+
+    Args:
+        path: JSON Lines.
+        builder: builds the prompts.
 
     Raises:
-        DataError: names file, line and field of a record that cannot be asked about.
+        DataError: a prompt cannot be built; names the file, the line and the field.
     """
-    for place, (number, record) in enumerate(read_numbered(path)):
-        index: Any = record.get("index", place)
+    for position, (number, record) in enumerate(read_numbered(path)):
+        index: Any = record.get("index", position)
         if not isinstance(index, int) or isinstance(index, bool) or index < 0:
-            raise DataError("expected an integer from 0", file=path, record=number, field="index")
+            raise DataError("expected an integer of at least 0", file=path, record=number, field="index")
         try:
-            yield Ask(index, record, builder.build(record, index))
+            yield PromptedRecord(index, record, builder.build(record, index))
         except DataError as error:
             raise DataError(error.expected, file=path, record=number, field=error.field) from None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from selfalign.core.errors import DataError
 from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
-from selfalign.generate.fewshots import load_few_shots, parse_few_shots
+from selfalign.generate.few_shots import load_few_shots, parse_few_shots
 
 TEMPLATE = load_prompt_template(find_prompt_template("starcoder2-instruct"))
 MARKERS = [section.marker for section in TEMPLATE.few_shots.sections]
@@ -84,7 +84,8 @@ GOOD = write(
     ("old", "new", "message"),
     [
         ("### System: C->I", "### Sytem: C->I", "line '### System: C->I' before the first example"),
-        ("### Example 1", "### Example 2", "expected a line '### Example 1'"),
+        ("### Example 1", "Example 1", "shots.txt: expected a line '### Example 1'"),
+        ("### Example 1", "### Example 2", "expected '### Example 1', found '### Example 2'"),
         ("[Solution]", "[Solutions]", r"example 1: expected a line '\[Solution\]'"),
         ("difficulty: easy", "", "example 1: expected the property lines 'category: …', 'language: …'"),
         ("language: Python", "lang: Python", "found 'lang: Python'"),
@@ -96,6 +97,23 @@ def test_a_wrong_file_gets_one_clear_line(old, new, message):
         parse_few_shots(GOOD.replace(old, new), TEMPLATE, "shots.txt")
     assert str(caught.value).startswith("shots.txt: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (3, "4", "expected '### Example 3', found '### Example 4'"),
+        (3, "2", "expected '### Example 3', found '### Example 2'"),
+        (3, "03", "expected '### Example 3', found '### Example 03'"),
+    ],
+)
+def test_a_misnumbered_header_is_refused_with_its_line(root, old, new, expected):
+    lines = (root / "prompts" / "few_shots.txt").read_text().split("\n")
+    number = lines.index(f"### Example {old}") + 1
+    lines[number - 1] = f"### Example {new}"
+    with pytest.raises(DataError) as caught:
+        parse_few_shots("\n".join(lines), TEMPLATE, "shots.txt")
+    assert str(caught.value) == f"shots.txt: line {number}: {expected}"
 
 
 def test_our_own_examples_run_and_have_the_response_layout(root):
