@@ -77,7 +77,10 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "curation.max_rows": (3, since("select")),
     "curation.length.min_tokens": (2, since("sanitize_smart")),
     "curation.length.max_tokens": (2000, since("sanitize_smart")),
-    "curation.decontamination.against": (["mbpp_plus@v0.2.0"], since("decontaminate", "dataset_card")),
+    "curation.decontamination.against": (
+        ["mbpp_plus@v0.2.0"],
+        {"download", *since("decontaminate", "dataset_card")},
+    ),
     # The scored benchmark is in `against` as well; the data-set card prints the configuration.
     "curation.decontamination.scored": (False, since("dataset_card")),
     "curation.decontamination.ngram": (12, since("decontaminate")),
