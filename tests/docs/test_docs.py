@@ -24,7 +24,13 @@ FOREIGN_FILES = {"fsdp_utils.py"}
 
 
 def pages(root):
-    return [*sorted((root / "docs").rglob("*.md")), root / "README.md", root / "CONTRIBUTING.md"]
+    elsewhere = (
+        "README.md",
+        "CONTRIBUTING.md",
+        "containers/sandbox/README.md",
+        "presets/scenarios/README.md",
+    )
+    return [*sorted((root / "docs").rglob("*.md")), *(root / page for page in elsewhere)]
 
 
 def leaves(values, prefix=""):
@@ -185,13 +191,11 @@ def test_the_tree_in_the_readme_is_that_of_the_repository(root):
 
 
 def test_the_walk_names_every_rule_with_its_script(root):
-    rules = dict(
-        re.findall(
-            r"^ *rule (\w+):.*?^ *script:\n *\"\.\./(scripts/\w+\.py)\"",
-            "\n".join(path.read_text() for path in sorted((root / "rules").glob("*.smk"))),
-            re.MULTILINE | re.DOTALL,
-        )
-    )
+    text = "\n".join(path.read_text() for path in sorted((root / "rules").glob("*.smk")))
+    script = r"^ *rule (\w+):.*?^ *script:\n *\"\.\./(scripts/\w+\.py)\""
+    rules = dict(re.findall(script, text, re.MULTILINE | re.DOTALL))
+    for inherited, name in re.findall(r"^ *use rule (\w+) as (\w+)", text, re.MULTILINE):
+        rules[name] = rules[inherited]
     text = (root / "docs/explanation/design.md").read_text()
     rows = re.findall(r"^\| (`[^|]+) \| (`scripts/[^|]+) \|", text, re.MULTILINE)
     assert len(rows) > 15
