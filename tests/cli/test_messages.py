@@ -71,7 +71,7 @@ MISTAKES = {
     ),
     "output below a file": (
         "select {t}/good.jsonl {t}/good.jsonl/x",
-        ["{t}/good.jsonl", "a file lies where a directory is wanted"],
+        ["{t}/good.jsonl", "expected a directory, found a file"],
     ),
     "unknown prompt template": (
         "prompts {t}/good.jsonl {t}/out --mode S->C --few-shots {prompts}/few_shots.txt --prompt-template nope",
@@ -247,7 +247,7 @@ def test_wrong_checksum(place):
     with pytest.raises(DataError) as caught:
         verify_sha256(place / "good.jsonl", "0" * 64)
     assert f"{place}/good.jsonl: expected SHA-256 {'0' * 64}, found " in str(caught.value)
-    assert "remove it to fetch it again" in str(caught.value)
+    assert "remove it to download it again" in str(caught.value)
 
 
 def in_a_process(*arguments: str, before: str = "") -> tuple[int, str]:
@@ -283,5 +283,5 @@ def test_out_of_disk(tmp_path):
     line = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1
     assert line.startswith(
-        f"selfalign: error: {tmp_path}/full/out.jsonl: No space left on device; free some disk"
+        f"selfalign: error: {tmp_path}/full/out.jsonl: No space left on device; free some disk space"
     )

@@ -11,7 +11,7 @@ from selfalign.client import Request, open_client
 from selfalign.completion_cache import open_completion_cache, request_key
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.core.logs import configure_logging
+from selfalign.core.process import configure_logging
 
 FAULTS = ["rate_limit", "server_error", "reset", "half", "stall", "no_choices", "invalid_json"]
 

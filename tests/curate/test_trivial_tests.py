@@ -1,4 +1,4 @@
-"""Trivial tests, told from others by running them with the functions emptied."""
+"""Trivial tests, found by running them with the functions replaced by stubs."""
 
 import pytest
 from tests.curate.test_quality import response

@@ -75,7 +75,7 @@ def test_identity_is_that_of_the_files(embedded_checkpoint, tmp_path):
 
 def test_another_file_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(embedded, "GGUF_SHA256", "0" * 64)
-    with pytest.raises(DataError, match="the file is not the pinned one"):
+    with pytest.raises(DataError, match="the file differs from the pinned one"):
         embedded.fetch_gguf(tmp_path / "model.gguf")
     assert list(tmp_path.iterdir()) == []
 

@@ -66,7 +66,7 @@ def test_the_likelier_first_token_decides(top, kept):
 
 
 def test_a_server_without_log_probabilities_is_named():
-    with pytest.raises(InfrastructureError, match="gives no log probabilities"):
+    with pytest.raises(InfrastructureError, match="returned no log probabilities"):
         weigh(texts(" Yes"))
 
 

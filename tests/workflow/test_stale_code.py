@@ -30,10 +30,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.hashing": ("collect_functions", "base_model"),
     "selfalign.core.interrupted_outputs": (),
     "selfalign.core.job": (),  # around every job, in none of its outputs
-    "selfalign.core.lifetime": ("concepts", "train"),  # ends servers and trainings with what started them
+    "selfalign.core.process": ("concepts", "train"),  # ends servers and trainings with what started them
     "selfalign.core.lineage": ("collect_functions",),
     "selfalign.core.lock": (),
-    "selfalign.core.logs": ("train",),
     "selfalign.core.filtering": ("collect_functions",),
     "selfalign.core.prompt_template": ("concepts",),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from

@@ -15,7 +15,7 @@ import typer
 
 from selfalign.cli.paths import use_checked_commands
 from selfalign.core.errors import SelfalignError, explain
-from selfalign.core.logs import configure_logging
+from selfalign.core.process import configure_logging
 
 
 def build_app() -> typer.Typer:

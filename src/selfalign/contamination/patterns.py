@@ -1,8 +1,8 @@
-"""What of a benchmark is looked for: runs of words of its prompts, solutions and tests.
+"""Contamination patterns: word n-grams of the prompts, solutions and tests of a benchmark.
 
-A text's words are its runs of letters, digits and underscores in lower case; layout, punctuation and case do
-not count. A part of a task with at least `ngram` words gives every run of that many (13 words: Brown et al.
-2020, "Language Models are Few-Shot Learners", appendix C); a shorter one is looked for whole.
+Words are runs of letters, digits and underscores, in lower case; layout and punctuation are ignored. A part of a task with
+at least `ngram` words gives all its n-grams (13 words: Brown et al. 2020, "Language Models are Few-Shot Learners",
+appendix C); a shorter part is one pattern.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from selfalign.core.config.contamination import GENERIC_ONE_LINERS
 
 NGRAM = 13
 
-# A part with fewer words says nothing; an assertion with few is anybody's (`assert add(2, 3) == 5`).
-LEAST_WORDS = {"prompt": 5, "solution": 3, "test": 8}
+# Shorter parts are not specific to a benchmark, such as `assert add(2, 3) == 5`.
+MIN_WORDS = {"prompt": 5, "solution": 3, "test": 8}
 
-# Runs with fewer words that are no numbers (1, 2, 3, ...) occur everywhere.
-LEAST_NOT_NUMBERS = 2
+# Patterns with fewer words that are no numbers, such as 1, 2, 3, are not specific either.
+MIN_NON_NUMERIC_WORDS = 2
 
-# What HumanEval's tests call the function that they are given.
+# Name of the tested function in the tests of HumanEval.
 CANDIDATE = re.compile(r"\bcandidate\b")
 
 _WORD = re.compile(r"\w+")
@@ -30,7 +30,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A sequence of words and where it comes from.
+    """A sequence of words of a benchmark.
 
     Attributes:
         words: the words, joined by single spaces.
@@ -46,18 +46,23 @@ class Pattern:
 
 
 def words_of(text: str) -> str:
-    """Return the words of `text` (letters, digits, underscores), lower-cased, joined by single spaces."""
+    """Return the words of a text in lower case, joined by single spaces.
+
+    Args:
+        text: any text.
+    """
     return " ".join(_WORD.findall(text.lower()))
 
 
 def patterns_of(
     benchmark: Benchmark, ngram: int = NGRAM, exempt: Collection[str] = GENERIC_ONE_LINERS
 ) -> Iterator[Pattern]:
-    """Yield the patterns of a benchmark in the order of its tasks; repeated ones are left to the index.
+    """Yield the patterns of a benchmark, in the order of its tasks; patterns may repeat.
 
     Args:
-        ngram: words in a row that count as overlap.
-        exempt: texts that never count, whichever task they are of.
+        benchmark: benchmark with its tasks.
+        ngram: number of consecutive words that count as overlap.
+        exempt: texts that never count as overlap.
     """
     exempt_words = {words_of(text) for text in exempt}
     name = f"{benchmark.name} {benchmark.version}"
@@ -65,11 +70,11 @@ def patterns_of(
         for part, text in _texts(task):
             sequence = words_of(text)
             words = sequence.split()
-            if sequence in exempt_words or len(words) < LEAST_WORDS[part]:
+            if sequence in exempt_words or len(words) < MIN_WORDS[part]:
                 continue
             for start in range(max(1, len(words) - ngram + 1)):
                 run = words[start : start + ngram]
-                if sum(not word.isdigit() for word in run) >= LEAST_NOT_NUMBERS:
+                if sum(not word.isdigit() for word in run) >= MIN_NON_NUMERIC_WORDS:
                     yield Pattern(" ".join(run), name, task.id, part)
 
 
@@ -85,7 +90,11 @@ def _texts(task: Task) -> Iterator[tuple[str, str]]:
 
 
 def description(prompt: str) -> str:
-    """Return the prose of a prompt: the text of its last docstring before any example, else all of it."""
+    """Return the description in a prompt: its last docstring up to the first example; without docstring, the prompt.
+
+    Args:
+        prompt: prompt of a task.
+    """
     docstrings = re.findall(r'("""|\'\'\')(.*?)\1', prompt, flags=re.DOTALL)
     text = docstrings[-1][1] if docstrings else prompt
     return re.split(r">>>|\n\s*assert |\bexamples?\s*:", text, maxsplit=1, flags=re.IGNORECASE)[0]

@@ -1,4 +1,4 @@
-"""The benchmarks to look for: which, and where their data lie."""
+"""Benchmarks of the decontamination, and their data files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from selfalign.benchmarks import Benchmark, data_files, load_benchmark, load_def
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A benchmark to look for.
+    """A benchmark of the decontamination.
 
     Attributes:
-        name: of its definition.
-        version: of the data set, as the definition calls it.
-        data: directory of its data files; None: an installed package holds them.
+        name: name of its definition.
+        version: version of the data set, as in the definition.
+        data: directory of its data files; None if an installed package has them.
     """
 
     name: str
@@ -25,11 +25,11 @@ class Source:
 
     @property
     def files(self) -> list[str]:
-        """The data files that loading it reads, apart from those of an installed package."""
+        """The data files of the benchmark, without those of an installed package."""
         return [] if self.data is None else data_files(self.name, self.version, self.data)
 
     def to_json(self) -> dict[str, str | None]:
-        """Return it as a parameter of a rule; ``Source(**value)`` is the way back."""
+        """Return the keyword arguments of :class:`Source`, as a JSON object."""
         return asdict(self)
 
 
@@ -40,16 +40,16 @@ def find_sources(
     known: Iterable[tuple[str, str | None]] = (),
     downloads: str | Path | None = None,
 ) -> list[Source]:
-    """Return the benchmarks called `names` and those already `known`, each version once.
+    """Return the sources of benchmarks, each version once.
 
     Args:
-        names: ``name`` or ``name@version``.
-        directory: where the data files of all of them lie.
-        known: name and version of benchmarks that are looked for too.
-        downloads: where the data are downloaded to (below ``<name>/``), without `directory`.
+        names: benchmarks, as ``name`` or ``name@version``.
+        directory: directory of the data files of all benchmarks; None to use `downloads`.
+        known: name and version of further benchmarks.
+        downloads: directory to which data files are downloaded, one subdirectory per benchmark.
 
     Raises:
-        ConfigError: no such benchmark or version.
+        ConfigError: a benchmark or version does not exist.
     """
     found: dict[tuple[str, str], Source] = {}
     for name, version in (*known, *map(_split, names)):
@@ -62,10 +62,13 @@ def find_sources(
 
 
 def load_sources(sources: Iterable[Source | Mapping[str, str | None]]) -> list[Benchmark]:
-    """Load benchmarks with all of their tasks.
+    """Load benchmarks with all their tasks.
+
+    Args:
+        sources: the benchmarks, or their JSON objects.
 
     Raises:
-        DataError: the data of one are missing or are others.
+        DataError: data files are missing or have another checksum.
     """
     loaded = []
     for each in sources:

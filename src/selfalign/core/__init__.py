@@ -1,4 +1,4 @@
-"""What every other part stands on: errors, records and their files, filters, lineage, configuration.
+"""Foundations of all other packages: errors, records and their files, filters, lineage, configuration.
 
-Nothing in here imports another part of selfalign.
+Nothing here imports another package of selfalign.
 """

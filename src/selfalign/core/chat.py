@@ -1,7 +1,7 @@
-"""The prompt format of training and inference (reference, section 7), and the same as a chat template.
+"""Prompt format of training and inference (reference, section 7), as text and as a chat template.
 
-A system sentence of our own, the instruction and the response under their headers. A released model brings
-its own sentence in its own template; ours is only for models we train.
+A system sentence, then instruction and response under their headers. Released models come with their own chat template;
+this one is for models trained by selfalign.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 SYSTEM = "You are a careful programming assistant who answers instructions with correct, tested code."
 INSTRUCTION_HEADER = "### Instruction"
 RESPONSE_HEADER = "### Response"
-# What a model writes after one of these is not part of its answer.
+# The text after this string is not part of a response.
 STOP = "###"
 
 CHAT_TEMPLATE = (
@@ -25,14 +25,19 @@ CHAT_TEMPLATE = (
 
 
 def inference_prompt(instruction: str, response_prefix: str = "") -> str:
-    """Return the text that a tuned model continues with its answer to `instruction`.
+    """Return the prompt of a tuned model for an instruction.
 
     Args:
-        response_prefix: how the answer is made to begin.
+        instruction: the instruction.
+        response_prefix: text that the response must start with.
     """
     return f"{SYSTEM}\n\n{INSTRUCTION_HEADER}\n{instruction}\n\n{RESPONSE_HEADER}\n{response_prefix}"
 
 
 def cut_answer(text: str) -> str:
-    """Return a model's answer without what follows a header."""
+    """Return a response without the text from the next header on.
+
+    Args:
+        text: text that a model generated.
+    """
     return text.partition(STOP)[0]

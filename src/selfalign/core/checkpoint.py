@@ -1,4 +1,4 @@
-"""What a checkpoint directory is: the identity card that lies in it.
+"""Checkpoint directories and their identity, stored in a file in the directory.
 
 The identity is part of every completion key and of the lineage: two directories with the same identity give
 the same completions, whatever they are called and wherever they lie.
@@ -18,7 +18,12 @@ CARD = "selfalign.json"
 
 
 def write_card(directory: str | Path, **facts: Any) -> None:
-    """Write the identity card of a checkpoint: where it comes from (`facts`) and the hash of its files."""
+    """Write the identity file of a checkpoint: the hash of its files, and its origin.
+
+    Args:
+        directory: directory of the checkpoint.
+        facts: what is known of its origin, by name.
+    """
     write_json(Path(directory) / CARD, {"identity": hash_files(directory), **facts})
 
 

@@ -1,8 +1,8 @@
-"""Errors a person can act on.
+"""Errors that a user can act on.
 
-Everything that is the data's, the configuration's or the world's fault is raised as a
-:class:`SelfalignError`; the command line and the rule scripts print its one line and exit with 1.
-Any other exception is a defect of ours and keeps its traceback.
+Problems of the data, the configuration or the environment are raised as a :class:`SelfalignError`; the command line and
+the rule scripts print its one line and exit with status 1. Any other exception is an internal error and keeps its
+traceback.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-_MENDED_BY = {
-    errno.ENOSPC: "free some disk, or put paths.results and paths.completion_cache elsewhere",
-    errno.EDQUOT: "your quota is used up; free some, or put paths.results elsewhere",
-    errno.EROFS: "choose a place that can be written",
-    errno.EACCES: "choose a place that you may write, or change its permissions",
-    errno.EPERM: "choose a place that you may write, or change its permissions",
+_ADVICE = {
+    errno.ENOSPC: "free some disk space, or put paths.results and paths.completion_cache elsewhere",
+    errno.EDQUOT: "the disk quota is exceeded; free some space, or put paths.results elsewhere",
+    errno.EROFS: "choose a writable directory",
+    errno.EACCES: "choose a directory with write access, or change its permissions",
+    errno.EPERM: "choose a directory with write access, or change its permissions",
     errno.ENOENT: "check the path",
-    errno.ENOTDIR: "a file lies where a directory is wanted; check the path",
-    errno.EISDIR: "a directory lies where a file is wanted; check the path",
-    errno.EEXIST: "a file lies where a directory is wanted; check the path",
+    errno.ENOTDIR: "expected a directory, found a file; check the path",
+    errno.EISDIR: "expected a file, found a directory; check the path",
+    errno.EEXIST: "expected a directory, found a file; check the path",
     errno.EADDRINUSE: "the port is in use; choose another, or 0 for a free one",
     errno.EMFILE: "too many open files; raise `ulimit -n`",
 }
 
 
 class SelfalignError(Exception):
-    """Base of the errors that are shown as one clear line, without a traceback."""
+    """Base class of errors that are shown as one line, without a traceback."""
 
 
 class ConfigError(SelfalignError):
@@ -34,13 +34,13 @@ class ConfigError(SelfalignError):
 
 
 class DataError(SelfalignError):
-    """A file or record is not what the step needs.
+    """A file or record is not as a step expects it.
 
     Args:
-        expected: what was expected, and what was found instead.
-        file: the file at fault.
-        record: line number of the record in that file, from 1.
-        field: name of the field at fault.
+        expected: what was expected, and what was found.
+        file: the file.
+        record: line number of the record in the file, from 1.
+        field: name of the field.
     """
 
     def __init__(
@@ -65,19 +65,22 @@ class DataError(SelfalignError):
 
 
 class InfrastructureError(SelfalignError):
-    """The machine, a server or a container failed; never a verdict about data. Worth a retry."""
+    """The machine, a server or a container failed, which says nothing about the data; a retry may succeed."""
 
 
 def explain(error: BaseException) -> str | None:
-    """Return one line about an error that a person can mend though we did not raise it; None for a defect.
+    """Return one line about an error of the environment that a user can resolve; None for an internal error.
 
-    That is a full disk, a path that cannot be read or written, a port in use, and no memory left.
+    Such errors are a full disk, a path that cannot be read or written, a port in use, and exhausted memory.
+
+    Args:
+        error: any exception.
     """
     if isinstance(error, MemoryError):
         detail = f" ({error})" if str(error) else ""
-        return f"out of memory{detail}; give the job more (resources: mem_mb), or take smaller shards and batches"
-    if isinstance(error, OSError) and error.errno in _MENDED_BY:
+        return f"out of memory{detail}; raise the job's memory (resources: mem_mb), or use smaller shards and batches"
+    if isinstance(error, OSError) and error.errno in _ADVICE:
         where = error.filename if isinstance(error.filename, str) else None
-        mended = _MENDED_BY[error.errno]
-        return f"{where + ': ' if where else ''}{error.strerror}; {mended}"
+        advice = _ADVICE[error.errno]
+        return f"{where + ': ' if where else ''}{error.strerror}; {advice}"
     return None

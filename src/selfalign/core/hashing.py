@@ -1,4 +1,4 @@
-"""Names for content: SHA-256 of files and of JSON values."""
+"""SHA-256 of files, texts and JSON values."""
 
 from __future__ import annotations
 
@@ -11,31 +11,47 @@ from selfalign.core.errors import DataError
 
 
 def file_sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Args:
+        path: the file.
+    """
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def text_sha256(text: str) -> str:
-    """Return the SHA-256 of `text` in UTF-8 (lone surrogates kept), in hexadecimal."""
+    """Return the SHA-256 of a text in UTF-8, in hexadecimal.
+
+    Args:
+        text: the text, which may have lone surrogates.
+    """
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def json_sha256(value: Any) -> str:
-    """Return the SHA-256 of `value` as JSON with sorted keys and no spaces: equal values, equal hash."""
+    """Return the SHA-256 of a JSON value, in hexadecimal; equal values have equal hashes.
+
+    Args:
+        value: hashed as JSON with sorted keys and without spaces.
+    """
     return text_sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True))
 
 
 def verify_sha256(path: str | Path, expected: str) -> None:
-    """Check a file against its known SHA-256.
+    """Verify the SHA-256 of a file.
+
+    Args:
+        path: the file.
+        expected: its SHA-256, in hexadecimal.
 
     Raises:
-        DataError: the file's hash is another.
+        DataError: the file has another hash.
     """
     found = file_sha256(path)
     if found != expected:
         raise DataError(
-            f"expected SHA-256 {expected}, found {found}; the file is not the pinned one: "
-            "remove it to fetch it again, or pin this one",
+            f"expected SHA-256 {expected}, found {found}; the file differs from the pinned one: "
+            "remove it to download it again, or pin its hash",
             file=path,
         )

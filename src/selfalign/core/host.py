@@ -1,4 +1,4 @@
-"""What a job ran on, as one line in its log."""
+"""Facts about the host of a job, as one line of its log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DRIVER = Path("/proc/driver/nvidia/gpus")
 
 
 def host_facts() -> dict[str, Any]:
-    """Return name, system, processor cores, memory (MiB) and NVIDIA GPUs of this machine, without starting anything."""
+    """Return name, system, processor cores, memory (MiB) and NVIDIA GPUs of this machine, without running a program."""
     return {
         "name": platform.node(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -25,13 +25,17 @@ def host_facts() -> dict[str, Any]:
 
 
 def machine() -> dict[str, int]:
-    """Return cores and memory (GiB) of this machine, as benchmarks state them."""
+    """Return cores and memory (GiB) of this machine, as in the results of benchmarks."""
     facts = host_facts()
     return {"cores": facts["cores"], "memory_gib": round(facts["memory_mb"] / 1024)}
 
 
 def nvidia_gpus(driver: Path = DRIVER) -> list[str]:
-    """Return the models of the GPUs that the driver knows, in the order of their bus addresses."""
+    """Return the models of the NVIDIA GPUs, in the order of their bus addresses.
+
+    Args:
+        driver: directory of the driver's information about GPUs.
+    """
     found = []
     for information in sorted(driver.glob("*/information")):
         model = re.search(r"^Model:\s*(.+?)\s*$", information.read_text(encoding="utf-8"), re.MULTILINE)
@@ -40,11 +44,15 @@ def nvidia_gpus(driver: Path = DRIVER) -> list[str]:
 
 
 def host_line() -> str:
-    """Return the line that says what this machine is."""
+    """Return the line of a log that describes this machine."""
     return MARK + json.dumps(host_facts(), sort_keys=True)
 
 
 def read_hosts(log: str | Path) -> list[dict[str, Any]]:
-    """Return the machines named in a job's log, in the order of the attempts."""
+    """Return the hosts in a job's log, in the order of the attempts.
+
+    Args:
+        log: log file of the job.
+    """
     with Path(log).open(encoding="utf-8", errors="replace") as lines:
         return [json.loads(line[len(MARK) :]) for line in lines if line.startswith(MARK)]

@@ -1,4 +1,4 @@
-"""Outputs that interrupted or failed builds planned and did not make.
+"""Outputs that interrupted or failed builds planned but did not make.
 
 Snakemake removes the old output of a job before the job starts, and makes a missing file only if something needs it. So
 after a changed configuration and a job that failed or was killed half-way, files made from that job's old output would
@@ -24,7 +24,11 @@ class InterruptedOutputs:
         self._path = Path(path)
 
     def plan(self, paths: Iterable[str]) -> None:
-        """Record the outputs that a build is about to make, with those that are still outstanding."""
+        """Record the outputs that a build is about to make, in addition to outstanding ones.
+
+        Args:
+            paths: the planned outputs.
+        """
         write_json(self._path, sorted({*self._outstanding(), *paths}))
 
     def outdated(self) -> list[str]:

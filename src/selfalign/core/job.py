@@ -1,4 +1,4 @@
-"""What every job of a workflow does around its work: its log, its end, and errors as one line."""
+"""Context of every job of a workflow: log, signals, and errors as one line."""
 
 from __future__ import annotations
 
@@ -13,27 +13,31 @@ from typing import NoReturn
 
 from selfalign.core.errors import SelfalignError, explain
 from selfalign.core.host import host_line
-from selfalign.core.lifetime import die_with_parent
-from selfalign.core.logs import configure_logging
+from selfalign.core.process import configure_logging, die_with_parent
 
-# Time to put away what a job holds when it is told to end (s): schedulers kill after their own while.
+# Time to clean up after SIGTERM, in seconds; schedulers send SIGKILL after a grace period of their own.
 GRACE_S = 15
 
 
 @contextlib.contextmanager
 def running_job(log: str | Path | None, level: str) -> Iterator[None]:
-    """Log to `log`, or to standard error; end the process with one line, there and on screen, for errors of ours.
+    """Run a job: configure its log, and turn expected errors into one line in the log and on standard error.
 
-    The job also ends when the workflow that started it is killed: an orphan would go on writing beside
-    the next run. Told to end (by a scheduler: cancelled, pre-empted), it first caches what it was answered.
+    The job ends with the workflow that started it, since an orphan would write to the files of the next run. On SIGTERM
+    (sent by a scheduler on cancellation or preemption) it exits as from an exception, so completions that were received
+    are still cached.
+
+    Args:
+        log: log file of the job; None for standard error.
+        level: name of the lowest level to log.
 
     Raises:
-        SystemExit: an error that is the user's or the world's; its text is the line.
+        SystemExit: an error that the user can act on; its text is the line.
     """
     signal.signal(signal.SIGTERM, _end)
     die_with_parent()
     if log is not None:
-        # Whatever the level of the log: the run's provenance names the machines.
+        # Independent of the log level, since the provenance of a run lists its hosts.
         with Path(log).open("a", encoding="utf-8") as lines:
             print(host_line(), file=lines)
     configure_logging(level, log)
@@ -44,7 +48,7 @@ def running_job(log: str | Path | None, level: str) -> Iterator[None]:
     except Exception as error:
         if line := explain(error):
             _fail(line)
-        logging.getLogger("selfalign").exception("a defect of selfalign, please report it")
+        logging.getLogger("selfalign").exception("internal error; please report it")
         raise
 
 
@@ -54,6 +58,6 @@ def _fail(line: str) -> NoReturn:
 
 
 def _end(number: int, _: FrameType | None) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # said again by each parent that ends
-    signal.alarm(GRACE_S)  # then the kernel ends us
+    signal.signal(number, signal.SIG_IGN)  # sent again by each parent that ends
+    signal.alarm(GRACE_S)  # after that, the kernel ends the process
     sys.exit(128 + number)

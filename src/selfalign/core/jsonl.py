@@ -1,7 +1,7 @@
-"""JSON Lines files: one JSON object a line, UTF-8, optionally gzipped (``.gz``).
+"""JSON Lines files: one JSON object per line, UTF-8, optionally gzipped (``.gz``).
 
-Files are written beside their final name and moved into place, so a file that exists is whole.
-The byte layout is that of :func:`json.dumps` with its defaults, which the golden files share.
+Files are written under a temporary name and moved into place, so an existing file is complete. Lines are formatted by
+:func:`json.dumps` with its defaults, as in the files of the reference.
 """
 
 from __future__ import annotations
@@ -36,12 +36,19 @@ _TYPE_NAMES = {
 
 
 def dumps(record: Record) -> str:
-    """Return `record` as one line of JSON, without the newline."""
+    """Return a record as one line of JSON, without the newline.
+
+    Args:
+        record: JSON object.
+    """
     return json.dumps(record)
 
 
 def read_jsonl(path: str | Path) -> Iterator[Record]:
-    """Yield the records of `path` one by one; blank lines are passed over.
+    """Yield the records of a file; blank lines are skipped.
+
+    Args:
+        path: JSON Lines file.
 
     Raises:
         DataError: the file is missing, or a line is not a JSON object.
@@ -51,7 +58,10 @@ def read_jsonl(path: str | Path) -> Iterator[Record]:
 
 
 def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
-    """Yield ``(line number from 1, record)`` of `path`, for messages that name the line.
+    """Yield the line number (from 1) and the record of each line; blank lines are skipped.
+
+    Args:
+        path: JSON Lines file.
 
     Raises:
         DataError: the file is missing, or a line is not a JSON object.
@@ -96,10 +106,17 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
 def require(
     record: Record, field: str, kind: type, *, file: str | Path | None = None, number: int | None = None
 ) -> Any:
-    """Return ``record[field]``, which must be a `kind`.
+    """Return a field of a record, checking its type.
+
+    Args:
+        record: the record.
+        field: name of the field.
+        kind: expected type; bool is no int or float.
+        file: file of the record, for the message.
+        number: line number of the record, for the message.
 
     Raises:
-        DataError: the field is absent or of another type; names file, line and field.
+        DataError: the field is missing or has another type.
     """
     expected = _TYPE_NAMES.get(kind, kind.__name__)
     if field not in record:
@@ -114,14 +131,17 @@ def require(
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; move it there when the block ends well, else remove it.
+    """Give a temporary path beside `path`; move it to `path` when the block ends without an exception, else remove it.
 
-    What writers of the same path that were killed left behind is removed first; a living writer's file is locked.
-    A symbolic link stays: its target is replaced. A pipe or character device is given as it is, and written to.
+    Leftovers of killed writers of the same path are removed first; the file of a running writer is locked.
+    A symbolic link is kept and its target replaced. Pipes and character devices are written to directly.
+
+    Args:
+        path: the final path; its directory is created.
 
     Raises:
-        DataError: something else than a file, pipe or character device is there.
-        IsADirectoryError: a directory is there.
+        DataError: the path is neither a file nor a pipe or character device.
+        IsADirectoryError: the path is a directory.
     """
     path = Path(path)
     if _is_stream(path):
@@ -165,10 +185,10 @@ def _is_stream(path: Path) -> bool:
 
 
 def _locked_temporary(path: Path) -> tuple[int, Path]:
-    """Make a file beside `path`; its descriptor holds the lock that says somebody is writing it."""
+    """Create a file beside `path`; its descriptor holds a lock as long as the file is being written."""
     while True:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        # On a file system without locks nobody can take it for a leftover either.
+        # On a file system without locks, no other writer can take it for a leftover either.
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
@@ -185,7 +205,11 @@ def _remove_leftovers(path: Path) -> None:
 
 @contextlib.contextmanager
 def open_writer(path: str | Path) -> Iterator[IO[str]]:
-    """Open `path` for text, atomically and gzipped (with no time stamp inside) where its name ends in ``.gz``."""
+    """Open a text file for writing, atomically; gzipped, without a time stamp, if its name ends in ``.gz``.
+
+    Args:
+        path: the final path.
+    """
     path = Path(path)
     with atomic_path(path) as temporary:
         if path.suffix == ".gz":
@@ -201,7 +225,12 @@ def open_writer(path: str | Path) -> Iterator[IO[str]]:
 
 
 def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
-    """Write `records` to `path` atomically; return how many there were."""
+    """Write records atomically; return their number.
+
+    Args:
+        path: JSON Lines file.
+        records: the records.
+    """
     count = 0
     with open_writer(path) as handle:
         for record in records:
@@ -211,7 +240,10 @@ def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
 
 
 def read_json(path: str | Path) -> Any:
-    """Return the one JSON value of `path`.
+    """Return the JSON value of a file.
+
+    Args:
+        path: JSON file.
 
     Raises:
         DataError: the file is missing or is not JSON.
@@ -228,7 +260,12 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` to `path` atomically, indented by two, keys in their own order."""
+    """Write a JSON value atomically, indented by two spaces, keys in insertion order.
+
+    Args:
+        path: JSON file.
+        value: the value.
+    """
     with open_writer(path) as handle:
         handle.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 

@@ -1,12 +1,12 @@
-"""Where a record comes from and what was done to it.
+"""Lineage of records: their origin, and what each stage did to them.
 
-A record made by our pipeline carries ``lineage``, an object that grows by one key a stage::
+A record of the pipeline has a field ``lineage``, an object to which each stage adds a key::
 
     {"seed": {...origin...}, "concepts": {...}, "instruction": {...}, "response": {...},
      "execution": {...}, "transformations": ["sanitize:raw", ...]}
 
-Stages that are run alone on somebody's plain files leave records without lineage as they are, so that
-what they write can be compared with other implementations field by field.
+Stages leave records without lineage as they are, so that their output on other files can be compared with other
+implementations field by field.
 """
 
 from __future__ import annotations
@@ -17,14 +17,25 @@ from selfalign.core.jsonl import Record
 
 
 def with_lineage(record: Record, stage: str, **facts: Any) -> Record:
-    """Return `record` with ``lineage[stage] = facts`` added, where it carries lineage; else as it is."""
+    """Return a record with ``lineage[stage] = facts`` added; unchanged if it has no lineage.
+
+    Args:
+        record: the record.
+        stage: key in the lineage.
+        facts: value in the lineage, by name.
+    """
     if "lineage" not in record:
         return record
     return {**record, "lineage": {**record["lineage"], stage: facts}}
 
 
 def with_transformation(record: Record, name: str) -> Record:
-    """Return `record` with `name` appended to its list of transformations, where it carries lineage."""
+    """Return a record with one more transformation; unchanged if it has no lineage.
+
+    Args:
+        record: the record.
+        name: name of the transformation.
+    """
     if "lineage" not in record:
         return record
     done = [*record["lineage"].get("transformations", []), name]
@@ -32,7 +43,11 @@ def with_transformation(record: Record, name: str) -> Record:
 
 
 def row_id(record: Record) -> str | None:
-    """Return the name of a row of the pipeline: index of its seed, dot, number of its sample; None for others."""
+    """Return the id ``INDEX.SAMPLE`` of a row: index of its seed, number of its sample; None if it has no index.
+
+    Args:
+        record: the row.
+    """
     if not isinstance(record.get("index"), int):
         return None
     sample = record.get("lineage", {}).get("sample", {}).get("number", 0)

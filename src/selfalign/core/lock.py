@@ -1,4 +1,4 @@
-"""A lock file that one process holds until it ends, however it ends."""
+"""Lock file that a process holds until it ends."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from filelock import FileLock, Timeout
 
 from selfalign.core.errors import SelfalignError
 
-# A lock is released when its object is collected.
+# A lock is released when its object is garbage-collected.
 _held: list[FileLock] = []
 
 
 def hold_lock(path: str | Path) -> None:
-    """Hold the lock file `path` until this process ends; its directory is made.
+    """Acquire a lock file until this process ends.
+
+    Args:
+        path: the lock file; its directory is created.
 
     Raises:
         SelfalignError: another process holds it.
@@ -28,7 +31,7 @@ def hold_lock(path: str | Path) -> None:
         holder = path.read_text(encoding="utf-8").strip() or "unknown"
         raise SelfalignError(
             f"'{path}' is held by process {holder}: another build is running in this directory; "
-            "wait for it, or end it"
+            "wait for it, or stop it"
         ) from None
     path.write_text(f"{os.getpid()}\n", encoding="utf-8")
     _held.append(lock)

@@ -1,1 +1,1 @@
-"""From source files to seeds: functions with a docstring that are worth learning from."""
+"""Seeds: documented functions of source files, filtered and deduplicated."""

@@ -1,8 +1,8 @@
-"""Where the documented top-level functions of a file can be, found without parsing it.
+"""Find the chunks of a file that may be documented top-level functions, without parsing it.
 
-Parsing is nearly the whole cost of extraction, and most of a file is no documented top-level function. The
-positions of triple quotes tell which lines begin a statement in column 0; what lies between a ``def`` there and
-the next such line is parsed alone. Wherever that reading could be mistaken the answer is "parse the whole file".
+Parsing takes almost all the time of extraction, and most of a file is no documented top-level function. The positions of
+triple quotes determine which lines begin a statement in column 0; the text between a ``def`` there and the next such line
+is parsed alone. If this could be wrong, the whole file has to be parsed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CLOSE = {
     b"'''": re.compile(rb"(?:[^\\']+|\\.|'(?!''))*'''", re.DOTALL),
 }
 _DEFINITION = re.compile(rb"\n(?:async[ \t]+)?def[ \t]")
-# A line that begins a statement in column 0, or at least does not go on with the one before.
+# A line that begins a statement in column 0, or at least does not continue the one before.
 _STATEMENT = re.compile(rb"\n[^\s#)\]}'\"\\]")
 _MAYBE_DOCSTRING = re.compile(rb':\s*(?:#[^\n]*\n\s*)*"""')
 _SENTINEL = b"pass\n"
@@ -39,7 +39,11 @@ class Chunk:
 
 
 def function_chunks(source: bytes) -> list[Chunk] | None:
-    """Return the pieces of `source` that may be documented functions, or None: only a parse of all can tell."""
+    """Return the chunks that may be documented functions; None if the whole file must be parsed.
+
+    Args:
+        source: source code in UTF-8.
+    """
     if b'"""' not in source:
         return []
     text = b"\n" + source  # so that every line has a newline before it
@@ -59,7 +63,7 @@ def function_chunks(source: bytes) -> list[Chunk] | None:
         done = strings.next_statement(text, start)
         if _MAYBE_DOCSTRING.search(text, start, done) is None:
             if text.count(b"(", start, done) > text.count(b")", start, done):
-                return None  # the parameters go on in column 0
+                return None  # the parameters continue in column 0
             continue
         line += text.count(b"\n", counted, start)
         counted = start
@@ -70,7 +74,7 @@ def function_chunks(source: bytes) -> list[Chunk] | None:
 
 @dataclass(frozen=True, slots=True)
 class _Strings:
-    """Begins and ends of the triple-quoted strings of a file, in order."""
+    """Start and end offsets of the triple-quoted strings of a file, in order."""
 
     starts: list[int]
     ends: list[int]
@@ -80,7 +84,7 @@ class _Strings:
         return number >= 0 and position < self.ends[number]
 
     def next_statement(self, text: bytes, position: int) -> int:
-        """Return where the next line outside strings begins a statement in column 0, or the end of the file."""
+        """Return the offset of the next statement in column 0 outside strings, or the end of the file."""
         for match in _STATEMENT.finditer(text, position):
             if not self.inside(match.start() + 1):
                 return match.start() + 1
@@ -88,7 +92,7 @@ class _Strings:
 
 
 def _triple_strings(text: bytes) -> _Strings | None:
-    """Return where the triple-quoted strings are, or None if one could be something else.
+    """Return the triple-quoted strings; None if the position of one is uncertain.
 
     A triple quote opens a string if nothing before it on its line is a quote or begins a comment.
     """
@@ -115,7 +119,7 @@ def _triple_strings(text: bytes) -> _Strings | None:
 
 
 def _end_of_string(text: bytes, begin: int, quotes: bytes) -> int:
-    """Return where a string ends whose contents begin at `begin`; -1 if it does not."""
+    """Return the end offset of a string whose contents begin at `begin`; -1 if it has no end."""
     end = text.find(quotes, begin)
     if end < 0 or text.find(b"\\", begin, end) < 0:
         return end + 3 if end >= 0 else -1

@@ -1,8 +1,8 @@
-"""The filters of one function at a time that cost next to nothing: text tests, and one small parse.
+"""Cheap filters of single functions, by their text.
 
-Order and verdicts follow the recipe of StarCoder2-Instruct. Its tests for words and imports are plain
-substring tests, which take `debug` for `bug` and ``from sysconfig`` for ``from sys``; mode `faithful` does
-the same, the default asks for whole words and for import statements.
+Order and outcomes follow StarCoder2-Instruct. It tests for words and imports by substrings, which also match `debug` (for
+`bug`) and ``from sysconfig`` (for ``from sys``); mode `faithful` does the same, while the default mode matches whole
+words and import statements.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ _DOCSTRING = re.compile(r'"""(.*?)"""', re.DOTALL)
 
 
 def filter_chain(settings: FiltersConfig) -> list[Filter]:
-    """Return the filters of a mode, in the recipe's order; records have their function's text in ``seed``."""
+    """Return the filters of a mode, in the order of StarCoder2-Instruct.
+
+    Args:
+        settings: mode and limits.
+    """
     if settings.mode == "faithful":
         return [require_value_return, drop_substrings, drop_long(150, None), drop_faithful_no_arguments]
     return [
@@ -57,7 +61,11 @@ def filter_chain(settings: FiltersConfig) -> list[Filter]:
 
 
 def require_value_return(record: Record) -> Outcome:
-    """Keep a function that returns a value somewhere; a record may carry the answer from extraction."""
+    """Drop a function that never returns a value.
+
+    Args:
+        record: a seed; ``returns_value``, if present, is the result of the extraction.
+    """
     found = record.get("returns_value")
     if found is None:
         found = returns_value(record["seed"])
@@ -65,27 +73,44 @@ def require_value_return(record: Record) -> Outcome:
 
 
 def drop_substrings(record: Record) -> Outcome:
-    """Drop a text that contains one of the reference's substrings, in any case (mode `faithful`)."""
+    """Drop a seed that contains one of the reference's substrings, ignoring case (mode `faithful`).
+
+    Args:
+        record: a seed.
+    """
     text = record["seed"].lower()
     found = next((each for each in FAITHFUL_SUBSTRINGS if each in text), None)
     return Drop("bad_substring", found) if found else Keep(record)
 
 
 def drop_bad_words(record: Record) -> Outcome:
-    """Drop a text that says, as a whole word, that it is unfinished or wrong."""
+    """Drop a seed that contains one of :data:`BAD_WORDS` as a whole word.
+
+    Args:
+        record: a seed.
+    """
     text = record["seed"].lower()
     found = any(word in text for word in BAD_WORDS) and _BAD_WORD.search(record["seed"])
     return Drop("bad_word", found[0]) if found else Keep(record)
 
 
 def drop_banned_imports(record: Record) -> Outcome:
-    """Drop a text that imports a module for command lines, processes, packaging or plots."""
+    """Drop a seed that imports one of :data:`BANNED_MODULES`.
+
+    Args:
+        record: a seed.
+    """
     found = "import" in record["seed"] and _BANNED_IMPORT.search(record["seed"])
     return Drop("banned_import", found[1] or found[2]) if found else Keep(record)
 
 
 def drop_long(max_lines: int, max_characters: int | None) -> Filter:
-    """Return the filter that drops a text with more lines, or more characters, than given."""
+    """Return the filter that drops long seeds.
+
+    Args:
+        max_lines: maximum number of lines.
+        max_characters: maximum number of characters; None for no limit.
+    """
 
     def check(record: Record) -> Outcome:
         text = record["seed"]
@@ -100,19 +125,31 @@ def drop_long(max_lines: int, max_characters: int | None) -> Filter:
 
 
 def drop_no_arguments(record: Record) -> Outcome:
-    """Drop a function without parameters."""
+    """Drop a function without parameters.
+
+    Args:
+        record: a seed.
+    """
     return Drop("no_arguments") if _NO_ARGUMENTS.match(_definition(record["seed"])) else Keep(record)
 
 
 def drop_faithful_no_arguments(record: Record) -> Outcome:
-    """Drop a text one of whose lines begins with ``def `` and contains ``():`` (mode `faithful`)."""
+    """Drop a seed with a line that starts with ``def `` and contains ``():`` (mode `faithful`).
+
+    Args:
+        record: a seed.
+    """
     lines = record["seed"].split("\n")
     bad = any(line.startswith("def ") and "():" in line for line in lines)
     return Drop("no_arguments") if bad else Keep(record)
 
 
 def require_docstring(min_characters: int) -> Filter:
-    """Return the filter that drops a function whose docstring is shorter than `min_characters`, stripped."""
+    """Return the filter that drops functions with a short docstring.
+
+    Args:
+        min_characters: minimum length of the stripped docstring.
+    """
 
     def check(record: Record) -> Outcome:
         found = _DOCSTRING.search(record["seed"])
@@ -132,6 +169,6 @@ def is_faithful_drop(record: Record) -> bool:
 
 
 def _definition(text: str) -> str:
-    """Return `text` from its function definition on, past imports that were put before it."""
+    """Return `text` from its function definition on, without inferred imports before it."""
     start = re.search(r"^(?:async\s+)?def\s", text, re.MULTILINE)
     return text[start.start() :] if start else text

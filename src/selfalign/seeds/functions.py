@@ -1,7 +1,7 @@
 """The functions of a Python file: top level, with a docstring in triple double quotes.
 
-Read with tree-sitter, which recovers from syntax errors, so that files in Python 2 or half broken give
-the functions that can still be read.
+Files are parsed with tree-sitter, which recovers from syntax errors, so functions are also found in files in Python 2 and
+in files with errors.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QUOTES = b'"""'
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function found in a file.
+    """A function of a source file.
 
     Attributes:
         text: its source, from ``def`` (or ``async``) to the end of its body, without decorators.
@@ -38,17 +38,24 @@ class Function:
 
     @property
     def sha1(self) -> str:
-        """SHA-1 of the text in UTF-8, in hexadecimal: the function's name in every file."""
+        """SHA-1 of the text in UTF-8, in hexadecimal, which identifies the function in all files."""
         return text_sha1(self.text)
 
 
 def text_sha1(text: str) -> str:
-    """Return the SHA-1 of `text` in UTF-8, in hexadecimal."""
+    """Return the SHA-1 of a text in UTF-8, in hexadecimal.
+
+    Args:
+        text: the text.
+    """
     return sha1(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def decode_source(content: bytes) -> bytes:
-    """Return a source file's text as UTF-8 with plain newlines, by its byte order mark or coding line.
+    """Return the text of a source file in UTF-8 with LF line ends, by its byte order mark or encoding declaration.
+
+    Args:
+        content: bytes of the file.
 
     Raises:
         DataError: the bytes are not text in the encoding the file declares (UTF-8 if none).
@@ -62,10 +69,13 @@ def decode_source(content: bytes) -> bytes:
 
 
 def find_functions(source: bytes) -> list[Function]:
-    """Return the documented top-level functions of `source` (UTF-8), in the order of the file.
+    """Return the documented top-level functions, in the order of the file.
 
-    Only the pieces that may be such functions are parsed; a piece with a syntax error, or a file whose pieces
-    cannot be told, is left to :func:`find_functions_by_parsing`, which gives the same.
+    Only the chunks that may be such functions are parsed. If a chunk has a syntax error, or the chunks cannot be
+    determined, the whole file is parsed (:func:`find_functions_by_parsing`), with the same result.
+
+    Args:
+        source: source code in UTF-8.
     """
     chunks = function_chunks(source)
     if chunks is None:
@@ -82,13 +92,21 @@ def find_functions(source: bytes) -> list[Function]:
 
 
 def find_functions_by_parsing(source: bytes) -> list[Function]:
-    """Return the same as :func:`find_functions`, from a parse of the whole file."""
+    """Return the same as :func:`find_functions`, by parsing the whole file.
+
+    Args:
+        source: source code in UTF-8.
+    """
     nodes = _top_level(parser().parse(source).root_node)
     return [_function(node, node.start_point[0] + 1) for node in nodes if _has_docstring(node)]
 
 
 def returns_value(text: str) -> bool:
-    """Whether a ``return`` with a value stands anywhere in the function's text."""
+    """Return whether a function contains a ``return`` with a value, nested functions included.
+
+    Args:
+        text: source of the function.
+    """
     if "return" not in text:
         return False
     return _returns_value(parser().parse(text.encode("utf-8", "surrogatepass")).root_node)
@@ -101,7 +119,7 @@ def _function(node: Node, line: int) -> Function:
 
 @cache
 def language() -> Language:
-    """Return the grammar of Python."""
+    """Return tree-sitter's grammar of Python."""
     return Language(tree_sitter_python.language())
 
 
@@ -119,8 +137,8 @@ def _value_return() -> Query:
 def _top_level(node: Node) -> Iterator[Node]:
     """Yield the function definitions that begin in column 0.
 
-    Below an undamaged statement there are none but a decorator's; where the parser had to recover, they may
-    hang anywhere in the tree.
+    In a statement without syntax errors, only a decorated definition contains one; after error recovery they may be
+    anywhere in the tree.
     """
     for child in node.named_children:
         if child.type == "function_definition" and child.start_point[1] == 0:
@@ -130,7 +148,7 @@ def _top_level(node: Node) -> Iterator[Node]:
 
 
 def _has_docstring(function: Node) -> bool:
-    """Whether the first statement of the body is a string opened by three double quotes and no prefix."""
+    """Return whether the first statement of the body is a string opened by three double quotes and no prefix."""
     body = function.child_by_field_name("body")
     first = body.named_child(0) if body is not None and body.named_child_count else None
     while first is not None and first.type == "comment":

@@ -1,8 +1,8 @@
-"""The imports a function lacks, inferred by autoimport and put before it.
+"""Import inference: add the imports that a function lacks, by autoimport.
 
-A function taken out of its file names modules it no longer imports. What autoimport offers depends on what
-is installed and on the directory it runs in; here it may only offer the standard library and packages that
-the configuration names, so that the same function gets the same imports everywhere.
+A function without its file uses modules that it does not import. The suggestions of autoimport depend on the installed
+packages and the working directory; here they are restricted to the standard library and the configured packages, so the
+result is the same everywhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MODULE = re.compile(r"\s*(?:from|import)\s+(\w+)")
 
 
 class _Source(SourceCode):
-    """autoimport's reading of a text, without its looking around on this machine."""
+    """autoimport's source code, without suggestions from this machine."""
 
     packages: frozenset[str] = frozenset()
 
@@ -39,7 +39,7 @@ class _Source(SourceCode):
 
     @staticmethod
     def _find_package_in_our_project(name: str) -> None:  # noqa: ARG004 - the base's signature
-        # The base would import whatever lies in this directory.
+        # The base class would suggest modules of the working directory.
         return None
 
     @staticmethod
@@ -54,7 +54,7 @@ class _Source(SourceCode):
         return _typing_objects().get(name)
 
     def missing(self) -> list[str]:
-        """Return the import statements for names the text uses but nowhere defines, sorted."""
+        """Return the import statements of names that the text uses but does not define, sorted."""
         given = len(self.imports)
         self._fix_flake_import_errors()
         return sorted(set(self.imports[given:]), key=lambda line: (line.startswith("from"), line))
@@ -66,7 +66,12 @@ def _typing_objects() -> dict[str, str]:
 
 
 def add_imports(text: str, packages: Iterable[str] = ()) -> tuple[str, list[str]]:
-    """Return `text` with the imports it lacks before it, and those imports; the function itself is not touched."""
+    """Add missing imports before a function, which is left unchanged; return the text and the imports.
+
+    Args:
+        text: source of the function.
+        packages: packages that may be imported, in addition to the standard library.
+    """
     source = _Source(text, keep_unused_imports=True)
     source.packages = frozenset(packages)
     missing = source.missing()
@@ -74,7 +79,14 @@ def add_imports(text: str, packages: Iterable[str] = ()) -> tuple[str, list[str]
 
 
 def fix_imports_faithfully(text: str, packages: Iterable[str] = ()) -> tuple[str, list[str]]:
-    """Return `text` as autoimport rewrites it: imports added, unused ones removed, inner ones moved to the top."""
+    """Rewrite a function by autoimport, as the reference does; return the text and its imports.
+
+    Missing imports are added, unused ones removed, and inner ones moved to the top.
+
+    Args:
+        text: source of the function.
+        packages: packages that may be imported, in addition to the standard library.
+    """
     source = _Source(text)
     source.packages = frozenset(packages)
     fixed = source.fix()
@@ -84,12 +96,19 @@ def fix_imports_faithfully(text: str, packages: Iterable[str] = ()) -> tuple[str
 def infer_imports(
     records: Iterable[Record], *, faithful: bool, packages: tuple[str, ...], workers: int
 ) -> Iterator[tuple[Record, Outcome]]:
-    """Yield each record with the same record, its imports inferred, or with a drop, in input order.
+    """Yield each record with its outcome, in input order: kept with its imports inferred, or dropped.
 
-    A text that autoimport cannot read, or not within 10 s, is dropped (``imports_error``, ``imports_timeout``).
+    A function that autoimport cannot process is dropped with ``imports_error``, ``imports_timeout`` (after 10 s) or
+    ``imports_crash``.
+
+    Args:
+        records: seeds.
+        faithful: rewrite functions as the reference does.
+        packages: packages that may be imported, in addition to the standard library.
+        workers: worker processes.
     """
-    job = _Job(faithful, packages)
-    texts = _Tee(records)
+    job = _Inference(faithful, packages)
+    texts = _Buffer(records)
     for _, outcome in run_isolated(job, texts.texts(), workers=workers, timeout_s=TIMEOUT_S):
         record = texts.next_record()
         if not isinstance(outcome, Done):
@@ -100,8 +119,8 @@ def infer_imports(
         yield record, Keep(with_lineage(changed, "imports", added=added) if added else changed)
 
 
-class _Job:
-    """What the workers do, with its settings; importable and picklable."""
+class _Inference:
+    """The function that the worker processes call; picklable."""
 
     def __init__(self, faithful: bool, packages: tuple[str, ...]) -> None:
         self.faithful = faithful
@@ -113,8 +132,8 @@ class _Job:
         return function(text, self.packages)
 
 
-class _Tee:
-    """Records whose texts are sent ahead, kept until their answers come back in the same order."""
+class _Buffer:
+    """Records whose texts were sent to the workers, kept until the results arrive in the same order."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self._records = records

@@ -1,4 +1,4 @@
-"""Run a function over many items in worker processes, so that an item that crashes or hangs loses only itself."""
+"""Run a function over many items in worker processes; an item that crashes or hangs does not affect the others."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[Value]):
-    """The item's result."""
+    """The result of an item.
+
+    Attributes:
+        value: what the function returned.
+    """
 
     value: Value
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The item gave none.
+    """An item without a result.
 
     Attributes:
         reason: ``timeout``, ``crash`` (the process died) or ``error`` (an exception).
@@ -46,14 +50,17 @@ def run_isolated(
     timeout_s: float,
     batch: int = 32,
 ) -> Iterator[tuple[Item, Done[Value] | Failed]]:
-    """Yield every item with its result, in input order; a look-ahead of a few batches per worker is kept.
+    """Yield every item with its result, in input order.
 
-    A batch that crashes, or takes longer than `timeout_s`, is run again item by item, each with that limit;
-    only the culprits fail.
+    A batch that crashes, or takes longer than `timeout_s`, is run again item by item with the same limit, so only the
+    items that cause it fail.
 
     Args:
-        function: importable by name; its results must be picklable.
-        timeout_s: longest time for one item, in seconds (a whole batch is given the same).
+        function: importable by name, with picklable results.
+        items: read ahead by a few batches per worker.
+        workers: worker processes.
+        timeout_s: time limit of a batch, and of an item that is run again, in seconds.
+        batch: items per batch.
     """
     pending = iter(items)
     waiting: deque[tuple[list[Item], ProcessFuture]] = deque()
@@ -97,7 +104,7 @@ def _run_one(function: Callable[[Item], Value], item: Item) -> Done[Value] | Fai
         return Failed("error", str(error))
     except RecursionError:
         return Failed("error", "RecursionError: nested too deeply")
-    except Exception as error:  # whatever a strange file does to a parser is that file's fault alone
+    except Exception as error:  # any exception of a parser concerns this item only
         return Failed("error", f"{type(error).__name__}: {error}")
 
 

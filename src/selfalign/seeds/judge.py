@@ -1,8 +1,8 @@
-"""The judge: a served model says whether a docstring is enough to write the function again.
+"""Judge of seeds: a served model decides whether a docstring describes its function well enough to write it.
 
-Few-shot questions and answers at temperature 0, as in the recipe of StarCoder2-Instruct: more "yes" than
-"no" keeps a seed, a tie does not. Where the server gives log probabilities, the first token's are an
-alternative that no odd wording can fool.
+The model answers a few-shot prompt at temperature 0, as in StarCoder2-Instruct: a seed is kept if its answer has more
+"yes" than "no". If the server returns log probabilities, those of the first token can decide instead, whatever the
+wording.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ANSWER = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 
 
 class Example(Section):
-    """A function with the right answer."""
+    """An example of the few-shot prompt."""
 
     code: str = Field(description="The function.")
     answer: str = Field(pattern="^(Yes|No)$", description="Yes or No.")
@@ -59,7 +59,10 @@ class JudgePrompt(Section):
 
 
 def load_prompt(path: str | Path) -> JudgePrompt:
-    """Return the prompt file.
+    """Read the prompt file of the judge.
+
+    Args:
+        path: YAML file.
 
     Raises:
         DataError: it cannot be read.
@@ -73,24 +76,31 @@ def load_prompt(path: str | Path) -> JudgePrompt:
 
 
 def vote(choices: Iterable[Choice]) -> Drop | None:
-    """Return None if the answers say yes more often than no, else the drop."""
+    """Return None if the answers have more "yes" than "no", or else the drop.
+
+    Args:
+        choices: answers of the model.
+    """
     words = [word.lower() for choice in choices for word in _ANSWER.findall(choice.text)]
     yes, no = words.count("yes"), words.count("no")
     return None if yes > no else Drop("judged_no", {"yes": yes, "no": no})
 
 
 def weigh(choices: Iterable[Choice]) -> Drop | None:
-    """Return None if the first token is likelier yes than no, else the drop.
+    """Return None if the first token is more probably "yes" than "no", or else the drop.
+
+    Args:
+        choices: answers of the model, with log probabilities.
 
     Raises:
-        InfrastructureError: the server gave no log probabilities.
+        InfrastructureError: the server returned no log probabilities.
     """
     yes = no = 0.0
     for choice in choices:
         top = _first_token(choice.logprobs)
         if top is None:
             raise InfrastructureError(
-                "the server gives no log probabilities; set seeds.judge.by to 'answers'"
+                "the server returned no log probabilities; set seeds.judge.by to 'answers'"
             )
         for token, logprob in top.items():
             word = token.strip().lower()
@@ -155,7 +165,16 @@ def judge_file(
     dropped: str | Path | None,
     max_failed_share: float,
 ) -> StepCounts:
-    """Keep the rows of a file that the model judges well documented.
+    """Keep the seeds that the model judges well documented; return the counts of the step.
+
+    Args:
+        rows: JSON Lines file of seeds.
+        client: client of the judging model.
+        settings: settings of the judge.
+        identity: identity of the judging model, for the lineage.
+        out: JSON Lines file of the kept seeds.
+        dropped: JSON Lines file of the dropped seeds, with their reasons; None writes none.
+        max_failed_share: largest share of requests that may fail permanently, from 0 to 1.
 
     Raises:
         InfrastructureError: more than `max_failed_share` of the requests failed for good, or all were refused.

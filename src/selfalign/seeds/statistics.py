@@ -1,4 +1,4 @@
-"""What the seeds are like: functions per file, lengths, imports, licences, verdicts; numbers and bins for plots."""
+"""Statistics of the seeds: functions per file, lengths, imports, licences, drops; quantiles and histograms."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ def write_statistics(
     """Write the statistics of a run's seeds.
 
     Args:
-        pool: the pool of seeds.
-        found: files of functions found, kept and dropped, by the text filters.
-        counts: the counts of the stage's steps.
+        pool: JSON Lines file of the pool.
+        found: JSON Lines files of the extracted functions, kept or dropped by the text filters.
+        counts: JSON files of the counts of the steps.
+        out: JSON file of the statistics.
     """
     write_json(
         out,
@@ -41,7 +42,11 @@ def write_statistics(
 
 
 def describe(rows: Iterable[Record]) -> dict[str, Any]:
-    """Return numbers about functions: lengths in lines and characters, imports, licences, functions per file."""
+    """Return statistics of functions: lengths in lines and characters, imports, licences, functions per file.
+
+    Args:
+        rows: seeds.
+    """
     lines: list[int] = []
     characters: list[int] = []
     docstrings: list[int] = []
@@ -75,7 +80,11 @@ def describe(rows: Iterable[Record]) -> dict[str, Any]:
 
 
 def summarise(values: Sequence[int]) -> dict[str, Any]:
-    """Return quantiles and a histogram of `values`; ``edges`` has one number more than ``heights``."""
+    """Return quantiles and a histogram; ``edges`` has one number more than ``heights``.
+
+    Args:
+        values: the numbers to summarise.
+    """
     if not values:
         return {"quantiles": {}, "histogram": {"edges": [], "heights": []}}
     shares = (0, 0.25, 0.5, 0.75, 0.95, 1)
@@ -92,7 +101,7 @@ def _most_common(counter: Counter[str]) -> dict[str, int]:
 
 
 def _verdicts(counts: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Return the counts of each step, its units added up."""
+    """Return the counts of each step, summed over the units."""
     steps: dict[str, list[dict[str, Any]]] = {}
     for path in counts:
         content = read_json(path)

@@ -1,4 +1,4 @@
-"""Type errors, by basedpyright, in batches that are split when they fail: no file is lost with its neighbours."""
+"""Type check by basedpyright, in batches that are split if they fail, so that no file affects others."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PROBE = "answer: int = 42\n"
 
 @dataclass(frozen=True)
 class TypeChecker:
-    """How basedpyright is run.
+    """Runs basedpyright.
 
     Attributes:
         strictness: its ``typeCheckingMode``.
-        batch: files a run.
-        timeout_s: longest time for one run, in seconds.
-        command: what starts it.
+        batch: files per run.
+        timeout_s: time limit of a run, in seconds.
+        command: command line that starts it.
     """
 
     strictness: str = "standard"
@@ -43,12 +43,15 @@ class TypeChecker:
     command: Sequence[str] = field(default=(sys.executable, "-m", "basedpyright"))
 
     def check(self, texts: Sequence[str]) -> list[list[str] | Drop]:
-        """Return, for each text, its errors (none: well typed), or a drop if the checker cannot cope with it.
+        """Return the type errors of each text, or a drop if the checker fails on it.
 
-        A run that fails or takes too long is split in halves, down to the single text.
+        A run that fails or exceeds the time limit is split in halves, down to single texts.
+
+        Args:
+            texts: sources to check.
 
         Raises:
-            InfrastructureError: the checker does not run at all.
+            InfrastructureError: the checker cannot be run.
         """
         found = self._run(texts)
         if not isinstance(found, str):
@@ -62,7 +65,7 @@ class TypeChecker:
         return [Drop("type_check_failed", found)]
 
     def _run(self, texts: Sequence[str]) -> list[list[str]] | str:
-        """Return the errors of each text, or why the run failed."""
+        """Return the errors of each text, or the reason why the run failed."""
         with tempfile.TemporaryDirectory(prefix="selfalign-types-") as name:
             directory = Path(name)
             for number, text in enumerate(texts):
@@ -110,7 +113,16 @@ class TypeChecker:
 def check_types(
     records: Iterable[Record], checker: TypeChecker, *, workers: int = 1
 ) -> Iterator[tuple[Record, Outcome]]:
-    """Yield each record with a keep, or with a drop (``type_error``, first messages as detail), in input order."""
+    """Yield each record with its outcome, in input order; the detail of ``type_error`` are the first three messages.
+
+    Args:
+        records: seeds.
+        checker: the type checker.
+        workers: runs of the checker at a time.
+
+    Raises:
+        InfrastructureError: the checker cannot be run.
+    """
     pending = iter(records)
     waiting: deque[tuple[list[Record], Future[list[list[str] | Drop]]]] = deque()
     with ThreadPoolExecutor(max_workers=workers) as pool:
@@ -128,7 +140,7 @@ def check_types(
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End the checker and whatever it started."""
+    """Kill the checker and its children."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

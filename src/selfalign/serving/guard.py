@@ -23,7 +23,7 @@ from typing import NoReturn
 
 import psutil
 
-from selfalign.core.lifetime import die_with_parent
+from selfalign.core.process import die_with_parent
 
 # How long processes may take to end after SIGTERM, in seconds; then they are killed.
 STOP_GRACE_S = 10.0

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from selfalign.core.errors import ConfigError, InfrastructureError
-from selfalign.core.lifetime import die_with_parent
 from selfalign.core.model_config import read_model_config
+from selfalign.core.process import die_with_parent
 from selfalign.train.architecture import check_weights, no_dropout
 from selfalign.train.attention import choose_attention
 from selfalign.train.data import encode, load_tokenizer, read_pairs

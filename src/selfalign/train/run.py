@@ -21,9 +21,8 @@ from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, SelfalignError, explain
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import write_jsonl
-from selfalign.core.lifetime import die_with_parent
-from selfalign.core.logs import configure_logging
 from selfalign.core.model_config import read_model_config
+from selfalign.core.process import configure_logging, die_with_parent
 from selfalign.train import checkpoints
 from selfalign.train.architecture import no_dropout
 from selfalign.train.attention import ROW_BY_ROW, choose_attention

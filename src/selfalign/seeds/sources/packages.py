@@ -1,4 +1,4 @@
-"""Pinned packages of PyPI: the wheel by its hash, its licence from its own metadata."""
+"""Pinned packages of PyPI: wheels verified by their hash, with the licence from their metadata."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ TEST_DIRECTORIES = {"test", "tests"}
 
 
 def pinned_requirement(package: str, lock: str | Path) -> str:
-    """Return the line of the lock for ``name==version``, hashes included.
+    """Return the line of a lock file for a package, with its hashes.
+
+    Args:
+        package: ``name==version``.
+        lock: lock file in the format of pip's requirements.
 
     Raises:
-        ConfigError: the package is not pinned there with a SHA-256.
+        ConfigError: the lock file cannot be read, or does not pin the package by a SHA-256.
     """
     try:
         text = Path(lock).read_text(encoding="utf-8")
@@ -39,10 +43,14 @@ def pinned_requirement(package: str, lock: str | Path) -> str:
 
 
 def fetch_wheel(requirement: str, out: str | Path) -> None:
-    """Download the wheel of a pinned requirement by pip, which checks its hash, and move it to `out`.
+    """Download the wheel of a pinned requirement by pip, which verifies its hash.
+
+    Args:
+        requirement: line of a lock file, by :func:`pinned_requirement`.
+        out: file of the wheel.
 
     Raises:
-        InfrastructureError: pip cannot download it, or its hash is another.
+        InfrastructureError: pip cannot download the wheel, or its hash differs.
     """
     with tempfile.TemporaryDirectory(prefix="selfalign-wheel-") as name:
         directory = Path(name)
@@ -61,10 +69,14 @@ def fetch_wheel(requirement: str, out: str | Path) -> None:
 
 
 def read_wheel(wheel: str | Path, permissive: Sequence[str]) -> Iterator[SourceFile]:
-    """Yield the Python files of a wheel but its tests, sorted by path, with package, version and licence.
+    """Yield the Python files of a wheel except its tests, sorted by path, with package, version and licence.
+
+    Args:
+        wheel: file of the wheel.
+        permissive: names of accepted licences.
 
     Raises:
-        DataError: the file is no wheel, or its licence is not among the permissive ones.
+        DataError: the file is no wheel, or its licence is not accepted.
     """
     try:
         archive = zipfile.ZipFile(wheel)
@@ -84,14 +96,15 @@ def read_wheel(wheel: str | Path, permissive: Sequence[str]) -> Iterator[SourceF
 
 
 def check_license(found: Sequence[str], permissive: Sequence[str], file: str | Path) -> str:
-    """Return the licence as one line, if it is permissive.
+    """Return the licence of a package as one line, if it is permissive.
 
     Args:
-        found: what the metadata say: classifiers, expression, free text.
-        permissive: names, one of which must occur as a word.
+        found: licence expression, classifiers or free text of the metadata.
+        permissive: names of accepted licences, one of which must occur as a word.
+        file: the wheel, for the message.
 
     Raises:
-        DataError: none does, or a copyleft or non-free licence is named beside it.
+        DataError: none occurs, or a copyleft or non-free licence does.
     """
     line = "; ".join(found)
     named = any(re.search(rf"\b{re.escape(name)}\b", line, re.I) for name in permissive)
@@ -104,7 +117,7 @@ def check_license(found: Sequence[str], permissive: Sequence[str], file: str | P
 
 
 def _licenses(header: Sequence[tuple[str, str]]) -> list[str]:
-    """Return what the metadata say of the licence: the expression, else the classifiers, else the free text."""
+    """Return the licence in the metadata: the expression, or else the classifiers, or else the free text."""
     expression = [value for key, value in header if key == "License-Expression"]
     classifiers = [
         value.rpartition(" :: ")[2]
