@@ -1,4 +1,4 @@
-"""A prompt template: how a few-shot file is laid out, how prompts are made of it, and how answers are read. All data.
+"""Prompt templates: the layout of a few-shot file, of prompts, and of completions. A template is data, not code.
 
 Another prompt template, with other tags, modes or categories, is another YAML file (``prompts/templates/``), not
 another branch in the code.
@@ -21,8 +21,10 @@ class SectionLayout(Section):
     """One section of an example in the few-shot file."""
 
     name: str = Field(description="Name under which `parts` refer to it.")
-    marker: str = Field(description="The line that opens it.")
-    strip: Literal["both", "end"] = Field("both", description="Which white space of its text does not count.")
+    marker: str = Field(description="Line at which the section begins.")
+    strip: Literal["both", "end"] = Field(
+        "both", description="White space to strip from the text: at both ends, or at the end only."
+    )
 
 
 class FewShotLayout(Section):
@@ -31,11 +33,9 @@ class FewShotLayout(Section):
     system_header: str = Field(description="Header of a system text; {mode} stands for the mode.")
     example_header: str = Field(description="Header of an example; {number} stands for its number, from 1.")
     sections: list[SectionLayout] = Field(description="Sections of an example, in order.")
-    property_section: str = Field(description="The section made of `key: value` lines.")
-    properties: list[str] = Field(description="Its keys, in the order of the file.")
-    list_property: str = Field(
-        "concepts", description="The property that is a list: comma separated in a file."
-    )
+    property_section: str = Field(description="Name of the section that consists of `key: value` lines.")
+    properties: list[str] = Field(description="Keys of the property section, in the order of the file.")
+    list_property: str = Field("concepts", description="Property whose value is a comma-separated list.")
 
 
 class Part(Section):
@@ -46,56 +46,56 @@ class Part(Section):
     drawn properties, the record's language and the record's `field`.
     """
 
-    header: str = Field(description="The line above the value.")
-    section: str | None = Field(None, description="Take this section's text from an example.")
+    header: str = Field(description="Line above the value.")
+    section: str | None = Field(None, description="Use the text of this section of the example.")
     template: str | None = Field(
-        None, description="Make it of several sections of an example, named in braces."
+        None, description="Format string of the value, with names of sections of the example in braces."
     )
-    property: str | None = Field(None, description="Take this one property from an example.")
-    properties: list[str] | None = Field(None, description="Make a block of these properties, in this order.")
-    field: str | None = Field(None, description="The record's field that is the value, or its list property.")
+    property: str | None = Field(None, description="Use this property of the example.")
+    properties: list[str] | None = Field(None, description="Use a block of these properties, in this order.")
+    field: str | None = Field(
+        None, description="Field of the record that contains the value, or the list property."
+    )
 
 
 class Draw(Section):
-    """A property drawn at random for each record."""
+    """A property whose value is drawn at random for each record."""
 
-    property: str = Field(description="Which.")
-    choices: list[str] = Field(min_length=1, description="From these, with equal chance.")
+    property: str = Field(description="Name of the property.")
+    choices: list[str] = Field(min_length=1, description="Possible values, drawn with equal probability.")
 
 
 class ModeLayout(Section):
-    """One mode: from what to what."""
+    """One mode: the input and the output of a generation stage."""
 
     stage: Literal["concepts", "instructions", "responses"] = Field(
-        description="The generation stage it is for."
+        description="Generation stage of the mode."
     )
-    needs: list[str] = Field(
-        [], description="Sections an example must have (not empty) to be used in this mode."
-    )
+    needs: list[str] = Field([], description="Sections that must not be empty in the examples of this mode.")
     draws: list[Draw] = Field(
         [], description="Properties drawn per record, in this order, before the examples."
     )
-    query: Part = Field(description="What is given.")
-    answer: Part = Field(description="What is asked for.")
-    output: str = Field(description="The field the answer goes to.")
-    split: str | None = Field(None, description="Separator, where the answer is a list.")
+    query: Part = Field(description="Input of the mode.")
+    answer: Part = Field(description="Output of the mode, which the model completes.")
+    output: str = Field(description="Field of the record for the output.")
+    split: str | None = Field(None, description="Separator of the output, if it is a list.")
     many: str | None = Field(
-        None, description="The field that holds the list of answers where a request asks for several samples."
+        None, description="Field of the record for the list of outputs, if a request has several samples."
     )
 
 
 class ResponseLayout(Section):
-    """The layout a response must have, for those that take it apart."""
+    """The layout of a response, as needed to parse it."""
 
     sections: list[str] = Field(description="Tags, each once and alone on its line, in this order.")
     implementation: str | None = Field(
-        default=None, description="Tag of the section that holds the code; none: what precedes the tests."
+        default=None, description="Tag of the section that holds the code; null: everything before the tests."
     )
     tests: str = Field(description="Tag of the section that holds the tests.")
 
 
 class PromptTemplate(Section):
-    """See the module."""
+    """A prompt template, as read from a YAML file."""
 
     name: str = Field(description="Short name; goes into the lineage of every record.")
     few_shots: FewShotLayout = Field(description="How the few-shot file is laid out.")

@@ -19,9 +19,9 @@ from selfalign.core.config.paths import Existing, Expanded
 WIDTH = 110
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HEAD = """\
-# The embedded default: the whole loop on a laptop, with the model that comes in a PyPI wheel.
-# Generated from the models in src/selfalign/core/config/ by `make generated`; other configurations lie in
-# presets/ and are layered over this one with --configfile.
+# Default configuration: the whole pipeline on a laptop, with a model from a PyPI wheel.
+# Generated from the models in src/selfalign/core/config/ by `make generated`. Other configurations are in
+# presets/; apply them over this one with --configfile.
 """
 
 LONGEST_DEFAULT = 80

@@ -1,4 +1,4 @@
-"""Which settings make finished outputs stale, and what a job may read of the configuration.
+"""Settings that make outputs stale when they change, and the restricted configuration of a job.
 
 Every setting decides bytes of some output unless its field is marked with :data:`~selfalign.core.config.base.RUNTIME_ONLY`.
 A rule lists the settings that decide its outputs as its parameter ``settings``, and its job can read only these and the
