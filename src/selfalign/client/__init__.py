@@ -1,4 +1,4 @@
-"""Completions from one or more OpenAI-compatible servers: saturated, retried, cached, in input order."""
+"""Client of OpenAI-compatible servers: keeps them busy, retries, caches completions, and preserves the input order."""
 
 from selfalign.client.client import Client, open_client
 from selfalign.client.types import Choice, Request, Result

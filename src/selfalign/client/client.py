@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from selfalign.client.dispatcher import Dispatcher, Job
+from selfalign.client.dispatcher import Dispatcher, PendingRequest
 from selfalign.client.endpoints import Endpoints, check_endpoints
 from selfalign.client.metrics import Metrics
 from selfalign.client.transport import Transport
@@ -46,9 +46,9 @@ class Client:
         self._window = max(1024, 4 * settings.max_in_flight)
         self._news = threading.Condition()
         self._crash: BaseException | None = None
-        self._results: dict[Job, Result] = {}
-        self._same: dict[str, list[Job]] = {}
-        self._uncommitted: list[tuple[Job, Answer]] = []
+        self._results: dict[PendingRequest, Result] = {}
+        self._same: dict[str, list[PendingRequest]] = {}
+        self._uncommitted: list[tuple[PendingRequest, Answer]] = []
         self._committing = False
         self._commit_task: asyncio.Task[None] | None = None
         self._writer = ThreadPoolExecutor(1, "completion-cache")
@@ -62,21 +62,21 @@ class Client:
     def complete(self, requests: Iterable[Request]) -> Iterator[Result]:
         """Yield the result of every request, in order; cached completions are not requested again.
 
-        Reads `requests` ahead by a bounded window. A request that failed for good has `error` set. Servers
-        are looked for when the first request has to be sent, not before.
+        Reads `requests` ahead by a bounded window. A request that failed permanently has `error` set. Endpoints
+        are contacted when the first request has to be sent, not before.
 
         Args:
             requests: the requests.
 
         Raises:
             ConfigError: no endpoint is known, or one serves another model.
-            InfrastructureError: no endpoint can be reached, or none could for a while.
+            InfrastructureError: no endpoint is reachable, or none was for longer than `outage_s`.
         """
         source = iter(requests)
-        pending: deque[Job] = deque()
+        pending: deque[PendingRequest] = deque()
         more = True
         while more or pending:
-            unsent: list[Job] = []
+            unsent: list[PendingRequest] = []
             while more and len(pending) < self._window:
                 request = next(source, None)
                 if request is None:
@@ -96,7 +96,7 @@ class Client:
                 yield result
 
     def close(self) -> None:
-        """Give up what is in flight and stop."""
+        """Cancel the requests in flight, cache what has arrived, and stop."""
         self._call(self._shut())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -105,19 +105,19 @@ class Client:
 
     # In the caller's thread.
 
-    def _open(self, request: Request, unsent: list[Job]) -> Job:
-        """Answer `request` from the completion cache, or tie it to its twin in flight, or put it into `unsent`."""
+    def _open(self, request: Request, unsent: list[PendingRequest]) -> PendingRequest:
+        """Use a cached completion, or attach to an equal request in flight, or add the request to `unsent`."""
         if self._cache is None:
-            job = Job(request)
+            job = PendingRequest(request)
             unsent.append(job)
             return job
         key = request_key(self._identity, request.body())
-        job = Job(request, key)
+        job = PendingRequest(request, key)
         with self._news:
-            known = self._cache.get(key, lambda value: _is_usable(value, request))
-            if known is not None:
-                self.metrics.known(known["usage"])
-                self._results[job] = _result(request, known["choices"], known["usage"])
+            cached = self._cache.get(key, lambda value: _is_usable(value, request))
+            if cached is not None:
+                self.metrics.cached(cached["usage"])
+                self._results[job] = _result(request, cached["choices"], cached["usage"])
             elif key in self._same:
                 self._same[key].append(job)
             else:
@@ -125,7 +125,7 @@ class Client:
                 unsent.append(job)
         return job
 
-    def _send(self, jobs: list[Job]) -> None:
+    def _send(self, jobs: list[PendingRequest]) -> None:
         if self._dispatcher is None:
             self._dispatcher = self._connect()
         self._loop.call_soon_threadsafe(self._dispatcher.add, jobs)
@@ -136,7 +136,7 @@ class Client:
             raise ConfigError("no endpoint: give one (--endpoint, server.endpoints), or set OPENAI_BASE_URL")
         return self._call(self._build(urls))
 
-    def _wait_for(self, job: Job) -> None:
+    def _wait_for(self, job: PendingRequest) -> None:
         with self._news:
             self._news.wait_for(lambda: job in self._results or self._crash is not None)
             if self._crash is not None:
@@ -157,12 +157,12 @@ class Client:
         if self._dispatcher is not None:
             await self._dispatcher.close()
         if self._commit_task is not None and not self._commit_task.done():
-            # What has been answered is paid for: it is cached even if nobody waits for it any more.
+            # Completions that have arrived are cached even if no caller waits for them.
             await asyncio.gather(self._commit_task, return_exceptions=True)
         if self._transport is not None:
             await self._transport.close()
 
-    def _done(self, job: Job, outcome: Answer | PermanentError) -> None:
+    def _done(self, job: PendingRequest, outcome: Answer | PermanentError) -> None:
         if isinstance(outcome, PermanentError) or self._cache is None:
             self._deliver([(job, outcome)])
         else:
@@ -190,11 +190,11 @@ class Client:
         finally:
             self._committing = False
 
-    def _deliver(self, batch: Sequence[tuple[Job, Answer | PermanentError]]) -> None:
+    def _deliver(self, batch: Sequence[tuple[PendingRequest, Answer | PermanentError]]) -> None:
         with self._news:
             for first, outcome in batch:
-                twins = self._same.pop(first.completion_key, [first]) if first.completion_key else [first]
-                for job in twins:
+                equal = self._same.pop(first.completion_key, [first]) if first.completion_key else [first]
+                for job in equal:
                     if isinstance(outcome, PermanentError):
                         error = f"{outcome.reason}: {outcome.detail}"
                         self._results[job] = Result(job.request, (), {}, error, outcome.refused)
@@ -237,12 +237,12 @@ def open_client(
     """Open a client.
 
     Args:
-        endpoints: base URLs (``http://host:port/v1``) over which load is spread, or a function that starts
-            servers and returns their URLs; it is called if something has to be sent, and only then.
-        model: the name the model is served under.
-        identity: what the model is (checkpoint hash, or hub id and revision); part of every completion key.
-        cache: directory of the completion cache; None keeps no completion.
-        settings: how requests are sent; default: the configuration's defaults.
+        endpoints: base URLs (``http://host:port/v1``) to balance the load over, or a function that starts
+            servers and returns their URLs; called only if a request has to be sent.
+        model: name under which the model is served.
+        identity: identity of the model (checkpoint hash, or hub id and revision); part of every completion key.
+        cache: directory of the completion cache; None: completions are not cached.
+        settings: the client's settings; None: the configuration's defaults.
     """
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(open_completion_cache(cache)) if cache is not None else None

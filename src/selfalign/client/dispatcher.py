@@ -1,4 +1,4 @@
-"""Keeps a bounded number of requests in flight, without barriers, and sends again what may succeed."""
+"""Keeps a bounded number of requests in flight, without batch barriers, and retries transient errors."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from selfalign.core.config.serving import ClientConfig
 
 log = logging.getLogger(__name__)
 
-# A wait that a server asks for is logged from here on, in seconds.
+# Waits requested by a server (Retry-After) of at least this many seconds are logged.
 LONG_WAIT_S = 10.0
 
 
 @dataclass(eq=False, slots=True)
-class Job:
-    """One request on its way through the client.
+class PendingRequest:
+    """A request that has no result yet.
 
     Attributes:
         request: the request.
         completion_key: its key in the completion cache; None where completions are not cached.
-        tries: times it was sent and failed.
+        tries: number of failed attempts.
     """
 
     request: Request
@@ -37,52 +37,57 @@ class Job:
     tries: int = 0
 
 
-Done = Callable[[Job, "Answer | PermanentError"], None]
+Done = Callable[[PendingRequest, "Answer | PermanentError"], None]
 
 
 class InFlightLimit:
-    """How many requests may be in flight: the configured number, and fewer while servers are overloaded.
+    """Limit of requests in flight: the configured maximum, less while servers are overloaded.
 
-    An overload (429, 503, a time-out) takes three tenths off, once for all requests that were in flight together;
-    each answer gives back its share, so that a whole round of answers gives back one place (additive increase,
-    multiplicative decrease; Chiu and Jain, 1989). All times in seconds of one monotonic clock.
+    An overload (429, 503, a time-out) reduces the limit by 30 %, once for all requests that were in flight together;
+    a limit's worth of answers raises it by one (additive increase, multiplicative decrease; Chiu and Jain, 1989).
+    Times are in seconds of one monotonic clock.
 
     Args:
-        most: the configured number.
+        maximum: the configured maximum.
     """
 
     DECREASE = 0.7
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._exact = float(most)
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._exact = float(maximum)
         self._decreased_at = -math.inf
 
     @property
     def value(self) -> int:
-        """The most requests to have in flight now."""
+        """The current limit."""
         return int(self._exact)
 
     def answered(self) -> None:
-        """Note an answer."""
-        self._exact = min(float(self._most), self._exact + 1 / self._exact)
+        """Record an answer."""
+        self._exact = min(float(self._maximum), self._exact + 1 / self._exact)
 
     def overloaded(self, sent_at: float, now: float) -> None:
-        """Note that a request sent at `sent_at` was turned away, or timed out, for overload."""
+        """Record that the server rejected a request because of overload, or did not answer in time.
+
+        Args:
+            sent_at: when the request was sent.
+            now: the current time.
+        """
         if sent_at > self._decreased_at:
             self._exact = max(1.0, self._exact * self.DECREASE)
             self._decreased_at = now
 
 
 class Dispatcher:
-    """Sends jobs; lives inside one event loop.
+    """Sends requests; used inside one event loop.
 
     Args:
-        transport: sends one request.
+        transport: sends a single request.
         endpoints: the servers.
-        settings: how many at a time, and how often again.
-        metrics: what is counted.
-        done: called once per job, with its answer or with the reason it failed for good.
+        settings: the client's settings.
+        metrics: counters to update.
+        done: called once per request, with its answer or its permanent error.
     """
 
     def __init__(
@@ -99,14 +104,18 @@ class Dispatcher:
         self._metrics = metrics
         self._done = done
         self._limit = InFlightLimit(settings.max_in_flight)
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[PendingRequest] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wait_announced_until = -math.inf
-        # Jitter spreads retries in time; it touches nothing that is written.
+        # Jitter spreads retries in time; no output depends on it.
         self._jitter = random.Random()
 
-    def add(self, jobs: list[Job]) -> None:
-        """Queue `jobs`, after those that wait already."""
+    def add(self, jobs: list[PendingRequest]) -> None:
+        """Add requests to the end of the queue.
+
+        Args:
+            jobs: the requests.
+        """
         self._waiting.extend(jobs)
         self._pump()
 
@@ -125,7 +134,7 @@ class Dispatcher:
         task.result()
         self._pump()
 
-    async def _send(self, job: Job) -> None:
+    async def _send(self, job: PendingRequest) -> None:
         loop = asyncio.get_running_loop()
         endpoint = await self._endpoints.acquire()
         sent = loop.time()
@@ -146,12 +155,12 @@ class Dispatcher:
         finally:
             endpoint.release()
 
-    def _try_again(self, job: Job, error: TransientError, sent: float, url: str) -> None:
+    def _try_again(self, job: PendingRequest, error: TransientError, sent: float, url: str) -> None:
         loop = asyncio.get_running_loop()
         if error.overload:
             self._limit.overloaded(sent, loop.time())
         if error.unreachable:
-            # Not the request's failure: it waits for a server and loses no try.
+            # Not counted as a failed attempt: the request waits for a reachable server.
             self._metrics.retries[error.reason] += 1
             self._queue_first(job)
             return
@@ -163,12 +172,12 @@ class Dispatcher:
         self._metrics.retries[error.reason] += 1
         loop.call_later(self._delay(job.tries, error, url), self._queue_first, job)
 
-    def _give_up(self, job: Job, error: PermanentError) -> None:
+    def _give_up(self, job: PendingRequest, error: PermanentError) -> None:
         self._metrics.failures[error.reason] += 1
         self._done(job, error)
 
     def _delay(self, tries: int, error: TransientError, url: str) -> float:
-        """Seconds until the next try: full jitter on an exponential, and not before the server's Retry-After."""
+        """Return the seconds to wait: exponential backoff with full jitter, added to the server's Retry-After."""
         backoff = min(self._settings.backoff_longest_s, self._settings.backoff_first_s * 2 ** (tries - 1))
         longest = self._settings.retry_after_longest_s
         asked = error.retry_after or 0.0
@@ -180,12 +189,12 @@ class Dispatcher:
             log.warning("%s asks to wait %.0f s (%s: %s)%s", url, asked, error.reason, error.detail, cut)
         return wait + self._jitter.uniform(0, backoff)
 
-    def _queue_first(self, job: Job) -> None:
+    def _queue_first(self, job: PendingRequest) -> None:
         self._waiting.appendleft(job)
         self._pump()
 
     async def close(self) -> None:
-        """Give up everything that is still on its way."""
+        """Cancel all requests."""
         self._waiting.clear()
         for task in list(self._tasks):
             task.cancel()

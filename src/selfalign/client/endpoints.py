@@ -1,4 +1,4 @@
-"""The servers a client spreads its load over: found, checked for the right model, left out while they are down."""
+"""Endpoints of a client: load balancing, a check that they serve the expected model, exclusion while unreachable."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from selfalign.core.errors import ConfigError, InfrastructureError
 
 log = logging.getLogger(__name__)
 
-REST_FIRST_S = 1.0
-REST_LONGEST_S = 30.0
+# First and longest interval between attempts to reach an unreachable endpoint, in seconds.
+PROBE_FIRST_S = 1.0
+PROBE_LONGEST_S = 30.0
 
 
 def default_endpoints() -> list[str]:
-    """Return the endpoint named by OPENAI_BASE_URL, if it is set."""
+    """Return the base URL in OPENAI_BASE_URL as the only endpoint, or none if it is not set."""
     url = os.environ.get("OPENAI_BASE_URL", "").strip()
     return [url] if url else []
 
 
 class Endpoint:
-    """One server: how many requests it has, and since when and until when it is left out.
+    """State of one endpoint. Times are in seconds of the event loop's clock.
 
     Args:
-        url: its base URL. All times are seconds of the event loop's clock.
+        url: its base URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -40,44 +41,57 @@ class Endpoint:
         self.in_flight = 0
         self.down_since: float | None = None
         self.next_try = 0.0
-        self._rest = REST_FIRST_S
+        self._probe_interval_s = PROBE_FIRST_S
 
     def available(self, now: float) -> bool:
-        """Whether a request may go there: it is up, or it is down and due to be tried."""
+        """Whether it can be sent a request: it is reachable, or due to be probed.
+
+        Args:
+            now: the current time.
+        """
         return self.down_since is None or self.next_try <= now
 
     def take(self, now: float) -> None:
-        """Note that a request goes there; if it is down, this one tries it and the next may after a rest."""
+        """Record that a request is sent to it; if it is unreachable, the request is the probe.
+
+        Args:
+            now: the current time.
+        """
         self.in_flight += 1
         if self.down_since is not None:
-            self.next_try = now + self._rest
-            self._rest = min(REST_LONGEST_S, 2 * self._rest)
+            self.next_try = now + self._probe_interval_s
+            self._probe_interval_s = min(PROBE_LONGEST_S, 2 * self._probe_interval_s)
 
     def release(self) -> None:
-        """Note that a request that went there is over."""
+        """Record that a request to it has ended."""
         self.in_flight -= 1
 
     def answered(self) -> None:
-        """Note that a reply came, so it is up."""
+        """Record a reply: it is reachable."""
         if self.down_since is not None:
-            log.info("%s answers again", self.url)
-        self.down_since, self._rest = None, REST_FIRST_S
+            log.info("%s is reachable again", self.url)
+        self.down_since, self._probe_interval_s = None, PROBE_FIRST_S
 
     def failed(self, error: TransientError, now: float) -> None:
-        """Note an error of a request; leave the endpoint out for a while if it cannot be reached."""
+        """Record a failed request; exclude the endpoint while it is unreachable.
+
+        Args:
+            error: the error.
+            now: the current time.
+        """
         if error.answered:
             self.answered()
         elif error.unreachable and self.down_since is None:
-            log.warning("%s is unreachable and left out until it answers again: %s", self.url, error.detail)
-            self.down_since, self.next_try = now, now + self._rest
+            log.warning("%s is unreachable; excluded until it answers: %s", self.url, error.detail)
+            self.down_since, self.next_try = now, now + self._probe_interval_s
 
 
 class Endpoints:
-    """Chooses the endpoint of each request.
+    """Selects the endpoint of each request.
 
     Args:
-        urls: their base URLs.
-        outage_s: how long all endpoints may be down before the client gives up, in seconds.
+        urls: base URLs.
+        outage_s: longest time for which all endpoints may be unreachable, in seconds.
     """
 
     def __init__(self, urls: Sequence[str], outage_s: float) -> None:
@@ -85,17 +99,17 @@ class Endpoints:
         self._outage_s = outage_s
 
     async def acquire(self) -> Endpoint:
-        """Return the least loaded endpoint that is up; where none is, wait for one.
+        """Return the reachable endpoint with the fewest requests in flight; wait if there is none.
 
         Raises:
-            InfrastructureError: all have been down for longer than `outage_s`.
+            InfrastructureError: all have been unreachable for longer than `outage_s`.
         """
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
             candidates = [each for each in self.all if each.available(now)]
             if candidates:
-                # One that is down gets a single trying request now and then, whatever the load of the others.
+                # An unreachable endpoint that is due gets one request as a probe, whatever the load of the others.
                 chosen = min(candidates, key=lambda each: (each.down_since is None, each.in_flight))
                 chosen.take(now)
                 return chosen
@@ -107,16 +121,16 @@ class Endpoints:
 
 
 async def check_endpoints(endpoints: Endpoints, transport: Transport, model: str, identity: str) -> None:
-    """Check that every endpoint that can be reached serves `model`, and that it is `identity` where it says.
+    """Check that every reachable endpoint serves the model, and its revision where the server states one.
 
     Args:
         endpoints: the endpoints.
-        transport: asks them.
-        model: the name the model is served under.
-        identity: what the model is (checkpoint hash, or hub id and revision).
+        transport: connections to them.
+        model: name under which the model is served.
+        identity: identity of the model (checkpoint hash, or hub id and revision).
 
     Raises:
-        ConfigError: an endpoint refuses our key, or serves another model or revision.
+        ConfigError: an endpoint rejects the API key, or serves another model or revision.
         InfrastructureError: no endpoint can be reached.
     """
     for each in endpoints.all:
@@ -130,7 +144,7 @@ async def check_endpoints(endpoints: Endpoints, transport: Transport, model: str
         )
     for endpoint, answered in zip(endpoints.all, reached, strict=True):
         if not answered:
-            log.warning("%s cannot be reached; left out until it answers", endpoint.url)
+            log.warning("%s is unreachable; excluded until it answers", endpoint.url)
 
 
 async def _check(url: str, transport: Transport, model: str, identity: str) -> bool:
@@ -158,7 +172,7 @@ async def _check(url: str, transport: Transport, model: str, identity: str) -> b
 
 
 def _check_revision(url: str, card: dict[str, Any], identity: str) -> None:
-    """Compare what the server says about the model's origin with `identity`, as far as it says anything."""
+    """Compare the revision that the server states, if any, with the expected one."""
     stated = card.get("revision")
     root = str(card.get("root") or "")
     if "@" in identity:
@@ -167,14 +181,14 @@ def _check_revision(url: str, card: dict[str, Any], identity: str) -> None:
             stated = root.rstrip("/").rpartition("/")[2]
     elif re.fullmatch(r"[0-9a-f]{64}", identity):
         expected = identity
-        # A server we can see the disk of: its checkpoint has a card with the hash of its files.
+        # A server on this machine names its checkpoint's directory, which has a file with the hash.
         if stated is None and root and (Path(root) / CARD).exists():
             stated = read_identity(root)
     else:
-        log.info("%s serves the model; which revision was not asked for", url)
+        log.info("%s serves the model; no revision was specified, so none is checked", url)
         return
     if stated is not None and stated != expected:
         raise ConfigError(
             f"{url} serves another revision of the model: expected {expected}, it says {stated}"
         )
-    log.info("%s serves the model%s", url, "" if stated else "; it does not say which revision")
+    log.info("%s serves the model%s", url, "" if stated else "; it does not state the revision")

@@ -1,4 +1,4 @@
-"""Requests that failed for good: a drop for the record, and the end of the step where there are too many."""
+"""Requests that failed permanently: each drops its record, and too many fail the step."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ REQUEST_REFUSED = "request_refused"
 
 
 class Failures:
-    """Counts the requests of a step that failed for good.
+    """Counts the requests of a step that failed permanently.
 
-    A request that the server refuses for what it says (its prompt is too long) costs its own record alone; if all are
-    refused, it is the settings that are wrong. Any other failure is the server's, of which few are borne.
+    A request that the server rejects for its content (such as a prompt that is too long) only drops its record; if all
+    are rejected, the settings are wrong. Other failures are the server's; only a small share of them is tolerated.
 
     Args:
         step: name of the step, for messages.
-        allowed_share: the step fails if a larger share of its requests failed, refusals aside.
+        allowed_share: largest share of the step's requests that may fail, not counting rejected ones.
     """
 
     def __init__(self, step: str, allowed_share: float) -> None:
@@ -32,7 +32,11 @@ class Failures:
         self._refused: list[str] = []
 
     def note(self, result: Result) -> Drop:
-        """Log and count the failure of `result`; return why its record is dropped."""
+        """Log and count a failure; return the drop of its record.
+
+        Args:
+            result: a result with an error.
+        """
         (self._refused if result.refused else self._failed).append(f"{result.request.key}: {result.error}")
         if result.refused:
             log.warning("%s: dropped, the server refuses the request: %s", result.request.key, result.error)
@@ -41,13 +45,13 @@ class Failures:
         return Drop(REQUEST_FAILED, result.error)
 
     def check(self, total: int) -> None:
-        """Stop the step once it is certain to fail; what is cached stays.
+        """Stop the step as soon as it is certain to fail; completions stay cached.
 
         Args:
-            total: requests of the step, those to come included.
+            total: number of requests of the step, including those not yet sent.
 
         Raises:
-            InfrastructureError: too many requests failed, or all were refused.
+            InfrastructureError: too many requests failed, or all were rejected.
         """
         if len(self._failed) > self._allowed_share * total:
             raise InfrastructureError(

@@ -1,4 +1,4 @@
-"""What a client did, in numbers: for the progress line and for the metrics file of a job."""
+"""Metrics of a client, for the progress display and the metrics file of a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Latencies are counted in bins that grow by a tenth, so percentiles are right to 10 % in constant memory.
+# Latencies are counted in bins that grow by a factor of 1.1: percentiles within 10 %, in constant memory.
 _BIN = math.log(1.1)
 _SERIES_POINTS = 240
 
@@ -36,7 +36,12 @@ class Metrics:
     _step_s: float = 5.0
 
     def answered(self, latency_s: float, usage: Mapping[str, Any]) -> None:
-        """Count an answer from a server."""
+        """Count an answer of a server.
+
+        Args:
+            latency_s: time from sending the request, in seconds.
+            usage: the server's token counts.
+        """
         self.answers += 1
         self.prompt_tokens += usage.get("prompt_tokens") or 0
         self.completion_tokens += usage.get("completion_tokens") or 0
@@ -46,7 +51,7 @@ class Metrics:
         self._sample()
 
     def _sample(self) -> None:
-        """Keep a point of the throughput series, at most one a step; halve the series when it gets long."""
+        """Add a point to the throughput series, at most one per step; drop every other point when it gets long."""
         now = time.monotonic() - self.started
         if self._series and now < self._series[-1][0] + self._step_s:
             return
@@ -55,14 +60,22 @@ class Metrics:
             self._series = self._series[::2]
             self._step_s *= 2
 
-    def known(self, usage: Mapping[str, Any]) -> None:
-        """Count an answer that the completion cache had; its tokens were paid for by an earlier job."""
+    def cached(self, usage: Mapping[str, Any]) -> None:
+        """Count an answer from the completion cache.
+
+        Args:
+            usage: its token counts.
+        """
         self.from_cache += 1
         self.prompt_tokens_from_cache += usage.get("prompt_tokens") or 0
         self.completion_tokens_from_cache += usage.get("completion_tokens") or 0
 
     def percentile(self, share: float) -> float:
-        """Return the latency, in seconds, that `share` of the answers stayed below (to 10 %)."""
+        """Return a percentile of the latencies, in seconds, within 10 %.
+
+        Args:
+            share: share of the answers that are at most as slow, from 0 to 1.
+        """
         wanted, seen = share * sum(self._latencies.values()), 0
         for bin_number in sorted(self._latencies):
             seen += self._latencies[bin_number]
@@ -71,7 +84,7 @@ class Metrics:
         return 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as a JSON object; rates are per second of this client's life."""
+        """Return the metrics as a JSON object; rates are per second since the client was opened."""
         elapsed = time.monotonic() - self.started
         return {
             "seconds": round(elapsed, 3),

@@ -1,4 +1,4 @@
-"""How far a job is: one live bar in a terminal, a plain line now and then in a log."""
+"""Progress of a job: a live bar in a terminal, or a line in the log at intervals."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ BAR_EVERY_S = 0.25
 
 @contextlib.contextmanager
 def progress(name: str, total: int, metrics: Metrics, live: bool = True) -> Iterator[Callable[[], None]]:
-    """Give a function to be called once per finished record.
+    """Yield a function to be called once per finished record.
 
     Args:
-        total: number of records of the job.
-        live: draw a bar if standard error is a terminal; not for jobs of a workflow, which share one.
+        name: name of the step.
+        total: number of records.
+        metrics: metrics of the client.
+        live: show a bar if standard error is a terminal; not for jobs of a workflow, which share one.
     """
     if live and sys.stderr.isatty():
         with _bar(name, total, metrics) as step:
@@ -32,7 +34,11 @@ def progress(name: str, total: int, metrics: Metrics, live: bool = True) -> Iter
 
 
 def describe(metrics: Metrics) -> str:
-    """Return tokens per second, requests in flight and retries so far."""
+    """Return tokens per second, requests in flight and retries so far, as text.
+
+    Args:
+        metrics: metrics of the client.
+    """
     elapsed = max(time.monotonic() - metrics.started, 1e-9)
     return (
         f"{metrics.completion_tokens / elapsed:.0f} tokens/s, {metrics.in_flight} in flight, "

@@ -1,4 +1,4 @@
-"""Requests to one endpoint through the `openai` package, and what its replies and errors mean.
+"""Requests to one endpoint through the `openai` package, and the classification of replies and errors.
 
 The package's own retries are off, for the dispatcher decides when and where a request is sent again. Its aiohttp
 backend costs half the CPU time of its default one with 64 requests in flight, and a sixth with 512.
@@ -25,14 +25,14 @@ from selfalign.core.errors import ConfigError
 
 CONNECT_TIMEOUT_S = 30.0
 LIST_TIMEOUT_S = 30.0
-# Statuses below 500 that a second try may mend.
+# Statuses below 500 that are transient.
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 OVERLOAD_STATUSES = frozenset({429, 503})
-# Statuses with which a server refuses what one request says; others (401, 404) concern every request.
+# Statuses with which a server rejects the content of one request; others (401, 404) concern every request.
 REFUSAL_STATUSES = frozenset({400, 413, 422})
-# Servers of this machine are spoken to directly, whatever HTTP_PROXY says.
+# No proxy for servers on this machine, whatever HTTP_PROXY is.
 NO_PROXY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
-# The package refuses to work without a key; a server that asks for none ignores this one.
+# The package requires an API key; a server that needs none ignores this one.
 NO_KEY = "EMPTY"
 
 
@@ -42,7 +42,7 @@ class Transport:
     The key and all else that the package reads from OPENAI_* variables goes into headers and nowhere else.
 
     Args:
-        model: the name the model is served under.
+        model: name under which the model is served.
         settings: the client's settings.
     """
 
@@ -65,11 +65,15 @@ class Transport:
         )
 
     async def complete(self, endpoint: str, request: Request) -> Answer:
-        """Send `request` to the completions endpoint under the base URL `endpoint`.
+        """Send a request to the completions API.
+
+        Args:
+            endpoint: base URL.
+            request: the request.
 
         Raises:
-            TransientError: it may be sent again.
-            PermanentError: it would fail again.
+            TransientError: a retry may succeed.
+            PermanentError: a retry would fail too.
             ConfigError: `endpoint` is no URL.
         """
         body = request.body()
@@ -81,7 +85,10 @@ class Transport:
         return _read_answer(reply.content, request)
 
     async def models(self, endpoint: str) -> dict[str, dict[str, Any]]:
-        """Return what the server at the base URL `endpoint` says of the models that it serves, by their names.
+        """Return the entries of the server's list of models, by name.
+
+        Args:
+            endpoint: base URL.
 
         Raises:
             TransientError: it does not answer.
@@ -185,7 +192,9 @@ def _read_answer(body: bytes, request: Request) -> Answer:
         raise TransientError("missing_choices", detail, answered=True)
     reasons = [choice["finish_reason"] for choice in choices]
     if "content_filter" in reasons:
-        raise PermanentError("content_filter", "the server withholds what the model said", refused=True)
+        raise PermanentError(
+            "content_filter", "the server's content filter withheld the completion", refused=True
+        )
     if odd := [reason for reason in reasons if reason not in request.finished]:
         raise TransientError(
             "unfinished", f"the server broke it off (finish_reason {odd[0]!r})", answered=True
@@ -194,7 +203,11 @@ def _read_answer(body: bytes, request: Request) -> Answer:
 
 
 def error_message(body: bytes) -> str:
-    """Return the message inside an error body of the usual layouts, or the start of the body itself."""
+    """Return the message in an error body of a common layout, or the beginning of the body.
+
+    Args:
+        body: body of the reply.
+    """
     try:
         value = json.loads(body)
         error = value.get("error", value)
@@ -204,7 +217,11 @@ def error_message(body: bytes) -> str:
 
 
 def retry_after(header: str | None) -> float | None:
-    """Return the seconds a ``Retry-After`` header asks for: a number, or a date (RFC 9110, 10.2.3)."""
+    """Return the seconds that a ``Retry-After`` header requests (RFC 9110, 10.2.3), or None.
+
+    Args:
+        header: value of the header, a number or a date; None if it is absent.
+    """
     if header is None:
         return None
     try:

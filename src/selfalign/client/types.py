@@ -1,4 +1,4 @@
-"""What is asked of a server and what comes of it: an answer, or an error that a second try may or may not mend."""
+"""Requests to a server, their results, and transient and permanent errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Request:
     """One request to the completions endpoint.
 
     Attributes:
-        key: names the record in messages ("record 7"); no part of the completion key.
+        key: name of the record in messages ("record 7"); no part of the completion key.
         prompt: the text to be continued.
         max_tokens: longest answer, in tokens.
         temperature: sampling temperature; 0 is greedy.
@@ -60,7 +60,11 @@ class Request:
         return {**body, **self.extra}
 
     def cut(self, text: str) -> str:
-        """Return `text` up to the first of the stop strings, some of which a server may have left in it."""
+        """Return a text up to its first stop string; the server may not know all of them.
+
+        Args:
+            text: a sample.
+        """
         ends = [position for stop in self.stop if (position := text.find(stop)) >= 0]
         return text[: min(ends)] if ends else text
 
@@ -82,14 +86,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a request.
+    """The result of a request.
 
     Attributes:
         request: the request.
         choices: `request.n` samples in the server's order; none where `error` says why.
         usage: the server's token counts.
-        error: why the request failed for good; None where it did not.
-        refused: the server refuses this very request (its prompt is too long, say), and works otherwise.
+        error: why the request failed permanently; None if it did not.
+        refused: the server rejects this request for its content (such as a prompt that is too long).
     """
 
     request: Request
@@ -113,15 +117,15 @@ class Answer:
 
 
 class TransientError(Exception):
-    """The request failed, and may succeed if it is sent again.
+    """The request failed; a retry may succeed.
 
     Args:
         reason: short stable name, counted in the metrics.
         detail: the server's or the operating system's words.
-        retry_after: seconds the server asked to be left alone, or None.
-        overload: the server has more than it can do.
+        retry_after: seconds to wait that the server requested, or None.
+        overload: the server is overloaded.
         unreachable: no connection to the endpoint could be made.
-        answered: the endpoint sent some reply, so it is up.
+        answered: the endpoint sent a reply, so it is reachable.
     """
 
     def __init__(
@@ -144,13 +148,13 @@ class TransientError(Exception):
 
 
 class PermanentError(Exception):
-    """The request failed, and would fail again.
+    """The request failed; a retry would fail too.
 
     Args:
         reason: short stable name, counted in the metrics.
         detail: the server's words.
-        status: the HTTP status; None where the request was given up for another reason.
-        refused: the server refuses this very request, and works otherwise.
+        status: the HTTP status; None where the error is not a status of the server.
+        refused: the server rejects this request for its content; others may succeed.
     """
 
     def __init__(self, reason: str, detail: str, *, status: int | None = None, refused: bool = False) -> None:

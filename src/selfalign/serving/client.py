@@ -1,4 +1,4 @@
-"""The client of the configured model, with the server that answers it."""
+"""Open a client of the configured model, and start its server when a request has to be sent."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def served_client(
     Args:
         config: the configuration.
         checkpoint: directory of the model's checkpoint; None where an external server has it.
-        tuned: ask the model tuned by this run; it is served under the name of its directory, the base model under
-            ``model.name``.
+        tuned: use the model fine-tuned by this run, served under the name of its directory; otherwise the base model,
+            served under ``model.name``.
 
     Raises:
         DataError: `checkpoint` is no checkpoint.

@@ -79,7 +79,11 @@ def stop_descendants() -> None:
 
 
 def run_cleanup(command: Sequence[str]) -> None:
-    """Run a cleanup `command`, if there is one; it may fail, since there is mostly nothing left to remove."""
+    """Run a cleanup command; its failure is ignored, since usually nothing is left to remove.
+
+    Args:
+        command: program and arguments; empty for none.
+    """
     if command:
         with contextlib.suppress(subprocess.TimeoutExpired, OSError):
             subprocess.run(command, check=False, capture_output=True, timeout=CLEANUP_TIMEOUT_S)

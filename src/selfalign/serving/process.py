@@ -1,4 +1,4 @@
-"""One server process: started under a guard, waited for until it is ready, stopped."""
+"""Start a server process under a guard, wait until it is ready, and stop it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,12 @@ def running(
 
 
 def log_tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """Return the last `lines` of the file `log`, or a note that it is empty."""
+    """Return the end of a server's log, or a note that it is empty.
+
+    Args:
+        log: the file.
+        lines: number of lines.
+    """
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     return "\n".join(text.splitlines()[-lines:]) or "(the server wrote nothing)"
 
@@ -108,7 +113,9 @@ def _wait_until_ready(
                 f"its last lines ({log}):\n{log_tail(log)}"
             )
         if cancelled():
-            raise InfrastructureError("the model server is no longer wanted: the jobs and the workflow ended")
+            raise InfrastructureError(
+                "the model server is no longer needed: the jobs and the workflow have ended"
+            )
         with contextlib.suppress(httpx.HTTPError):
             if httpx.get(url, timeout=READY_TIMEOUT_S).status_code == httpx.codes.OK:
                 logger.info("the model server is ready: %s answers", url)

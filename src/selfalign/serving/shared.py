@@ -42,7 +42,7 @@ POLL_S = 0.1
 def shared_server(
     server: ServerConfig, checkpoint: str | Path, name: str, state: Path, logs: Path
 ) -> Iterator[str]:
-    """Give the base URL of the one server of `checkpoint`; start it where there is none.
+    """Yield the base URL of the shared server of a checkpoint; start the server if it is not running.
 
     Args:
         server: the configured server.
@@ -69,7 +69,11 @@ def shared_server(
 
 @contextlib.contextmanager
 def without_leases(home: Path) -> Iterator[bool]:
-    """Tell whether no job holds a lease on the server of `home`; if so, none can take one inside the block."""
+    """Yield whether no job holds a lease on a server; if so, none can take one inside the block.
+
+    Args:
+        home: directory of the server's state.
+    """
     with (home / "lease").open("a") as lease:
         try:
             fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +84,11 @@ def without_leases(home: Path) -> Iterator[bool]:
 
 
 def supervisor_lock(home: Path) -> FileLock:
-    """Return the lock that the supervisor of `home` holds as long as it lives."""
+    """Return the lock that the supervisor of a server holds as long as it runs.
+
+    Args:
+        home: directory of the server's state.
+    """
     return FileLock(home / "supervisor.lock")
 
 
