@@ -71,7 +71,7 @@ rule select:
             "curation.max_rows",
         ),
     message:
-        "Shuffle and drop what says the same again"
+        "Shuffle and drop duplicates"
     script:
         "../scripts/select.py"
 
@@ -132,7 +132,7 @@ rule decontaminate:
         settings=settings("curation.decontamination.ngram", "seeds.contamination.exempt"),
         benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
     message:
-        "Drop rows in which a benchmark's text is found"
+        "Drop rows that contain the text of a benchmark"
     script:
         "../scripts/decontaminate.py"
 
@@ -165,7 +165,7 @@ rule dataset:
         code=fingerprint("dataset"),
         settings=settings("curation.export.test_share", "curation.seed"),
     message:
-        "Hand over the data set: train and test, JSON Lines and Parquet"
+        "Export the data set: train and test, JSON Lines and Parquet"
     script:
         "../scripts/dataset.py"
 
@@ -209,7 +209,7 @@ rule dataset_card:
         benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
         responses=RESPONSES,
     message:
-        "Describe the data set: card and checksums"
+        "Write the data set card and checksums"
     script:
         "../scripts/dataset_card.py"
 

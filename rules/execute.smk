@@ -28,6 +28,6 @@ rule execute:
         code=fingerprint("execute"),
         settings=settings("execution.limits", "execution.faithful", "execution.scope", "execution.image"),
     message:
-        "Run the responses of shard {wildcards.shard} with their own tests"
+        "Run the responses of shard {wildcards.shard} with their tests in the sandbox"
     script:
         "../scripts/execute.py"

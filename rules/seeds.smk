@@ -27,7 +27,7 @@ rule fetch_package:
         code=fingerprint("fetch_package"),
         requirement=package_pin,
     message:
-        "Fetch the wheel of {wildcards.package} and check its hash"
+        "Download the wheel of {wildcards.package} and verify its hash"
     script:
         "../scripts/fetch_package.py"
 
@@ -60,7 +60,7 @@ rule collect_functions:
         settings=unit_settings,
         benchmarks=[each.to_json() for each in SEED_BENCHMARKS],
     message:
-        "Functions of {wildcards.unit}: extract and filter"
+        "Extract and filter the functions of {wildcards.unit}"
     script:
         "../scripts/collect_functions.py"
 
@@ -98,7 +98,7 @@ rule check_functions:
         code=fingerprint("check_functions"),
         settings=settings("seeds.filters", "seeds.imports", "seeds.types"),
     message:
-        "Imports and types of the functions of {wildcards.unit}"
+        "Infer imports and check types of the functions of {wildcards.unit}"
     script:
         "../scripts/check_functions.py"
 
@@ -189,6 +189,6 @@ rule seed_statistics:
     params:
         code=fingerprint("seed_statistics"),
     message:
-        "Describe the seeds: lengths, imports, licences, verdicts"
+        "Compute statistics of the seeds"
     script:
         "../scripts/seed_statistics.py"

@@ -24,6 +24,6 @@ rule deduplicate_functions:
         code=fingerprint("deduplicate_functions"),
         settings=settings("seeds.near_duplicates"),
     message:
-        "Drop the duplicates and near-duplicates among all functions"
+        "Drop duplicates and near-duplicates among all functions"
     script:
         "../scripts/deduplicate_functions.py"

@@ -29,6 +29,6 @@ rule judge_functions:
         prompt=contents(config["seeds"]["judge"]["prompt"]),
         settings=settings("run", "paths.results", "model", "seeds.judge"),
     message:
-        "Ask the model about the docstrings of {wildcards.unit}"
+        "Judge the docstrings of {wildcards.unit} with the model"
     script:
         "../scripts/judge_functions.py"

@@ -28,7 +28,7 @@ rule minhash_signatures:
         code=fingerprint("minhash_signatures"),
         settings=settings("seeds.near_duplicates"),
     message:
-        "MinHash signatures of unit {wildcards.rank}"
+        "Compute the MinHash signatures of unit {wildcards.rank}"
     script:
         "../scripts/minhash_signatures.py"
 
@@ -59,7 +59,7 @@ rule minhash_pairs:
         code=fingerprint("minhash_pairs"),
         settings=settings("seeds.near_duplicates"),
     message:
-        "Duplicates among the functions that agree in band {wildcards.band}"
+        "Find duplicates among the functions that agree in band {wildcards.band}"
     script:
         "../scripts/minhash_pairs.py"
 
@@ -84,7 +84,7 @@ rule minhash_cuts:
     params:
         code=fingerprint("minhash_cuts"),
     message:
-        "Settle which of the duplicates stay"
+        "Select the duplicates to drop"
     script:
         "../scripts/minhash_cuts.py"
 
@@ -112,6 +112,6 @@ rule cut_near_duplicates:
     params:
         code=fingerprint("cut_near_duplicates"),
     message:
-        "Drop the duplicates and near-duplicates of {wildcards.unit}"
+        "Drop duplicates and near-duplicates of {wildcards.unit}"
     script:
         "../scripts/cut_near_duplicates.py"
