@@ -31,7 +31,7 @@ FILES = {
     "wrong_type.yaml": "seeds: {count: many}\n",
     "wrong_choice.yaml": "server: {kind: vlm}\n",
     "out_of_range.yaml": "seeds: {count: 0}\n",
-    "half_model.yaml": "model: {source: hub, id: a/b}\n",
+    "half_model.yaml": "model: {source: hub, revision: main}\n",
     "two_models.yaml": "model: {source: path, path: x, id: a/b}\n",
     "no_section.yaml": "seeds: 3\n",
     "bad_name.yaml": 'run: "a b"\n',

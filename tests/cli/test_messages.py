@@ -24,9 +24,9 @@ MISTAKES = {
         "plan --config {t}/out_of_range.yaml",
         ["'seeds.count' is 0", "greater than or equal to 1"],
     ),
-    "model without revision": (
+    "hub model without id": (
         "plan --config {t}/half_model.yaml",
-        ["'model'", "needs both `id` and `revision` (a commit hash)"],
+        ["'model'", "needs `id`"],
     ),
     "two models at once": ("plan --config {t}/two_models.yaml", ["'model'", "remove them"]),
     "section without keys": (
@@ -219,9 +219,10 @@ def test_a_mistyped_command_is_answered_with_the_right_one(say):
 def test_no_container_engine(world, say, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/none.sock")
     for engine, reason in {
         "docker": "no Docker engine answers; start it",
-        "podman": "there is no command podman; install it",
+        "podman": "no Podman engine answers; start its service",
         "apptainer": "there is no command apptainer; install it",
     }.items():
         status, line = say("execute", f"{world['t']}/good.jsonl", f"{world['t']}/out", "--runtime", engine)

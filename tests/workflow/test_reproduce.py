@@ -94,7 +94,11 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
     [
         ("first.jsonl", [{"task_id": "EvoEval/7", "solution": ""}], "has no task 'EvoEval/7'"),
         ("first.jsonl", [], f"1 of 1 tasks of EvoEval {VERSION} have no sample"),
-        ("first.jsonl", [{"task_id": "EvoEval/0", "solution": ""}] * 2, "is there twice"),
+        (
+            "first.jsonl",
+            [{"task_id": "EvoEval/0", "solution": ""}] * 2,
+            "is repeated; it occurs first in record 1",
+        ),
         ("data", EVOEVAL * 2, "task EvoEval/0 occurs twice"),
     ],
 )
