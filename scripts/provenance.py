@@ -5,7 +5,7 @@ from _job import WORKFLOW, job
 with job(snakemake):
     from selfalign.core.config import load_config
     from selfalign.core.config.revisions import with_commits
-    from selfalign.provenance.write import write_provenance
+    from selfalign.provenance import write_provenance
     from selfalign_snakemake.internals import output_records
 
     write_provenance(

@@ -3,11 +3,11 @@ from _job import job, job_config
 with job(snakemake):
     from pathlib import Path
 
-    from selfalign.train.job import Job
+    from selfalign.train.job import TrainingJob
     from selfalign.train.launch import launch
 
     launch(
-        Job(
+        TrainingJob(
             config=job_config(snakemake).training,
             base=Path(snakemake.input.base),
             dataset=Path(snakemake.input.dataset),

@@ -35,7 +35,7 @@ SHOWN = (
 )
 
 
-class Job:
+class RunningJob:
     """A job that runs."""
 
     def __init__(self, rule: str, title: str, log: str | None) -> None:
@@ -50,7 +50,7 @@ class Live:
         self._console = Console(file=stream, force_terminal=True)
         self._drawing: RichLive | None = None
         self._remaining = Remaining()
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, RunningJob] = {}
         self._total: Counter[str] = Counter()
         self._done = 0
 
@@ -124,7 +124,7 @@ class Live:
     def _start(self, fields: dict[str, Any]) -> None:
         job, rule = fields["jobid"], fields["rule_name"]
         title = fields.get("rule_msg") or rule
-        self._jobs[job] = Job(rule, str(title), next(iter(fields.get("log") or []), None))
+        self._jobs[job] = RunningJob(rule, str(title), next(iter(fields.get("log") or []), None))
         self._remaining.start(job, rule)
         benchmark = fields.get("benchmark")
         if self._remaining.earlier is None and benchmark:

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
+from selfalign.doctor.capabilities import assess
 from selfalign.doctor.facts import Facts, Gpu
-from selfalign.doctor.verdicts import judge
 
 GOOD = Facts(
     cores=8,
@@ -26,11 +26,11 @@ GOOD = Facts(
 
 
 def verdict(what, **changes):
-    return next(v for v in judge(dataclasses.replace(GOOD, **changes)) if what in v.what)
+    return next(v for v in assess(dataclasses.replace(GOOD, **changes)) if what in v.what)
 
 
 def test_everything_works_where_everything_is():
-    assert all(each.works for each in judge(GOOD))
+    assert all(each.works for each in assess(GOOD))
 
 
 @pytest.mark.parametrize(

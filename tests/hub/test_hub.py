@@ -117,7 +117,7 @@ CHECKPOINT = {
     "model-00002-of-00002.safetensors": b"second" * 200_000,
     "README.md": b"is not part of a checkpoint",
 }
-FETCH = "from selfalign.model.fetch import fetch_hub\nfetch_hub('me/model', {commit!r}, 'out')"
+FETCH = "from selfalign.model.build import fetch_hub\nfetch_hub('me/model', {commit!r}, 'out')"
 
 
 def test_a_checkpoint_is_downloaded_with_its_commit_and_a_cut_connection_goes_on_where_it_was(

@@ -9,7 +9,7 @@ import pytest
 from selfalign.core.checkpoint import read_identity
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.model import embedded
-from selfalign.model.fetch import link_local
+from selfalign.model.build import link_local
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ from selfalign.plan.whole_run import (
     PUBLISHED,
     PUBLISHED_HOURS,
     STAGES,
-    Machine,
+    Hardware,
     StageUsage,
     Usage,
+    estimate_run,
     implied_utilisation,
-    make_plan,
     read_usage,
 )
 
@@ -34,7 +34,7 @@ ONE = Usage(
 
 
 def test_the_arithmetic_is_that_by_hand():
-    plan = make_plan("m", 10**9, 1000, ONE, Machine(2, 100.0, 3.0), training_hours=1.0, utilisation=0.5)
+    plan = estimate_run("m", 10**9, 1000, ONE, Hardware(2, 100.0, 3.0), training_hours=1.0, utilisation=0.5)
     assert (plan.requests, plan.samples, plan.programs, plan.passing, plan.rows) == (
         2000,
         6500,
@@ -49,18 +49,18 @@ def test_the_arithmetic_is_that_by_hand():
 
 
 def test_half_the_samples_are_half_the_programs_and_not_half_the_prompts():
-    plan = make_plan("m", 10**9, 1000, ONE, Machine(1, 100.0), samples=5)
+    plan = estimate_run("m", 10**9, 1000, ONE, Hardware(1, 100.0), samples=5)
     assert (plan.programs, plan.prompt_tokens, plan.completion_tokens) == (2500, 350_000, 45_000)
     assert plan.money is None
 
 
 def test_a_measured_pace_replaces_the_arithmetic():
-    plan = make_plan("m", 10**9, 1000, ONE, Machine(1, 100.0), tokens_per_s=70_000 / 3600)
+    plan = estimate_run("m", 10**9, 1000, ONE, Hardware(1, 100.0), tokens_per_s=70_000 / 3600)
     assert plan.generation_hours == pytest.approx(1.0)
 
 
 def test_published_hours_are_met_to_a_factor_of_three():
-    machine = Machine(4, 312)
+    machine = Hardware(4, 312)
     shares = [implied_utilisation(b * 1e9, hours, PUBLISHED, machine) for _, b, hours, _ in PUBLISHED_HOURS]
     assert all(0.2 / 3 < share < 0.2 * 3 for share in shares), shares
 

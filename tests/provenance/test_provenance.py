@@ -10,9 +10,7 @@ from selfalign.cli import build_app
 from selfalign.core.config import Config
 from selfalign.core.errors import DataError
 from selfalign.core.host import host_facts, host_line, nvidia_gpus, read_hosts
-from selfalign.provenance import write
-from selfalign.provenance.verify import PROVENANCE, verify_run
-from selfalign.provenance.write import commit, environment, write_provenance
+from selfalign.provenance import PROVENANCE, commit, environment, verify_run, write, write_provenance
 from selfalign_snakemake.internals import output_records
 
 

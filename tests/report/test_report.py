@@ -9,16 +9,17 @@ from selfalign.cli import build_app
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import write_json
 from selfalign.report.figures import (
+    LONGEST_TEXT,
     account_time,
     account_tokens,
     beside_published,
     count_concepts,
     count_verdicts,
+    example_rows,
 )
 from selfalign.report.files import files_of_run, stage_of
 from selfalign.report.funnel import PUBLISHED, build_funnel
 from selfalign.report.page import provenance_rows, seed_charts
-from selfalign.report.rows import LONGEST_TEXT, example_rows
 
 
 def test_shards_of_a_step_are_joined_in_order(run):

@@ -10,9 +10,7 @@ from typer.testing import CliRunner
 from selfalign.cli import build_app
 from selfalign.core.chat import CHAT_TEMPLATE, SYSTEM, cut_answer, inference_prompt
 from selfalign.core.errors import DataError, InfrastructureError
-from selfalign.respond import load, respond
-from selfalign.respond.endpoint import respond_from
-from selfalign.respond.local import prompt_text
+from selfalign.respond import load, prompt_text, respond, respond_from
 
 
 @pytest.fixture(scope="module")

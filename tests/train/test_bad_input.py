@@ -9,8 +9,8 @@ from tiny import write_tiny_checkpoint
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.model_config import read_model_config
-from selfalign.train.architecture import no_dropout
-from selfalign.train.job import Job
+from selfalign.train.architecture import zero_dropout
+from selfalign.train.job import TrainingJob
 from selfalign.train.launch import accelerate_arguments, check
 
 GOOD = {"instruction": "Add.", "response": "a + b"}
@@ -20,7 +20,7 @@ def checked(tmp_path, base, rows, **settings):
     dataset = tmp_path / "rows.jsonl"
     dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = TrainingConfig(**{"min_rows": 1, **settings})
-    job = Job(
+    job = TrainingJob(
         config=config,
         base=base,
         dataset=dataset,
@@ -199,7 +199,7 @@ def test_the_dropouts_of_a_family_are_set_to_zero(family, fields):
 
     config = getattr(transformers, family)().to_dict()
     config.pop("summary_first_dropout", None)  # of heads other than the language model's
-    assert no_dropout(config, "base") == dict.fromkeys(fields, 0.0)
+    assert zero_dropout(config, "base") == dict.fromkeys(fields, 0.0)
 
 
 def test_an_unknown_dropout_is_refused_by_name(tmp_path):
@@ -207,7 +207,7 @@ def test_an_unknown_dropout_is_refused_by_name(tmp_path):
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**config, "mlp_dropout": 0.1}))
     with pytest.raises(ConfigError, match=r"mlp_dropout = 0\.1"):
-        no_dropout(read_model_config(base), base)
+        zero_dropout(read_model_config(base), base)
 
 
 def test_an_unknown_accelerate_configuration_is_refused():

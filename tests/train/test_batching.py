@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfalign.core.config.training import TrainingConfig
-from selfalign.train.batching import Plan, collate_packed, collate_padded, row_weights
+from selfalign.train.batching import BatchSchedule, collate_packed, collate_padded, row_weights
 from selfalign.train.data import IGNORED
 
 lengths = st.lists(st.integers(2, 300), min_size=1, max_size=70)
@@ -23,7 +23,7 @@ recipes = st.builds(
 
 @given(lengths, recipes, st.integers(1, 4))
 def test_the_batches_of_all_processes_are_the_rows_of_the_step(lengths, config, world):
-    plan = Plan(lengths, config, world)
+    plan = BatchSchedule(lengths, config, world)
     for step in range(plan.steps):
         shares = [plan.share(step, rank) for rank in range(world)]
         counted = [row for share in shares for batch, counts in share if counts for row in batch]
@@ -33,7 +33,7 @@ def test_the_batches_of_all_processes_are_the_rows_of_the_step(lengths, config, 
 
 @given(lengths, recipes)
 def test_every_epoch_has_every_row_once_in_an_order_of_its_own(lengths, config):
-    plan = Plan(lengths, config)
+    plan = BatchSchedule(lengths, config)
     epochs = [
         [
             row
@@ -48,7 +48,7 @@ def test_every_epoch_has_every_row_once_in_an_order_of_its_own(lengths, config):
 
 @given(lengths, recipes)
 def test_a_packed_batch_is_within_its_limit_unless_it_is_one_row(lengths, config):
-    plan = Plan(lengths, config.model_copy(update={"batching": "packed"}))
+    plan = BatchSchedule(lengths, config.model_copy(update={"batching": "packed"}))
     for batch in plan.batches(0):
         room = max(config.packed_tokens, *(lengths[row] for row in plan.rows(0)), 0)
         assert sum(lengths[row] for row in batch) <= room

@@ -11,7 +11,7 @@ from accelerate.commands.launch import launch_command_parser
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import InfrastructureError
-from selfalign.train.job import Job
+from selfalign.train.job import TrainingJob
 from selfalign.train.launch import CONFIGURATIONS, KEPT_MEMORY, launch, memory_settings
 
 CONFIG = TrainingConfig(max_steps=1, gradient_accumulation_steps=1, max_length=400)
@@ -20,7 +20,9 @@ CONFIG = TrainingConfig(max_steps=1, gradient_accumulation_steps=1, max_length=4
 def test_a_failing_process_gives_one_line_and_no_traceback(tmp_path, llama, dataset, capfd):
     # A place below a file: that shows only when the weights are to be written.
     (tmp_path / "file").touch()
-    job = Job(CONFIG, llama, dataset, tmp_path / "file/tuned", tmp_path / "metrics", tmp_path / "work")
+    job = TrainingJob(
+        CONFIG, llama, dataset, tmp_path / "file/tuned", tmp_path / "metrics", tmp_path / "work"
+    )
     log = tmp_path / "log"
     with pytest.raises(InfrastructureError) as caught:
         launch(job, threads=1, log=log)
@@ -35,8 +37,8 @@ def test_a_failing_process_gives_one_line_and_no_traceback(tmp_path, llama, data
 def test_the_traceback_of_a_defect_is_in_the_log_without_the_launchers_own(
     tmp_path, llama, dataset, monkeypatch
 ):
-    monkeypatch.setattr(Job, "write", lambda _, path: path.write_text("{}"))
-    job = Job(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
+    monkeypatch.setattr(TrainingJob, "write", lambda _, path: path.write_text("{}"))
+    job = TrainingJob(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
     log = tmp_path / "log"
     with pytest.raises(InfrastructureError, match=r"^training ended with exit status 1; its messages are in"):
         launch(job, threads=1, log=log)
@@ -81,7 +83,7 @@ def test_a_training_keeps_the_memory_it_has_had():
 
 
 def test_memory_settings_reach_the_training_and_give_way_to_ones_own(tmp_path, llama, dataset, monkeypatch):
-    job = Job(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
+    job = TrainingJob(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
     seen = []
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
-from selfalign.train.job import Job
+from selfalign.train.job import TrainingJob
 from selfalign.train.run import train
 
 
@@ -25,7 +25,7 @@ def test_two_processes_train_as_one_does(llama, dataset, tmp_path, monkeypatch):
         per_device_train_batch_size=1,
     )
     jobs = [
-        Job(config, llama, dataset, tmp_path / n, tmp_path / f"{n}.jsonl", tmp_path / f"{n}.work")
+        TrainingJob(config, llama, dataset, tmp_path / n, tmp_path / f"{n}.jsonl", tmp_path / f"{n}.work")
         for n in ("one", "two")
     ]
     train(jobs[0])
@@ -45,7 +45,7 @@ def test_two_processes_train_as_one_does(llama, dataset, tmp_path, monkeypatch):
 def test_processes_that_would_each_train_alone_are_refused(llama, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    job = Job(TrainingConfig(), llama, dataset, tmp_path / "o", tmp_path / "m", tmp_path / "w")
+    job = TrainingJob(TrainingConfig(), llama, dataset, tmp_path / "o", tmp_path / "m", tmp_path / "w")
     with pytest.raises(ConfigError, match=r"training\.accelerate: 2 processes were started.*among 1"):
         train(job)
     assert not job.out.exists()

@@ -8,7 +8,7 @@ from transformers.optimization import Adafactor
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.model_config import read_model_config
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
-from selfalign.train.batching import Plan, collate_packed
+from selfalign.train.batching import BatchSchedule, collate_packed
 from selfalign.train.data import encode, read_pairs
 from selfalign.train.run import build_trainer
 
@@ -36,7 +36,7 @@ def by_hand(base, dataset, config):
     model = AutoModelForCausalLM.from_pretrained(base, attn_implementation="eager")
     model.eval()  # no dropout
     optimizer = Adafactor(model.parameters(), lr=1.0, scale_parameter=False, relative_step=False)
-    plan = Plan([len(e["input_ids"]) for e in encoded.examples], config)
+    plan = BatchSchedule([len(e["input_ids"]) for e in encoded.examples], config)
     losses = []
     for step in range(config.max_steps):
         warmup = 1

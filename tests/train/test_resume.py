@@ -13,7 +13,7 @@ import pytest
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.train import checkpoints
-from selfalign.train.job import Job
+from selfalign.train.job import TrainingJob
 from selfalign.train.run import train
 
 RECIPE = TrainingConfig(
@@ -30,8 +30,8 @@ STEPS = 12
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def job_in(directory: Path, base: Path, dataset: Path) -> Job:
-    return Job(
+def job_in(directory: Path, base: Path, dataset: Path) -> TrainingJob:
+    return TrainingJob(
         config=RECIPE,
         base=base,
         dataset=dataset,
@@ -84,10 +84,10 @@ def test_killed_again_and_again_it_ends_with_the_same_files(llama, dataset, tmp_
 
 def test_launcher_and_launched_look_for_checkpoints_in_the_same_place(llama, dataset, tmp_path):
     for config in (TrainingConfig(), TrainingConfig(num_train_epochs=2, learning_rate=1), RECIPE):
-        job = Job(**{**vars(job_in(tmp_path, llama, dataset)), "config": config})
+        job = TrainingJob(**{**vars(job_in(tmp_path, llama, dataset)), "config": config})
         job.write(tmp_path / "job.json")
-        assert Job.read(tmp_path / "job.json") == job
-        assert Job.read(tmp_path / "job.json").checkpoints == job.checkpoints
+        assert TrainingJob.read(tmp_path / "job.json") == job
+        assert TrainingJob.read(tmp_path / "job.json").checkpoints == job.checkpoints
 
 
 def reached(path: Path) -> int:
@@ -116,7 +116,9 @@ def test_a_torn_checkpoint_is_left_out_with_a_warning(llama, dataset, tmp_path, 
 
 def test_another_recipe_does_not_go_on_from_these_checkpoints(llama, dataset, tmp_path):
     job = job_in(tmp_path, llama, dataset)
-    other = Job(**{**vars(job), "config": RECIPE.model_copy(update={"learning_rate": 2e-3})})
-    kept = Job(**{**vars(job), "config": RECIPE.model_copy(update={"save_steps": 7, "report_to": []})})
+    other = TrainingJob(**{**vars(job), "config": RECIPE.model_copy(update={"learning_rate": 2e-3})})
+    kept = TrainingJob(
+        **{**vars(job), "config": RECIPE.model_copy(update={"save_steps": 7, "report_to": []})}
+    )
     assert other.checkpoints != job.checkpoints
     assert kept.checkpoints == job.checkpoints

@@ -51,7 +51,6 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.model": ("base_model",),
     "selfalign.plan": (),
     "selfalign.provenance": ("provenance",),
-    "selfalign.provenance.verify": (),
     "selfalign.doctor": (),
     "selfalign.seeds": EVERYTHING[:1],
     "selfalign.dedup": ("deduplicate_functions",),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import base64
+import binascii
+import io
 import json
+import pickle
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selfalign.benchmarks.cases import read_cases
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_numbered, require
 
@@ -157,8 +161,8 @@ def _expressions(tests: str, at: Source) -> list[str]:
 
 def _livecodebench(record: dict[str, Any], at: Source) -> Task:
     cases = [
-        *read_cases(at.text(record, "public_test_cases"), "public_test_cases", at.file, at.number),
-        *read_cases(at.text(record, "private_test_cases"), "private_test_cases", at.file, at.number),
+        *_read_cases(at.text(record, "public_test_cases"), "public_test_cases", at.file, at.number),
+        *_read_cases(at.text(record, "private_test_cases"), "private_test_cases", at.file, at.number),
     ]
     try:
         function = json.loads(record.get("metadata") or "{}").get("func_name")
@@ -178,6 +182,48 @@ def _livecodebench(record: dict[str, Any], at: Source) -> Task:
         canonical_solution="",
         entry_point=function,
         record={**record, "cases": cases},
+    )
+
+
+class _TextOnly(pickle.Unpickler):
+    """Reads strings and nothing that would import or call anything: the data come from the internet."""
+
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        raise pickle.UnpicklingError(f"{module_name}.{global_name} in a pickle that should hold a string")
+
+
+def _read_cases(text: str, field: str, file: Path, number: int) -> list[dict[str, str]]:
+    """Return the test cases in a field: objects with ``input``, ``output`` and ``testtype``.
+
+    Raises:
+        DataError: the field is neither JSON nor packed JSON, or a case is not whole.
+    """
+    try:
+        cases = json.loads(text)
+    except ValueError:
+        try:
+            packed = zlib.decompress(base64.b64decode(text.encode("ascii"), validate=True))
+            cases = json.loads(_TextOnly(io.BytesIO(packed)).load())
+        except (binascii.Error, zlib.error, pickle.UnpicklingError, ValueError, TypeError, EOFError) as error:
+            raise DataError(
+                f"expected JSON or packed JSON ({error})", file=file, record=number, field=field
+            ) from None
+    if not isinstance(cases, list) or not all(_is_test_case(case) for case in cases):
+        raise DataError(
+            "expected a list of objects with 'input', 'output' and 'testtype' ('stdin' or 'functional')",
+            file=file,
+            record=number,
+            field=field,
+        )
+    return cases
+
+
+def _is_test_case(case: Any) -> bool:
+    return (
+        isinstance(case, dict)
+        and isinstance(case.get("input"), str)
+        and isinstance(case.get("output"), str)
+        and case.get("testtype") in ("stdin", "functional")
     )
 
 

@@ -26,8 +26,8 @@ class Responses(StrEnum):
     random = "random"
 
 
-class Part(StrEnum):
-    """Part of a row that is compared."""
+class RowField(StrEnum):
+    """RowField of a row that is compared."""
 
     instruction = "instruction"
     response = "response"
@@ -102,12 +102,13 @@ def select(
         typer.Option(help="Tag that fenced blocks may have; may be repeated. [default: any]"),
     ] = None,
     exact: Annotated[
-        list[Part] | None,
-        typer.Option(help="Part that may not repeat; may be repeated. [default: instruction, response]"),
+        list[RowField] | None,
+        typer.Option(help="RowField that may not repeat; may be repeated. [default: instruction, response]"),
     ] = None,
     per_instruction: Annotated[int, typer.Option(min=1, help="Responses an instruction may have.")] = 1,
     near: Annotated[
-        list[Part] | None, typer.Option(help="Part that may not nearly repeat (MinHash); may be repeated.")
+        list[RowField] | None,
+        typer.Option(help="RowField that may not nearly repeat (MinHash); may be repeated."),
     ] = None,
     threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Jaccard similarity of --near.")] = 0.7,
     num_perm: Annotated[int, typer.Option(min=16, help="Hash functions of --near.")] = 250,
@@ -137,7 +138,7 @@ def select(
                 "code_languages": code_language or [],
             },
             "duplicates": {
-                "exact": [part.value for part in exact or (Part.instruction, Part.response)],
+                "exact": [part.value for part in exact or (RowField.instruction, RowField.response)],
                 "per_instruction": per_instruction,
                 "near": [part.value for part in near or ()],
                 "threshold": threshold,

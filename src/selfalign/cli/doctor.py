@@ -26,13 +26,13 @@ def register(app: typer.Typer) -> None:
         Slurm, the package index and the model hub. Changes nothing.
         """
         from selfalign.core.errors import ConfigError
+        from selfalign.doctor.capabilities import assess
         from selfalign.doctor.facts import examine
-        from selfalign.doctor.verdicts import judge
 
         if not directory.is_dir():
             raise ConfigError(f"{directory}: expected a directory that is there")
         facts = examine(directory, network=network)
-        verdicts = judge(facts)
+        verdicts = assess(facts)
         if as_json:
             found = {
                 "facts": dataclasses.asdict(facts),

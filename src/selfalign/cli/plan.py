@@ -62,7 +62,7 @@ def whole_run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Plan a whole run: seeds x samples x models. Estimates, good to a factor of two.
+    """RunEstimate a whole run: seeds x samples x models. Estimates, good to a factor of two.
 
     Example: selfalign plan --config presets/starcoder2-15b.yaml --gpus 4 --price 2
     """
@@ -70,7 +70,7 @@ def whole_run(
         return
     from selfalign.core.config import read_config
     from selfalign.plan.training import estimate
-    from selfalign.plan.whole_run import PUBLISHED, Machine, make_plan, read_usage
+    from selfalign.plan.whole_run import PUBLISHED, Hardware, estimate_run, read_usage
 
     settings = read_config(config)
     directory = run or Path(settings.paths.results) / settings.run
@@ -90,12 +90,12 @@ def whole_run(
             tokens_per_row=usage.row_tokens,
         ).hours
         plans.append(
-            make_plan(
+            estimate_run(
                 name,
                 shape.parameters,
                 count,
                 usage,
-                Machine(gpus, kind.tflops, price),
+                Hardware(gpus, kind.tflops, price),
                 samples=samples or settings.generation.responses.n,
                 training_hours=hours,
                 tokens_per_s=tokens_per_s,
@@ -114,7 +114,7 @@ def whole_run(
 
 
 def published(as_json: AsJson = False) -> None:
-    """Plan the published runs, beside the hours that their paper gives (37,000 seeds on 4 A100)."""
+    """RunEstimate the published runs, beside the hours that their paper gives (37,000 seeds on 4 A100)."""
     from selfalign.core.config.training import TrainingConfig
     from selfalign.plan.training import GPUS, estimate
     from selfalign.plan.whole_run import (
@@ -122,13 +122,13 @@ def published(as_json: AsJson = False) -> None:
         PUBLISHED_GPUS,
         PUBLISHED_HOURS,
         PUBLISHED_SEEDS,
-        Machine,
+        Hardware,
+        estimate_run,
         implied_utilisation,
-        make_plan,
     )
 
     kind = GPUS["a100-80gb"]
-    machine = Machine(PUBLISHED_GPUS, kind.tflops)
+    machine = Hardware(PUBLISHED_GPUS, kind.tflops)
     recipe = TrainingConfig(
         learning_rate=1e-5,
         num_train_epochs=4,
@@ -149,7 +149,7 @@ def published(as_json: AsJson = False) -> None:
             rows=PUBLISHED_SEEDS,
             tokens_per_row=PUBLISHED.row_tokens,
         ).hours
-        plan = make_plan(name, shape.parameters, PUBLISHED_SEEDS, PUBLISHED, machine, training_hours=hours)
+        plan = estimate_run(name, shape.parameters, PUBLISHED_SEEDS, PUBLISHED, machine, training_hours=hours)
         rows.append(
             {
                 "model": name,

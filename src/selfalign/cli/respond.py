@@ -24,11 +24,10 @@ def register(app: typer.Typer) -> None:
         max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
     ) -> None:
         """Answer one instruction: greedy, up to the end of the answer or a ###."""
-        from selfalign.respond import endpoint as served
-        from selfalign.respond import local
+        from selfalign import respond as responses
 
         if endpoint is not None:
-            answer = served.respond_from(endpoint, model, instruction, prefix, max_new_tokens)
+            answer = responses.respond_from(endpoint, model, instruction, prefix, max_new_tokens)
         else:
-            answer = local.respond(*local.load(model), instruction, prefix, max_new_tokens)
+            answer = responses.respond(*responses.load(model), instruction, prefix, max_new_tokens)
         typer.echo(answer.rstrip())

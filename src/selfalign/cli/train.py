@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Fine-tune a checkpoint on a data set; run again after a kill, it goes on from its last checkpoint."""
         from selfalign.core.config import read_config
-        from selfalign.train.job import Job
+        from selfalign.train.job import TrainingJob
         from selfalign.train.launch import launch
 
         settings = read_config(config)
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
         made = Path(settings.paths.results) / settings.run / "model" / "base"
         start = base or (Path(settings.model.path) if settings.model.path else made)
         launch(
-            Job(
+            TrainingJob(
                 config=recipe,
                 base=start,
                 dataset=dataset,

@@ -19,7 +19,7 @@ def verify(
     ],
 ) -> None:
     """Hash the artifacts of a run again; exit with status 1, naming what differs from report/provenance.json."""
-    from selfalign.provenance.verify import verify_run
+    from selfalign.provenance import verify_run
 
     found = verify_run(run)
     for name, problem in found.problems.items():

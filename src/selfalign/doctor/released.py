@@ -10,8 +10,8 @@ from selfalign.core.config import Config
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import SelfalignError
+from selfalign.doctor.capabilities import CACHE_GIB, GIB_PER_BILLION
 from selfalign.doctor.facts import Gpu, visible_gpus
-from selfalign.doctor.verdicts import CACHE_GIB, GIB_PER_BILLION
 from selfalign.hub import cached_checkpoint, check_file
 from selfalign.serving.command import is_cpu_build
 

@@ -1,13 +1,15 @@
-"""The base model's checkpoint, from wherever the configuration says."""
+"""Prepare the base model's checkpoint directory from the hub, a local directory or the embedded model."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+from selfalign.core.checkpoint import CARD, write_card
 from selfalign.core.config.model import ModelConfig
-from selfalign.core.errors import ConfigError
+from selfalign.core.errors import ConfigError, DataError
+from selfalign.hub import CHECKPOINT_FILES, cached_checkpoint, explain_failure
 from selfalign.model.embedded import convert_gguf
-from selfalign.model.fetch import fetch_hub, link_local
 
 
 def build_checkpoint(model: ModelConfig, source: str | Path | None, out: str | Path) -> None:
@@ -25,3 +27,58 @@ def build_checkpoint(model: ModelConfig, source: str | Path | None, out: str | P
         convert_gguf(source, out)
     else:
         raise ConfigError("configuration: 'model.source' is 'embedded', but the embedded GGUF is not given")
+
+
+def fetch_hub(model_id: str, commit: str, out: str | Path) -> None:
+    """Download a checkpoint at a commit into `out`.
+
+    The files come into a directory beside `out` first, so that after an interruption only those that were not
+    whole are downloaded again; a connection that is cut goes on where it was. Where the hub does not answer, the
+    copy in its cache on this machine is taken, if there is a whole one.
+
+    Raises:
+        ConfigError: the hub has no such model or commit for this user.
+        InfrastructureError: the hub cannot be reached or fails, and its cache here has no whole copy.
+    """
+    from huggingface_hub import snapshot_download
+
+    out = Path(out)
+    partial = out.with_name(f"{out.name}.{commit[:12]}.part")
+    try:
+        snapshot_download(model_id, revision=commit, local_dir=partial, allow_patterns=[*CHECKPOINT_FILES])
+    except Exception as error:
+        failure = explain_failure(error, "model", model_id, commit)
+        cached = cached_checkpoint(model_id, commit) if failure else None
+        if cached is None:
+            raise failure or error from None
+        _link(cached, out)
+    else:
+        shutil.rmtree(partial / ".cache")
+        if out.exists():
+            shutil.rmtree(out)
+        partial.rename(out)
+    write_card(out, source=f"hub:{model_id}", revision=commit)
+
+
+def link_local(path: str | Path, out: str | Path) -> None:
+    """Make `out` a checkpoint directory that refers to the files of the local checkpoint `path`.
+
+    Raises:
+        DataError: `path` is not a checkpoint directory.
+    """
+    path, out = Path(path).resolve(), Path(out)
+    if not (path / "config.json").exists():
+        raise DataError("model.path: expected a checkpoint directory with a config.json", file=path)
+    _link(path, out)
+    write_card(out, source=f"path:{path.name}")
+
+
+def _link(path: Path, out: Path) -> None:
+    """Put the files of a checkpoint into `out`: the weights as links, the others as copies."""
+    out.mkdir(parents=True, exist_ok=True)
+    for file in sorted(p for p in path.iterdir() if p.is_file() and p.name != CARD):
+        (out / file.name).unlink(missing_ok=True)
+        if file.suffix in {".safetensors", ".bin"}:
+            (out / file.name).symlink_to(file)
+        else:
+            shutil.copyfile(file, out / file.name)

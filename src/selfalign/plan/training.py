@@ -34,7 +34,7 @@ UTILISATION = 0.3
 
 
 @dataclass(frozen=True)
-class Gpu:
+class GpuModel:
     """A GPU: its memory in GiB and its dense bfloat16 peak in TFLOP/s, as its data sheet says."""
 
     memory_gib: float
@@ -42,11 +42,11 @@ class Gpu:
 
 
 GPUS = {
-    "a100-40gb": Gpu(40, 312),
-    "a100-80gb": Gpu(80, 312),
-    "h100-80gb": Gpu(80, 989),
-    "l40s": Gpu(48, 362),
-    "rtx-4090": Gpu(24, 165),
+    "a100-40gb": GpuModel(40, 312),
+    "a100-80gb": GpuModel(80, 312),
+    "h100-80gb": GpuModel(80, 989),
+    "l40s": GpuModel(48, 362),
+    "rtx-4090": GpuModel(24, 165),
 }
 
 
@@ -70,7 +70,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TrainingEstimate:
     """Memory of one GPU, in GiB, and time."""
 
     parameters: int
@@ -169,14 +169,14 @@ def activation_bytes(shape: Shape, tokens: int, width: int, *, again: bool) -> i
 def estimate(
     shape: Shape,
     config: TrainingConfig,
-    gpu: Gpu,
+    gpu: GpuModel,
     *,
     gpus: int = 1,
     sharded: bool = False,
     rows: int,
     tokens_per_row: float,
     utilisation: float = UTILISATION,
-) -> Estimate:
+) -> TrainingEstimate:
     """Return what a training needs.
 
     Args:
@@ -196,7 +196,7 @@ def estimate(
     rows_per_step = config.per_device_train_batch_size * config.gradient_accumulation_steps
     steps = math.ceil(config.num_train_epochs * math.ceil(rows / rows_per_step))
     operations = (8 if again else 6) * shape.parameters * tokens_per_row * min(rows_per_step, rows)
-    return Estimate(
+    return TrainingEstimate(
         parameters=shape.parameters,
         weights=(width * shape.parameters / parts + gathered) / GIB,
         gradients=width * shape.parameters / parts / GIB,
@@ -208,7 +208,7 @@ def estimate(
     )
 
 
-def describe(found: Estimate, gpu: Gpu) -> dict[str, Any]:
+def describe(found: TrainingEstimate, gpu: GpuModel) -> dict[str, Any]:
     """Return an estimate as figures for people and for programs."""
     return {
         "parameters": found.parameters,

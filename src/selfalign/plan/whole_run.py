@@ -164,7 +164,7 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Machine:
+class Hardware:
     """What the work is given to: GPUs, the dense bfloat16 peak of one in TFLOP/s, the price of its hour."""
 
     gpus: int
@@ -173,7 +173,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunEstimate:
     """What a run of one model asks for. Hours are of the wall clock, on all GPUs together."""
 
     model: str
@@ -199,18 +199,18 @@ class Plan:
         }
 
 
-def make_plan(
+def estimate_run(
     model: str,
     parameters: int,
     seeds: int,
     usage: Usage,
-    machine: Machine,
+    machine: Hardware,
     *,
     samples: int | None = None,
     training_hours: float = 0.0,
     tokens_per_s: float | None = None,
     utilisation: float = UTILISATION,
-) -> Plan:
+) -> RunEstimate:
     """Return what `seeds` seeds ask of a model.
 
     Args:
@@ -241,7 +241,7 @@ def make_plan(
         peak = machine.gpus * machine.tflops * 1e12 * utilisation
         hours = 2 * parameters * (prompt + completion) / peak / 3600
     gpu_hours = (hours + training_hours) * machine.gpus
-    return Plan(
+    return RunEstimate(
         model=model,
         parameters=parameters,
         seeds=seeds,
@@ -260,12 +260,12 @@ def make_plan(
     )
 
 
-def implied_utilisation(parameters: float, hours: float, usage: Usage, machine: Machine) -> float:
+def implied_utilisation(parameters: float, hours: float, usage: Usage, machine: Hardware) -> float:
     """Return the share of the peak that published hours of generation imply, by the same arithmetic.
 
     Args:
         parameters: of the model.
         hours: of :data:`PUBLISHED_SEEDS` seeds, on `machine`.
     """
-    plan = make_plan("", round(parameters), PUBLISHED_SEEDS, usage, machine, utilisation=1.0)
+    plan = estimate_run("", round(parameters), PUBLISHED_SEEDS, usage, machine, utilisation=1.0)
     return plan.generation_hours / hours

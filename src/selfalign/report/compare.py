@@ -12,8 +12,7 @@ import yaml
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import atomic_path, read_json
 from selfalign.report.charts import score_chart
-from selfalign.report.page import score_rows
-from selfalign.report.template import environment, part
+from selfalign.report.page import page_environment, score_rows, template_text
 
 ABSENT = "–"
 
@@ -63,7 +62,7 @@ def write_comparison(directories: Sequence[str | Path], out: str | Path) -> None
         )
     points = [{**row, "name": f"{run.name}, {row['name']}"} for run in runs for row in run.scores]
     text = (
-        environment()
+        page_environment()
         .get_template("compare.html.jinja")
         .render(
             title=f"selfalign: {', '.join(names)}",
@@ -74,7 +73,7 @@ def write_comparison(directories: Sequence[str | Path], out: str | Path) -> None
                 [{(row["model"], row["benchmark"], row["metric"]): row for row in run.scores} for run in runs]
             ),
             chart=score_chart(points) if points else "",
-            style=part("page.css"),
+            style=template_text("page.css"),
         )
     )
     with atomic_path(out) as temporary:

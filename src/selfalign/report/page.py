@@ -16,8 +16,6 @@ from selfalign.core.config.report import ReportConfig
 from selfalign.core.jsonl import atomic_path, read_json, read_jsonl
 from selfalign.report import charts, figures
 from selfalign.report.files import RunFiles
-from selfalign.report.rows import example_rows
-from selfalign.report.template import environment, part
 
 TOP_CONCEPTS = 20
 PACKAGES = (
@@ -52,7 +50,7 @@ def write_page(
     scores = score_rows(read_json(files.scores)) if files.scores else []
     time = figures.account_time(files.benchmarks)
     text = (
-        environment()
+        page_environment()
         .get_template("page.html.jinja")
         .render(
             title=f"selfalign: run {run}",
@@ -94,7 +92,7 @@ def write_page(
             data=embedded_json(
                 {
                     "concepts": concepts[: settings.concepts],
-                    "rows": example_rows(
+                    "rows": figures.example_rows(
                         files.dataset,
                         files.dropped,
                         kept=settings.kept_rows,
@@ -103,8 +101,8 @@ def write_page(
                 }
             ),
             concepts=len(concepts),
-            style=part("page.css"),
-            script=part("page.js"),
+            style=template_text("page.css"),
+            script=template_text("page.js"),
         )
     )
     with atomic_path(out) as temporary:
@@ -281,3 +279,24 @@ def installed_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def page_environment() -> Any:
+    """Return the Jinja environment of the pages: everything is escaped, unknown names are errors."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("selfalign.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["count"] = lambda value: "–" if value is None else f"{value:,.0f}"
+    made.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
+    return made
+
+
+def template_text(name: str) -> str:
+    """Return the text of a template file that is put into a page as it is."""
+    return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")

@@ -96,7 +96,7 @@ def _check_shapes(base: Path, file: Path, found: dict[str, list[int]]) -> None:
         )
 
 
-def no_dropout(config: dict[str, Any], base: str | Path) -> dict[str, float]:
+def zero_dropout(config: dict[str, Any], base: str | Path) -> dict[str, float]:
     """Return the model's own dropout fields set to 0.0, as the published recipe has them.
 
     Raises:

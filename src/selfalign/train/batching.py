@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from selfalign.core.config.training import TrainingConfig
-from selfalign.train.data import IGNORED, Example
+from selfalign.train.data import IGNORED, EncodedRow
 
 Batch = list[int]  # the rows of a batch, by their number in the data set
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchSchedule:
     """All steps of a training, as the rows of their batches; a pure function of its fields.
 
     Args:
@@ -94,7 +94,7 @@ class Plan:
         return [packed for _, packed in bins]
 
 
-def row_weights(examples: Sequence[Example], weighting: str) -> list[float]:
+def row_weights(examples: Sequence[EncodedRow], weighting: str) -> list[float]:
     """Return what one labelled token of each row of a step weighs in the step's loss.
 
     example: every row counts the same, its tokens share what it counts; token: every token counts the same.
@@ -106,7 +106,7 @@ def row_weights(examples: Sequence[Example], weighting: str) -> list[float]:
     return [1 / (count * len(counts)) for count in counts]
 
 
-def collate_padded(examples: Sequence[Example], weights: Sequence[float], pad: int) -> dict[str, Any]:
+def collate_padded(examples: Sequence[EncodedRow], weights: Sequence[float], pad: int) -> dict[str, Any]:
     """Return a batch padded on the right to its longest row.
 
     int64 tensors of shape (rows, length), and `weights`, float32 of the same shape, for every labelled token.
@@ -127,7 +127,7 @@ def collate_padded(examples: Sequence[Example], weights: Sequence[float], pad: i
 
 
 def collate_packed(
-    examples: Sequence[Example], weights: Sequence[float], *, shared: int = 0
+    examples: Sequence[EncodedRow], weights: Sequence[float], *, shared: int = 0
 ) -> dict[str, Any]:
     """Return rows as one sequence without padding, with positions that start anew at every row.
 
@@ -156,7 +156,7 @@ def collate_packed(
     }
 
 
-def common_prefix(examples: Sequence[Example]) -> int:
+def common_prefix(examples: Sequence[EncodedRow]) -> int:
     """Return how many tokens all rows begin with, as far as none of these predicts a label.
 
     What these tokens become in the model is the same in every row, for none sees what follows it.
@@ -166,6 +166,6 @@ def common_prefix(examples: Sequence[Example]) -> int:
     return next((place for place, ids in enumerate(columns) if len(set(ids)) > 1), most)
 
 
-def _first_label(example: Example) -> int:
+def _first_label(example: EncodedRow) -> int:
     labels = example["labels"]
     return next((n for n, label in enumerate(labels) if n and label != IGNORED), len(labels))

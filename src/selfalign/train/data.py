@@ -12,7 +12,7 @@ from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, read_numbered, require
 
 # The token ids of a row and their labels.
-Example = dict[str, list[int]]
+EncodedRow = dict[str, list[int]]
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 
@@ -24,13 +24,13 @@ IGNORED = -100
 class Encoded:
     """The encoded rows, and how many of them were cut at the maximum length."""
 
-    examples: list[Example] = field(default_factory=list)
+    examples: list[EncodedRow] = field(default_factory=list)
     truncated: int = 0
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, index: int) -> Example:
+    def __getitem__(self, index: int) -> EncodedRow:
         return self.examples[index]
 
 

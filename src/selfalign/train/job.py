@@ -14,7 +14,7 @@ from selfalign.core.jsonl import read_json, write_json
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """A training: the recipe, what goes in, where what comes out goes.
 
     Args:
@@ -57,7 +57,7 @@ class Job:
         return {**asdict(self), "config": self.config.model_dump()}
 
     @classmethod
-    def read(cls, path: Path) -> Job:
+    def read(cls, path: Path) -> TrainingJob:
         """Read what :meth:`write` wrote."""
         value = read_json(path)
         config = validate_section(TrainingConfig, value.pop("config"), "training")

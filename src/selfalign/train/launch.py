@@ -12,10 +12,10 @@ from pathlib import Path
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.model_config import read_model_config
 from selfalign.core.process import die_with_parent
-from selfalign.train.architecture import check_weights, no_dropout
+from selfalign.train.architecture import check_weights, zero_dropout
 from selfalign.train.attention import choose_attention
 from selfalign.train.data import encode, load_tokenizer, read_pairs
-from selfalign.train.job import Job
+from selfalign.train.job import TrainingJob
 
 logger = logging.getLogger(__name__)
 # glibc gives large blocks back to the kernel and gets them anew, zeroed page by page, for every layer of every batch. A
@@ -26,7 +26,7 @@ KEPT_MEMORY = "glibc.malloc." + ":glibc.malloc.".join(
 CONFIGURATIONS = Path(__file__).resolve().parents[3] / "envs" / "accelerate"
 
 
-def launch(job: Job, threads: int | None = None, log: str | Path | None = None) -> None:
+def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None = None) -> None:
     """Train: write ``job.out`` and ``job.metrics``, going on from where a killed run of the same job got to.
 
     Args:
@@ -71,7 +71,7 @@ def launch(job: Job, threads: int | None = None, log: str | Path | None = None) 
     shutil.rmtree(job.work)
 
 
-def check(job: Job) -> None:
+def check(job: TrainingJob) -> None:
     """Check data, model and recipe without loading the model.
 
     Raises:
@@ -79,7 +79,7 @@ def check(job: Job) -> None:
     """
     rows = read_pairs(job.dataset, job.config.min_rows)
     known = read_model_config(job.base)
-    no_dropout(known, job.base)
+    zero_dropout(known, job.base)
     choose_attention(job.config, known)
     tokenizer = load_tokenizer(job.base)
     check_weights(job.base, len(tokenizer), known.get("vocab_size"))

@@ -13,7 +13,7 @@ from selfalign.core.chat import STOP, inference_prompt
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record
 from selfalign.train.data import Encoded
-from selfalign.train.job import Job
+from selfalign.train.job import TrainingJob
 
 CARD = """\
 ---
@@ -59,7 +59,7 @@ UNKNOWN_SCORES = "Not in this card, which is written before the model is scored;
 
 def write_model_card(
     directory: Path,
-    job: Job,
+    job: TrainingJob,
     *,
     rows: Sequence[Record],
     encoded: Encoded,

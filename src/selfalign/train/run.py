@@ -24,11 +24,11 @@ from selfalign.core.jsonl import write_jsonl
 from selfalign.core.model_config import read_model_config
 from selfalign.core.process import configure_logging, die_with_parent
 from selfalign.train import checkpoints
-from selfalign.train.architecture import no_dropout
+from selfalign.train.architecture import zero_dropout
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
-from selfalign.train.batching import Plan
+from selfalign.train.batching import BatchSchedule
 from selfalign.train.data import Encoded, encode, load_tokenizer, read_pairs
-from selfalign.train.job import Job
+from selfalign.train.job import TrainingJob
 from selfalign.train.model_card import write_model_card
 from selfalign.train.trainer import Steps, StepTrainer
 
@@ -37,7 +37,7 @@ TIMINGS = ("tokens_per_s", "peak_memory_mb")
 METRICS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "tokens", *TIMINGS)
 
 
-def train(job: Job) -> None:
+def train(job: TrainingJob) -> None:
     """Fine-tune; write the tuned checkpoint with our chat template, and a row of metrics a step."""
     rows = read_pairs(job.dataset, job.config.min_rows)
     tokenizer = load_tokenizer(job.base)
@@ -95,7 +95,7 @@ def build_trainer(
             f"training.accelerate: {launched} processes were started, but accelerate shares the work among "
             f"{arguments.world_size}; this kind of distribution does not work on these devices"
         )
-    plan = Plan(lengths, config, arguments.world_size)
+    plan = BatchSchedule(lengths, config, arguments.world_size)
     arguments.max_steps = plan.steps
     known = read_model_config(base)
     attention = choose_attention(config, known)
@@ -103,7 +103,7 @@ def build_trainer(
         base,
         dtype=torch.bfloat16 if config.precision == "bfloat16" else torch.float32,
         attn_implementation=attention,
-        **no_dropout(known, base),
+        **zero_dropout(known, base),
     )
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return StepTrainer(
@@ -177,7 +177,7 @@ def main() -> None:
     """
     die_with_parent()
     configure_logging()
-    job = Job.read(Path(sys.argv[1]))
+    job = TrainingJob.read(Path(sys.argv[1]))
     try:
         train(job)
     except Exception as error:

@@ -18,7 +18,7 @@ from accelerate.utils import DistributedType
 from torch.utils.data import DataLoader, Dataset
 from transformers import Trainer, TrainerCallback
 
-from selfalign.train.batching import Plan, collate_packed, collate_padded, common_prefix, row_weights
+from selfalign.train.batching import BatchSchedule, collate_packed, collate_padded, common_prefix, row_weights
 from selfalign.train.data import IGNORED, Encoded
 
 
@@ -33,7 +33,7 @@ class Steps(Dataset):
     """
 
     def __init__(
-        self, encoded: Encoded, plan: Plan, rank: int, pad: int, *, share_prefix: bool = False
+        self, encoded: Encoded, plan: BatchSchedule, rank: int, pad: int, *, share_prefix: bool = False
     ) -> None:
         self.encoded = encoded
         self.plan = plan

@@ -16,7 +16,7 @@ CACHE_GIB = 4
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Capability:
     """Whether something will work here, and why or what to do.
 
     Attributes:
@@ -29,7 +29,7 @@ class Verdict:
     needed: bool = False
 
 
-def judge(facts: Facts) -> list[Verdict]:
+def assess(facts: Facts) -> list[Capability]:
     """Return what will work, from the embedded default to clusters."""
     return [
         _default(facts),
@@ -42,7 +42,7 @@ def judge(facts: Facts) -> list[Verdict]:
     ]
 
 
-def _default(facts: Facts) -> Verdict:
+def _default(facts: Facts) -> Capability:
     lacks = []
     if facts.memory_gib < DEFAULT_MEMORY_GIB:
         lacks.append(f"{DEFAULT_MEMORY_GIB} GiB of memory, found {facts.memory_gib:.1f}")
@@ -55,63 +55,67 @@ def _default(facts: Facts) -> Verdict:
     elif not facts.instructions and not facts.gpus:
         lacks.append("AVX2 for vLLM's CPU build; take a server elsewhere (server.kind: external)")
     if lacks:
-        return Verdict("the embedded default", False, f"needs {'; '.join(lacks)}", needed=True)
-    return Verdict("the embedded default", True, f"{facts.cores} cores; `make` builds it", needed=True)
+        return Capability("the embedded default", False, f"needs {'; '.join(lacks)}", needed=True)
+    return Capability("the embedded default", True, f"{facts.cores} cores; `make` builds it", needed=True)
 
 
-def _sandbox(facts: Facts) -> Verdict:
+def _sandbox(facts: Facts) -> Capability:
     sound = [name for name, problem in facts.runtimes.items() if problem is None]
     if sound:
-        return Verdict("the sandbox", True, f"auto takes {sound[0]}; sound: {', '.join(sound)}", needed=True)
+        return Capability(
+            "the sandbox", True, f"auto takes {sound[0]}; sound: {', '.join(sound)}", needed=True
+        )
     reasons = "; ".join(f"{name}: {problem}" for name, problem in facts.runtimes.items())
-    return Verdict("the sandbox", False, f"no runtime passes its self-test ({reasons})", needed=True)
+    return Capability("the sandbox", False, f"no runtime passes its self-test ({reasons})", needed=True)
 
 
-def _index(facts: Facts) -> Verdict:
+def _index(facts: Facts) -> Capability:
     if "package index" not in facts.indexes:
-        return Verdict("downloads of packages", True, "not tried")
+        return Capability("downloads of packages", True, "not tried")
     problem = facts.indexes["package index"]
     why = (
         "pip's index answers"
         if problem is None
         else f"{problem}; the first build takes its model and seeds from there"
     )
-    return Verdict("downloads of packages", problem is None, why)
+    return Capability("downloads of packages", problem is None, why)
 
 
-def _gpu(facts: Facts) -> Verdict:
+def _gpu(facts: Facts) -> Capability:
     if not facts.gpus:
-        return Verdict(
+        return Capability(
             "models of billions of parameters here", False, "no GPU; use a server elsewhere or a cluster"
         )
     memory = sum(gpu.memory_gib for gpu in facts.gpus)
     billions = max(0.0, (memory - CACHE_GIB * len(facts.gpus)) / GIB_PER_BILLION)
     names = ", ".join(f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in facts.gpus)
-    return Verdict(
+    return Capability(
         "models of billions of parameters here",
         True,
         f"{names}: up to about {billions:.0f}B in bfloat16 to serve",
     )
 
 
-def _containers(facts: Facts) -> Verdict:
+def _containers(facts: Facts) -> Capability:
     there = [name for name, problem in facts.engines.items() if problem is None]
     if there:
-        return Verdict("containers", True, f"{', '.join(there)} answers")
-    return Verdict(
+        return Capability("containers", True, f"{', '.join(there)} answers")
+    return Capability(
         "containers", False, "; ".join(f"{name}: {problem}" for name, problem in facts.engines.items())
     )
 
 
-def _slurm(facts: Facts) -> Verdict:
+def _slurm(facts: Facts) -> Capability:
     if facts.slurm is None:
-        return Verdict("Slurm", False, "no sinfo here; --profile profiles/slurm is for a login node")
-    return Verdict("Slurm", True, f"partitions {', '.join(facts.slurm)}; put their names into profiles/slurm")
+        return Capability("Slurm", False, "no sinfo here; --profile profiles/slurm is for a login node")
+    return Capability(
+        "Slurm", True, f"partitions {', '.join(facts.slurm)}; put their names into profiles/slurm"
+    )
 
 
-def _hub(facts: Facts) -> Verdict:
+def _hub(facts: Facts) -> Capability:
     if "model hub" not in facts.indexes:
-        return Verdict("models and data of the hub", True, "not tried")
+        return Capability("models and data of the hub", True, "not tried")
     problem = facts.indexes["model hub"]
     why = "the hub answers" if problem is None else f"{problem}; use local checkpoints (model.source: path)"
-    return Verdict("models and data of the hub", problem is None, why)
+    return Capability("models and data of the hub", problem is None, why)

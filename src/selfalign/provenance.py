@@ -1,6 +1,6 @@
-"""The provenance of a run: one JSON file beside the report.
+"""The provenance of a run: one JSON file beside the report, and the check of a run's files against it.
 
-It has the times and hosts that no other output may have. It is read again by :mod:`.verify`.
+It records times and hosts, which no other output contains.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from selfalign import __version__
 from selfalign.core.checkpoint import CARD
 from selfalign.core.config import Config
 from selfalign.core.config.revisions import read_record
+from selfalign.core.errors import DataError
 from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.host import read_hosts
 from selfalign.core.jsonl import read_json, read_jsonl, write_json
 
 # A pin, by itself or before its hashes.
+PROVENANCE = "report/provenance.json"
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\]+)")
 
 
@@ -160,3 +163,43 @@ def _hosts(logs: Path) -> list[dict[str, Any]]:
             host = hosts.setdefault(facts["name"], {**facts, "jobs": 0})
             host["jobs"] += 1
     return [hosts[name] for name in sorted(hosts)]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found: how many files were compared, and what is wrong with which."""
+
+    checked: int
+    problems: dict[str, str]
+
+
+def verify_run(run: str | Path) -> Verification:
+    """Hash every artifact of a run again and compare it with the run's provenance.
+
+    Raises:
+        DataError: the run has no provenance, or it is not one of ours.
+    """
+    run = Path(run)
+    path = run / PROVENANCE
+    if not path.exists():
+        raise DataError("no provenance here; expected the directory of a finished run", file=path)
+    document = read_json(path)
+    try:
+        artifacts = document["artifacts"]
+        settings = json_sha256(document["configuration"]) == document["configuration_sha256"]
+        problems = {} if settings else {PROVENANCE: "its configuration was changed"}
+        for name, expected in artifacts.items():
+            if problem := _compare(run / name, expected["sha256"], expected["bytes"]):
+                problems[name] = problem
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"expected a provenance as the workflow writes it ({error})", file=path) from None
+    return Verification(len(artifacts), problems)
+
+
+def _compare(path: Path, sha256: str, size: int) -> str | None:
+    if not path.is_file():
+        return "is missing"
+    if path.stat().st_size != size:
+        return f"has {path.stat().st_size} bytes, not {size}"
+    found = file_sha256(path)
+    return None if found == sha256 else f"has SHA-256 {found}, not {sha256}"

@@ -1,12 +1,22 @@
-"""Answers from a checkpoint in this process."""
+"""Answer one instruction with a checkpoint in this process or with a served model.
+
+::
+
+    from selfalign.respond import load, respond
+
+    model, tokenizer = load("results/default/model/tuned")
+    print(respond(model, tokenizer, "Write a function that adds two numbers."))
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.chat import CHAT_TEMPLATE, STOP, cut_answer
-from selfalign.core.errors import DataError
+from selfalign.client import Request, open_client
+from selfalign.core.chat import CHAT_TEMPLATE, STOP, cut_answer, inference_prompt
+from selfalign.core.config.serving import ClientConfig
+from selfalign.core.errors import DataError, InfrastructureError
 
 
 def load(model: str | Path) -> tuple[Any, Any]:
@@ -73,3 +83,25 @@ def respond(
         )
     answer = tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
     return cut_answer(prefix + answer)
+
+
+def respond_from(
+    endpoint: str, model: str, instruction: str, prefix: str = "", max_new_tokens: int = 1024
+) -> str:
+    """Return a served model's greedy answer up to its end or a ``###``; `prefix` included.
+
+    The server sees a plain completion in our format, so the model must be one that was tuned by us.
+
+    Args:
+        endpoint: base URL, such as ``http://127.0.0.1:8000/v1``.
+        model: name the model is served under.
+
+    Raises:
+        InfrastructureError: the server did not answer.
+    """
+    request = Request("respond", inference_prompt(instruction, prefix), max_new_tokens, stop=(STOP,))
+    with open_client([endpoint], model, identity=model, cache=None, settings=ClientConfig()) as client:
+        result = next(iter(client.complete([request])))
+    if result.error is not None:
+        raise InfrastructureError(f"{endpoint}: {result.error}")
+    return cut_answer(prefix + result.choices[0].text)
