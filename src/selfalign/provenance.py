@@ -24,8 +24,8 @@ from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.host import read_hosts
 from selfalign.core.jsonl import read_json, read_jsonl, write_json
 
-# A pin, by itself or before its hashes.
 PROVENANCE = "report/provenance.json"
+# A pinned package of a lock file, with or without hashes after it.
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\]+)")
 
 
@@ -42,12 +42,14 @@ def write_provenance(
     project: str | Path,
     records: Mapping[str, dict[str, Any]],
 ) -> None:
-    """Write what the run used and what it made.
+    """Write the provenance of a run.
 
     Args:
-        run: directory of the run; artifacts are named by their paths within it.
-        artifacts: files and directories that the run made; of directories, every file counts.
-        sources: files from outside the run that decide what it made (wheels, prompts, benchmark data).
+        config: configuration of the run.
+        out: JSON file to write.
+        run: directory of the run; artifacts are named by their paths relative to it.
+        artifacts: files and directories that the run wrote; directories are listed file by file.
+        sources: input files from outside the run (wheels, prompts, benchmark data).
         verdicts: JSON Lines of verdicts, for the sandbox's runtimes and images.
         revisions: records of the branches and tags on the hub that were resolved to the commits in `config`.
         locks: the pinned packages of the whole environment, in pip's format.
@@ -83,7 +85,11 @@ def write_provenance(
 
 
 def commit(project: str | Path) -> dict[str, Any] | None:
-    """Return the commit of a working copy and the tracked files that differ from it; None outside of git."""
+    """Return the commit of a working copy and its modified tracked files; None outside of git.
+
+    Args:
+        project: top directory of the working copy.
+    """
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -128,11 +134,11 @@ def _installed(package: str) -> str | None:
 
 
 def _files(paths: Iterable[str | Path]) -> list[Path]:
-    """Return the files among `paths` and in the directories among them, sorted, each once."""
+    """Return the files among `paths` and below their directories, sorted and unique."""
     found: set[Path] = set()
     for path in map(Path, paths):
         found.update(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else found.add(path)
-    # Snakemake's mark of a finished directory output has no content.
+    # Skip Snakemake's empty marker file of directory outputs.
     return sorted(path for path in found if path.name != ".snakemake_timestamp")
 
 
@@ -141,7 +147,7 @@ def _record_of_directory(records: Mapping[str, dict[str, Any]], path: Path) -> d
 
 
 def _sandboxes(files: Iterable[str | Path]) -> list[dict[str, str]]:
-    """Return the runtimes and images (with digests) in which programs were judged."""
+    """Return the sandbox runtimes and images (with digests) that were used."""
     seen = {(row.get("runtime", ""), row.get("image", "")) for file in files for row in read_jsonl(file)}
     return [{"runtime": runtime, "image": image} for runtime, image in sorted(seen) if runtime]
 
@@ -151,12 +157,12 @@ def _server_image(config: Config) -> str | None:
 
 
 def _card(directory: Path) -> dict[str, Any] | None:
-    """Return the identity card of a checkpoint, if it has one."""
+    """Return the content of a checkpoint's ``selfalign.json``, if it has one."""
     return read_json(directory / CARD) if (directory / CARD).exists() else None
 
 
 def _hosts(logs: Path) -> list[dict[str, Any]]:
-    """Return the machines that jobs ran on, each with the number of its jobs."""
+    """Return the hosts that jobs ran on, with the number of jobs."""
     hosts: dict[str, dict[str, Any]] = {}
     for log in sorted(logs.rglob("*.log")):
         for facts in read_hosts(log)[-1:]:
@@ -167,22 +173,30 @@ def _hosts(logs: Path) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found: how many files were compared, and what is wrong with which."""
+    """Result of a verification.
+
+    Attributes:
+        checked: number of files compared.
+        problems: what is wrong, by file.
+    """
 
     checked: int
     problems: dict[str, str]
 
 
 def verify_run(run: str | Path) -> Verification:
-    """Hash every artifact of a run again and compare it with the run's provenance.
+    """Compare the hash of every artifact of a run with the run's provenance.
+
+    Args:
+        run: directory of the run.
 
     Raises:
-        DataError: the run has no provenance, or it is not one of ours.
+        DataError: the run has no provenance file, or it has another format.
     """
     run = Path(run)
     path = run / PROVENANCE
     if not path.exists():
-        raise DataError("no provenance here; expected the directory of a finished run", file=path)
+        raise DataError("no such file; expected the directory of a finished run", file=path)
     document = read_json(path)
     try:
         artifacts = document["artifacts"]
@@ -192,7 +206,9 @@ def verify_run(run: str | Path) -> Verification:
             if problem := _compare(run / name, expected["sha256"], expected["bytes"]):
                 problems[name] = problem
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"expected a provenance as the workflow writes it ({error})", file=path) from None
+        raise DataError(
+            f"expected a provenance file as written by the workflow ({error})", file=path
+        ) from None
     return Verification(len(artifacts), problems)
 
 

@@ -20,10 +20,13 @@ from selfalign.core.errors import DataError, InfrastructureError
 
 
 def load(model: str | Path) -> tuple[Any, Any]:
-    """Return model and tokenizer of a checkpoint directory or a hub id, on the GPU where there is one.
+    """Load model and tokenizer, onto the GPU if there is one.
+
+    Args:
+        model: checkpoint directory or hub id.
 
     Raises:
-        DataError: there is no such checkpoint.
+        DataError: the checkpoint does not exist.
     """
     if str(model).startswith(("/", ".", "~")) and not Path(model).exists():
         raise DataError(
@@ -44,14 +47,16 @@ def load(model: str | Path) -> tuple[Any, Any]:
 
 
 def prompt_text(tokenizer: Any, instruction: str, prefix: str = "") -> str:
-    """Return the text the model continues: by the tokenizer's own chat template, or ours where it has none.
+    """Return the prompt, in the tokenizer's own chat template or, if it has none, in selfalign's.
 
     Args:
-        prefix: how the answer is made to begin.
+        tokenizer: tokenizer of the model.
+        instruction: the instruction.
+        prefix: beginning of the response.
     """
     template = None if tokenizer.chat_template else CHAT_TEMPLATE
     message = [{"role": "user", "content": instruction}]
-    # A template that opens the answer only when asked (ChatML) is asked; ours and the released one always do.
+    # ChatML templates open the assistant's turn only on request; selfalign's and the released one always do.
     text = tokenizer.apply_chat_template(
         message, tokenize=False, chat_template=template, add_generation_prompt=True
     )
@@ -61,11 +66,19 @@ def prompt_text(tokenizer: Any, instruction: str, prefix: str = "") -> str:
 def respond(
     model: Any, tokenizer: Any, instruction: str, prefix: str = "", max_new_tokens: int = 1024
 ) -> str:
-    """Return the model's greedy answer up to its end or a ``###``, which is cut off; `prefix` included."""
+    """Return the model's greedy response up to its end or a ``###``, which is cut off.
+
+    Args:
+        model: a loaded model.
+        tokenizer: tokenizer of the model.
+        instruction: the instruction.
+        prefix: beginning of the response; it is part of the result.
+        max_new_tokens: maximum length of the response, in tokens.
+    """
     import torch
 
     text = prompt_text(tokenizer, instruction, prefix)
-    # The template has written the beginning of the sequence.
+    # The template already contains the beginning-of-sequence token.
     inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)
     with torch.inference_mode():
         ids = model.generate(
@@ -88,16 +101,19 @@ def respond(
 def respond_from(
     endpoint: str, model: str, instruction: str, prefix: str = "", max_new_tokens: int = 1024
 ) -> str:
-    """Return a served model's greedy answer up to its end or a ``###``; `prefix` included.
+    """Return a served model's greedy response up to its end or a ``###``.
 
-    The server sees a plain completion in our format, so the model must be one that was tuned by us.
+    The request is a plain completion in selfalign's prompt format, so the model must have been tuned by selfalign.
 
     Args:
         endpoint: base URL, such as ``http://127.0.0.1:8000/v1``.
-        model: name the model is served under.
+        model: name under which the server offers the model.
+        instruction: the instruction.
+        prefix: beginning of the response; it is part of the result.
+        max_new_tokens: maximum length of the response, in tokens.
 
     Raises:
-        InfrastructureError: the server did not answer.
+        InfrastructureError: the server did not respond.
     """
     request = Request("respond", inference_prompt(instruction, prefix), max_new_tokens, stop=(STOP,))
     with open_client([endpoint], model, identity=model, cache=None, settings=ClientConfig()) as client:

@@ -6,11 +6,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from selfalign import provenance
 from selfalign.cli import build_app
 from selfalign.core.config import Config
 from selfalign.core.errors import DataError
 from selfalign.core.host import host_facts, host_line, nvidia_gpus, read_hosts
-from selfalign.provenance import PROVENANCE, commit, environment, verify_run, write, write_provenance
+from selfalign.provenance import PROVENANCE, commit, environment, verify_run, write_provenance
 from selfalign_snakemake.internals import output_records
 
 
@@ -122,7 +123,7 @@ def test_the_lock_is_hashed(root):
 
 def test_in_an_environment_of_the_rules_what_is_absent_is_not_named(tmp_path, monkeypatch):
     (tmp_path / "lock").write_text("pytest==0.0.1\nno-such-package==1\n")
-    monkeypatch.setattr(write, "_installed", {"pytest": "9.2.0"}.get)
+    monkeypatch.setattr(provenance, "_installed", {"pytest": "9.2.0"}.get)
     assert environment([tmp_path / "lock"])["not_as_locked"] == {"pytest": "9.2.0"}
 
 

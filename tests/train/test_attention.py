@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
 from selfalign.core.model_config import read_model_config
-from selfalign.train.attention import ROW_BY_ROW, choose_attention, rows_side_by_side
+from selfalign.train.attention import ROW_BY_ROW, choose_attention, packed_row_lengths
 from selfalign.train.batching import collate_packed, collate_padded, common_prefix, row_weights
 from selfalign.train.data import IGNORED, encode, read_pairs
 from selfalign.train.trainer import weighted_loss
@@ -38,7 +38,7 @@ def packed_losses(model, rows, weights, shared):
     logits = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits[
         0
     ]
-    lengths, found = rows_side_by_side(batch["position_ids"][0])
+    lengths, found = packed_row_lengths(batch["position_ids"][0])
     assert found == shared
     losses, start = [], 0
     for length in lengths:
@@ -104,10 +104,10 @@ def test_a_token_that_predicts_a_label_is_not_shared():
     assert common_prefix(differing) == 2
 
 
-def test_rows_side_by_side_are_told_by_their_positions():
-    assert rows_side_by_side(torch.arange(4)) == ([4], 0)
-    assert rows_side_by_side(torch.tensor([0, 1, 2, 0, 1, 0])) == ([3, 2, 1], 0)
-    assert rows_side_by_side(torch.tensor([0, 1, 2, 3, 2, 3, 4, 5, 2, 3])) == ([4, 4, 2], 2)
+def test_packed_row_lengths_are_told_by_their_positions():
+    assert packed_row_lengths(torch.arange(4)) == ([4], 0)
+    assert packed_row_lengths(torch.tensor([0, 1, 2, 0, 1, 0])) == ([3, 2, 1], 0)
+    assert packed_row_lengths(torch.tensor([0, 1, 2, 3, 2, 3, 4, 5, 2, 3])) == ([4, 4, 2], 2)
 
 
 def test_packing_is_refused_for_a_model_whose_attention_cannot_be_exchanged():

@@ -28,7 +28,7 @@ def test_a_failing_process_gives_one_line_and_no_traceback(tmp_path, llama, data
         launch(job, threads=1, log=log)
     line = str(caught.value)
     assert line.startswith("training failed: ")
-    assert line.endswith(f"; its messages are in {log}")
+    assert line.endswith(f"; see {log}")
     assert str(tmp_path / "file") in line
     assert "\n" not in line
     assert "Traceback" not in log.read_text() + capfd.readouterr().err
@@ -40,7 +40,7 @@ def test_the_traceback_of_a_defect_is_in_the_log_without_the_launchers_own(
     monkeypatch.setattr(TrainingJob, "write", lambda _, path: path.write_text("{}"))
     job = TrainingJob(CONFIG, llama, dataset, tmp_path / "tuned", tmp_path / "metrics", tmp_path / "work")
     log = tmp_path / "log"
-    with pytest.raises(InfrastructureError, match=r"^training ended with exit status 1; its messages are in"):
+    with pytest.raises(InfrastructureError, match=r"^training ended with exit status 1; see "):
         launch(job, threads=1, log=log)
     assert "Traceback" in log.read_text()
     assert "CalledProcessError" not in log.read_text()

@@ -78,7 +78,7 @@ def test_killed_again_and_again_it_ends_with_the_same_files(llama, dataset, tmp_
     assert kills
     done = subprocess.run(command, env=ONE_THREAD, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "going on from" in done.stderr
+    assert "resuming from" in done.stderr
     assert files(job.out) == uninterrupted
 
 
@@ -109,8 +109,8 @@ def test_a_torn_checkpoint_is_left_out_with_a_warning(llama, dataset, tmp_path, 
         (newest / checkpoints.LIST).unlink()
     with caplog.at_level(logging.INFO):
         train(job)
-    assert f"checkpoint-{STEPS} is torn" in caplog.text
-    assert f"checkpoint-{STEPS - 1}" in caplog.text.partition("going on from")[2]
+    assert f"checkpoint-{STEPS} (its writing was interrupted)" in caplog.text
+    assert f"checkpoint-{STEPS - 1}" in caplog.text.partition("resuming from")[2]
     assert files(job.out) == uninterrupted
 
 

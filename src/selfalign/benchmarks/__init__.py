@@ -1,4 +1,4 @@
-"""Benchmarks as versioned data: what their tasks are, where they come from, how they are asked and scored."""
+"""Benchmarks as versioned data: their tasks, sources, prompts and scoring methods."""
 
 from selfalign.benchmarks.definition import Definition, available, definition_sha256, load_definition
 from selfalign.benchmarks.load import Benchmark, data_files, load_benchmark

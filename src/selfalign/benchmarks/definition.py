@@ -1,6 +1,6 @@
-"""The definition of a benchmark: one YAML file each, in ``definitions/``.
+"""Benchmark definitions: one YAML file per benchmark in ``definitions/``.
 
-A new version of a dataset, another prompt or another stop string is an edit there, and no code.
+A new dataset version, prompt or stop string is an edit of that file and needs no code.
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ SHA256 = "^[0-9a-f]{64}$"
 
 
 class DataFile(Section):
-    """One file of a version. Nothing is scored on data whose checksum is not known beforehand."""
+    """One data file of a version. Data without a known checksum are not scored."""
 
-    file: str = Field(description="Its name, in a local directory or among our downloads.")
-    url: str = Field(description="Where it is downloaded from.")
+    file: str = Field(description="File name.")
+    url: str = Field(description="Download URL.")
     package: str | None = Field(
-        default=None, description="The installed Python package that holds it, and where."
+        default=None,
+        description="Installed Python package that holds the file, and the path in it (package:path).",
     )
     sha256: str | None = Field(
-        default=None, pattern=SHA256, description="SHA-256 of its content, uncompressed."
+        default=None, pattern=SHA256, description="SHA-256 of the uncompressed content."
     )
     archive_sha256: str | None = Field(
         default=None,
         pattern=SHA256,
-        description="SHA-256 of the compressed file itself, where that of its content is not known: only the file as "
-        "it is published is used then, no unpacked or newly packed one.",
+        description="SHA-256 of the compressed file, if that of its content is not known. Only the published file is "
+        "accepted then, not an unpacked or recompressed copy.",
     )
 
     @model_validator(mode="after")
@@ -52,61 +53,61 @@ class DataFile(Section):
 class Version(Section):
     """One version of the dataset."""
 
-    files: list[DataFile] = Field(min_length=1, description="Its files, in order.")
-    tasks: int | None = Field(default=None, ge=1, description="Number of tasks; none: not known beforehand.")
+    files: list[DataFile] = Field(min_length=1, description="Data files, in order.")
+    tasks: int | None = Field(default=None, ge=1, description="Number of tasks; none: not known in advance.")
 
 
 class PlainLayout(Section):
-    """How a base model is asked: plain completion."""
+    """Prompt layout of a base model: plain completion."""
 
     prompt: str = Field(
-        "{prompt}", description="Text that is continued; {prompt} and other fields of a task."
+        "{prompt}", description="Template of the prompt; {prompt} and other fields of a task are filled in."
     )
     solution: Literal["prompt+completion", "completion", "fenced"] = Field(
         "prompt+completion",
-        description="The solution in an answer: with the beginning of the program before it that the task gives, as it "
-        "is, or the fenced block.",
+        description="Solution in a completion: the completion appended to the beginning of the program that the task "
+        "gives, the completion alone, or its fenced code block.",
     )
-    stop: list[str] = Field(default=[], description="Texts at which an answer ends.")
+    stop: list[str] = Field(default=[], description="Stop strings.")
     trim: bool = Field(
         default=False,
-        description="Cut white space at the end of what is continued: a line break there is a token of its own, after "
-        "which a model that was trained on a line break joined with the indentation does not write code.",
+        description="Strip trailing white space from the prompt. A trailing line break would be a separate token, while "
+        "models are trained on tokens that join it with the indentation that follows.",
     )
 
 
 class ChatLayout(PlainLayout):
-    """How a tuned model is asked: an instruction by the template, and the beginning of the response."""
+    """Prompt layout of a tuned model: an instruction in the chat template, and the beginning of the response."""
 
-    prompt: str = Field(description="The instruction.")
+    prompt: str = Field(description="Template of the instruction.")
     response_prefix: str = Field(
-        default="", description="Beginning of the response that the model continues."
+        default="", description="Template of the beginning of the response, which the model continues."
     )
 
 
 class Sampling(Section):
-    """How answers are sampled, unless the configuration says otherwise."""
+    """Default sampling parameters, which the configuration can override."""
 
     temperature: float = Field(default=0.0, ge=0, le=2, description="Sampling temperature; 0: greedy.")
-    n: int = Field(default=1, ge=1, description="Samples a task.")
-    max_new_tokens: int = Field(default=512, ge=1, description="Longest answer, in tokens.")
+    n: int = Field(default=1, ge=1, description="Samples per task.")
+    max_new_tokens: int = Field(default=512, ge=1, description="Maximum length of a completion, in tokens.")
 
 
 class Definition(Section):
-    """A benchmark."""
+    """Definition of a benchmark."""
 
     name: str = Field(pattern="^[a-z0-9_]+$", description="Name in the configuration and in paths.")
     title: str = Field(description="Name in tables.")
-    source: str = Field(description="Where it is published.")
-    citation: str = Field(description="The paper.")
+    source: str = Field(description="Place of publication.")
+    citation: str = Field(description="Paper.")
     licence: str = Field(description="Licence of the data.")
-    format: Format = Field(description="Layout of the records.")
-    scoring: Scoring = Field(description="What makes a verdict.")
-    default_version: str = Field(description="The version that is meant where none is named.")
-    versions: dict[str, Version] = Field(description="The versions there are.")
-    base: PlainLayout = Field(description="How a base model is asked.")
-    chat: ChatLayout = Field(description="How a tuned model is asked.")
-    sampling: Sampling = Field(default_factory=Sampling, description="How answers are sampled.")
+    format: Format = Field(description="Format of the records.")
+    scoring: Scoring = Field(description="Scoring method.")
+    default_version: str = Field(description="Version used if none is given.")
+    versions: dict[str, Version] = Field(description="Available versions.")
+    base: PlainLayout = Field(description="Prompt layout of a base model.")
+    chat: ChatLayout = Field(description="Prompt layout of a tuned model.")
+    sampling: Sampling = Field(default_factory=Sampling, description="Default sampling parameters.")
 
     @model_validator(mode="after")
     def _default_exists(self) -> Definition:
@@ -116,14 +117,17 @@ class Definition(Section):
 
     @property
     def has_plus(self) -> bool:
-        """Whether a verdict has two parts, the original tests and the added ones."""
+        """Whether verdicts have two parts, for the original and the added tests."""
         return self.scoring.startswith("evalplus")
 
     def version_named(self, version: str | None) -> tuple[str, Version]:
-        """Return the version called `version` (``v0.1.9`` or ``0.1.9``), or the default one.
+        """Return name and content of a version.
+
+        Args:
+            version: name of the version (``v0.1.9`` or ``0.1.9``); None: the default.
 
         Raises:
-            ConfigError: there is none of that name; names those there are.
+            ConfigError: the version does not exist; the message lists the available ones.
         """
         wanted = version or self.default_version
         for name in (wanted, f"v{wanted}"):
@@ -134,7 +138,7 @@ class Definition(Section):
 
 
 def available() -> list[str]:
-    """Return the names of the benchmarks that come with the project, sorted."""
+    """Return the sorted names of the available benchmarks."""
     return sorted(
         entry.name.removesuffix(".yaml") for entry in _directory().iterdir() if entry.name.endswith(".yaml")
     )
@@ -142,19 +146,25 @@ def available() -> list[str]:
 
 @cache
 def load_definition(name: str) -> Definition:
-    """Return the definition of the benchmark called `name`.
+    """Return the definition of a benchmark.
+
+    Args:
+        name: name of the benchmark.
 
     Raises:
-        ConfigError: there is none of that name, or its file is not a definition.
+        ConfigError: the benchmark does not exist, or its file is not a valid definition.
     """
     return validate_section(Definition, yaml.safe_load(_text(name)), f"benchmark {name}")
 
 
 def definition_sha256(name: str) -> str:
-    """Return a hash of the definition, for what depends on it.
+    """Return the SHA-256 of a definition's text.
+
+    Args:
+        name: name of the benchmark.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: the benchmark does not exist.
     """
     return text_sha256(_text(name))
 

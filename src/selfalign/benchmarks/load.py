@@ -1,4 +1,4 @@
-"""Loading a benchmark: from an installed package, a local path or our downloads; always against its checksum."""
+"""Load a benchmark from an installed package, a local path or a download, and verify its checksum."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ class Benchmark:
     """A loaded benchmark.
 
     Attributes:
-        sha256: of the content of its data, uncompressed (of the list of hashes, where it has several files).
-        window: first and last day, ISO, that the tasks were limited to; None: all.
+        definition: the benchmark's definition.
+        version: version of the data.
+        tasks: the tasks, in order.
+        sha256: SHA-256 of the uncompressed data (of the list of hashes if there are several files).
+        window: first and last day (ISO dates) that the tasks are limited to; None: all tasks.
     """
 
     definition: Definition
@@ -34,16 +37,20 @@ class Benchmark:
 
     @property
     def name(self) -> str:
-        """Its name in the configuration."""
+        """Name in the configuration."""
         return self.definition.name
 
     @property
     def title(self) -> str:
-        """Its name in messages, with the version of its data."""
+        """Name and data version, for messages."""
         return f"{self.definition.title} {self.version}"
 
     def reference_solution(self, task: Task) -> str:
-        """Return the published solution of a task as a whole answer, as the benchmark's tests take it."""
+        """Return the published solution of a task as a whole program, as the tests expect it.
+
+        Args:
+            task: task of the benchmark.
+        """
         joint = "\n" if self.definition.format == "evoeval" else ""
         return f"{task.beginning}{joint}{task.canonical_solution}"
 
@@ -59,17 +66,18 @@ def load_benchmark(
     *,
     window: tuple[str, str] | None = None,
 ) -> Benchmark:
-    """Load a benchmark and check it.
+    """Load a benchmark and verify its data.
 
     Args:
-        version: None: the definition's default.
-        data: the data file, or a directory that holds it under the definition's name for it (with or without
-            ``.gz``). Not needed where an installed package holds the data.
+        name: name of the benchmark.
+        version: version of the data; None: the definition's default.
+        data: the data file, or a directory that holds it under the definition's file name (with or without
+            ``.gz``). Not needed if an installed package holds the data.
         window: limit the tasks to those published from the first to the last day (ISO dates, both included).
 
     Raises:
-        ConfigError: no such benchmark or version.
-        DataError: the data are missing, have another checksum or number of tasks, or a record is not whole.
+        ConfigError: the benchmark or version does not exist.
+        DataError: the data are missing, have another checksum or number of tasks, or a record is incomplete.
     """
     definition = load_definition(name)
     version, entry = definition.version_named(version)
@@ -91,20 +99,21 @@ def load_benchmark(
         tasks = [task for task in tasks if window[0] <= _day(task, definition) <= window[1]]
         if not tasks:
             raise DataError(f"{definition.title} {version}: no task between {window[0]} and {window[1]}")
-    _refuse_twins(tasks, definition, version)
+    _check_unique_ids(tasks, definition, version)
     sha256 = hashes[0] if len(hashes) == 1 else json_sha256(hashes)
     return Benchmark(definition, version, tuple(tasks), sha256, window)
 
 
 def data_files(name: str, version: str | None, directory: str | Path) -> list[str]:
-    """Return the paths of a version's data files below `directory`; none where an installed package holds them.
+    """Return the paths of the data files to download; empty if an installed package holds the data.
 
     Args:
-        version: None: the definition's default.
-        directory: where the data of this benchmark are downloaded to.
+        name: name of the benchmark.
+        version: version of the data; None: the definition's default.
+        directory: download directory of this benchmark.
 
     Raises:
-        ConfigError: no such benchmark or version.
+        ConfigError: the benchmark or version does not exist.
     """
     _, entry = load_definition(name).version_named(version)
     return [f"{directory}/{each.file}" for each in entry.files if each.package is None]
@@ -113,8 +122,14 @@ def data_files(name: str, version: str | None, directory: str | Path) -> list[st
 def locate(definition: Definition, version: str, entry: DataFile, data: str | Path | None) -> Path:
     """Return the path of one data file.
 
+    Args:
+        definition: the benchmark's definition.
+        version: version of the data.
+        entry: the data file.
+        data: the file or its directory; None: the installed package.
+
     Raises:
-        DataError: it is not there; says what would bring it.
+        DataError: the file is missing; the message says how to get it.
     """
     what = f"{definition.title} {version}"
     if data is not None:
@@ -126,26 +141,31 @@ def locate(definition: Definition, version: str, entry: DataFile, data: str | Pa
                 raise DataError(f"{what}: expected {' or '.join(dict.fromkeys(names))} in it", file=path)
             return found[0]
         if not path.is_file():
-            raise DataError(f"{what}: expected the data file, found nothing", file=path)
+            raise DataError(f"{what}: expected the data file, found no such file", file=path)
         return path
     if entry.package is not None:
         package, _, inner = entry.package.partition(":")
         try:
             return Path(str(files(package) / inner))
         except ModuleNotFoundError:
-            raise DataError(f"{what}: its data come with the package '{package}'; install it") from None
+            raise DataError(f"{what}: the data come with the package '{package}'; install it") from None
     raise DataError(f"{what}: no data; give the path of {entry.file}, published at {definition.source}")
 
 
 def check_content(path: Path, entry: DataFile, what: str) -> str:
-    """Return the SHA-256 of a data file's content, uncompressed, after comparing the file with its definition.
+    """Verify a data file and return the SHA-256 of its uncompressed content.
+
+    Args:
+        path: the data file.
+        entry: its definition with the expected checksum.
+        what: name of the benchmark in messages.
 
     Raises:
-        DataError: the file cannot be read, or its checksum is another.
+        DataError: the file cannot be read, or its checksum differs.
     """
     digest = hashlib.sha256()
     try:
-        with gzip.open(path, "rb") if _is_packed(path) else path.open("rb") as handle:
+        with gzip.open(path, "rb") if _is_gzip(path) else path.open("rb") as handle:
             while block := handle.read(1 << 20):
                 digest.update(block)
     except (OSError, EOFError, zlib.error) as error:
@@ -163,7 +183,7 @@ def check_content(path: Path, entry: DataFile, what: str) -> str:
     return content
 
 
-def _is_packed(path: Path) -> bool:
+def _is_gzip(path: Path) -> bool:
     with path.open("rb") as handle:
         return handle.read(len(GZIP)) == GZIP
 
@@ -171,11 +191,11 @@ def _is_packed(path: Path) -> bool:
 def _day(task: Task, definition: Definition) -> str:
     date = task.record.get("contest_date")
     if date is None:
-        raise DataError(f"{definition.title}: its tasks carry no date, so a window does not apply")
+        raise DataError(f"{definition.title}: its tasks carry no date, so a window cannot be applied")
     return str(date)[:10]
 
 
-def _refuse_twins(tasks: list[Task], definition: Definition, version: str) -> None:
+def _check_unique_ids(tasks: list[Task], definition: Definition, version: str) -> None:
     seen: set[str] = set()
     for task in tasks:
         if task.id in seen:

@@ -1,4 +1,4 @@
-"""Reading the records of each benchmark's own layout into tasks."""
+"""Read the records of each benchmark's own format into tasks."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Task:
     """One task.
 
     Attributes:
-        id: unique in the benchmark.
-        prompt: what the model is given: the beginning of the program, or the question.
-        canonical_solution: the reference solution, as it follows `beginning`; empty where none is published.
-        beginning: the beginning of the program, which a completion follows; empty where an answer stands alone.
-        tests: the tests as text, where they are code.
-        entry_point: name of the function under test, where there is one.
-        package: the package that the task is about, where the benchmark says so.
-        record: the whole record as published.
+        id: identifier, unique in the benchmark.
+        prompt: prompt for the model: the beginning of the program, or the question.
+        canonical_solution: reference solution, to be appended to `beginning`; empty if none is published.
+        beginning: beginning of the program, which a completion continues; empty if a solution stands alone.
+        tests: source text of the tests, if they are code.
+        entry_point: name of the function under test, if there is one.
+        package: Python package that the task is about, if the benchmark names one.
+        record: the record as published.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Task:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-# The line that makes EvoEval's inputs; the list is what its own tool has in a field.
+# The line of the tests that builds EvoEval's inputs; EvoEval's own release has the list in a field.
 _HUB_INPUTS = re.compile(r'^ *inputs = \[eval\(f"\[\{i\}\]"\) for i in (\[.*\])\]$', re.MULTILINE)
 
 Reader = Callable[[dict[str, Any], "Source"], Task]
@@ -52,25 +52,38 @@ Reader = Callable[[dict[str, Any], "Source"], Task]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a record is, for messages."""
+    """Location of a record, for messages.
+
+    Attributes:
+        file: the data file.
+        number: number of the record, from 1.
+    """
 
     file: Path
     number: int
 
     def text(self, record: dict[str, Any], name: str) -> str:
-        """Return the text in field `name`.
+        """Return the string in a field.
+
+        Args:
+            record: the record.
+            name: name of the field.
 
         Raises:
-            DataError: it is absent or no string.
+            DataError: the field is missing or not a string.
         """
         return require(record, name, str, file=self.file, number=self.number)
 
 
 def read_tasks(layout: str, path: Path) -> Iterator[Task]:
-    """Yield the tasks of a data file in the given layout.
+    """Yield the tasks of a data file.
+
+    Args:
+        layout: format of the records, see `Format` in :mod:`~selfalign.benchmarks.definition`.
+        path: JSON Lines file.
 
     Raises:
-        DataError: a record is not whole.
+        DataError: a record is incomplete.
     """
     read = _READERS[layout]
     for number, record in read_numbered(path):
@@ -92,7 +105,7 @@ def _humaneval(record: dict[str, Any], at: Source) -> Task:
 
 def _evalplus(record: dict[str, Any], at: Source) -> Task:
     for name in ("base_input", "plus_input"):
-        if record.get(name) == {}:  # MBPP+ v0.1.0 has tasks without added inputs, written so
+        if record.get(name) == {}:  # how MBPP+ v0.1.0 writes a task without added inputs
             record[name] = []
         require(record, name, list, file=at.file, number=at.number)
     prompt = at.text(record, "prompt")
@@ -129,7 +142,7 @@ def _mbpp(record: dict[str, Any], at: Source) -> Task:
 def _evoeval(record: dict[str, Any], at: Source) -> Task:
     tests = record.get("test") or ""
     if "inputs" not in record and "base_input" not in record:
-        # As released it has them in a field; on the hub they are in the tests.
+        # EvoEval's own release has the inputs in a field; the hub's version has them in the tests.
         record["inputs"] = _expressions(tests, at)
     inputs = "base_input" if "base_input" in record else "inputs"
     require(record, inputs, list, file=at.file, number=at.number)
@@ -146,7 +159,7 @@ def _evoeval(record: dict[str, Any], at: Source) -> Task:
 
 
 def _expressions(tests: str, at: Source) -> list[str]:
-    """Return the inputs, an expression each, in the tests of EvoEval as the hub has it."""
+    """Return the input expressions in the tests of EvoEval's version on the hub."""
     found = _HUB_INPUTS.search(tests)
     try:
         inputs = ast.literal_eval(found[1]) if found else None
@@ -186,18 +199,14 @@ def _livecodebench(record: dict[str, Any], at: Source) -> Task:
 
 
 class _TextOnly(pickle.Unpickler):
-    """Reads strings and nothing that would import or call anything: the data come from the internet."""
+    """Unpickler that loads strings only and refuses imports and calls, because the data are downloaded."""
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         raise pickle.UnpicklingError(f"{module_name}.{global_name} in a pickle that should hold a string")
 
 
 def _read_cases(text: str, field: str, file: Path, number: int) -> list[dict[str, str]]:
-    """Return the test cases in a field: objects with ``input``, ``output`` and ``testtype``.
-
-    Raises:
-        DataError: the field is neither JSON nor packed JSON, or a case is not whole.
-    """
+    """Return the test cases in a LiveCodeBench field: JSON, or JSON in a pickled string, compressed, in base 64."""
     try:
         cases = json.loads(text)
     except ValueError:

@@ -1,1 +1,1 @@
-"""The model that teaches itself, as an ordinary Hugging Face checkpoint directory, wherever it comes from."""
+"""The base model as a Hugging Face checkpoint directory."""

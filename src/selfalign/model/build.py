@@ -13,11 +13,17 @@ from selfalign.model.embedded import convert_gguf
 
 
 def build_checkpoint(model: ModelConfig, source: str | Path | None, out: str | Path) -> None:
-    """Make the checkpoint directory `out`.
+    """Write the checkpoint directory of the base model.
 
     Args:
-        model: a hub's with a commit for its revision.
-        source: the embedded model's GGUF, for ``source: embedded``.
+        model: configuration of the base model; a hub model has a commit as its revision.
+        source: GGUF file of the embedded model, for ``source: embedded``.
+        out: checkpoint directory to write.
+
+    Raises:
+        ConfigError: the GGUF file is needed but not given, or the hub has no such model or commit.
+        DataError: the local checkpoint is not a checkpoint directory.
+        InfrastructureError: the hub cannot be reached.
     """
     if model.id and model.revision:
         fetch_hub(model.id, model.revision, out)
@@ -30,15 +36,19 @@ def build_checkpoint(model: ModelConfig, source: str | Path | None, out: str | P
 
 
 def fetch_hub(model_id: str, commit: str, out: str | Path) -> None:
-    """Download a checkpoint at a commit into `out`.
+    """Download a checkpoint at a commit.
 
-    The files come into a directory beside `out` first, so that after an interruption only those that were not
-    whole are downloaded again; a connection that is cut goes on where it was. Where the hub does not answer, the
-    copy in its cache on this machine is taken, if there is a whole one.
+    Files are downloaded to a directory beside `out` first, so that an interrupted download resumes. If the hub cannot
+    be reached, a complete copy in the local hub cache is used.
+
+    Args:
+        model_id: id of the model on the hub.
+        commit: commit hash.
+        out: checkpoint directory to write.
 
     Raises:
         ConfigError: the hub has no such model or commit for this user.
-        InfrastructureError: the hub cannot be reached or fails, and its cache here has no whole copy.
+        InfrastructureError: the hub cannot be reached or fails, and the local hub cache has no complete copy.
     """
     from huggingface_hub import snapshot_download
 
@@ -61,7 +71,11 @@ def fetch_hub(model_id: str, commit: str, out: str | Path) -> None:
 
 
 def link_local(path: str | Path, out: str | Path) -> None:
-    """Make `out` a checkpoint directory that refers to the files of the local checkpoint `path`.
+    """Write a checkpoint directory that links to the weights of a local checkpoint.
+
+    Args:
+        path: local checkpoint directory.
+        out: checkpoint directory to write.
 
     Raises:
         DataError: `path` is not a checkpoint directory.
@@ -74,7 +88,7 @@ def link_local(path: str | Path, out: str | Path) -> None:
 
 
 def _link(path: Path, out: Path) -> None:
-    """Put the files of a checkpoint into `out`: the weights as links, the others as copies."""
+    """Link the weights of a checkpoint into `out` and copy its other files."""
     out.mkdir(parents=True, exist_ok=True)
     for file in sorted(p for p in path.iterdir() if p.is_file() and p.name != CARD):
         (out / file.name).unlink(missing_ok=True)

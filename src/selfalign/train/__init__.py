@@ -1,1 +1,1 @@
-"""The fine-tune: rows of instruction and response to a checkpoint."""
+"""Fine-tuning on instruction-response pairs."""

@@ -1,4 +1,4 @@
-"""Checks of a model before it is loaded: its weights and its dropout."""
+"""Checks of a checkpoint before it is loaded: its weights and its dropout."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import read_json
 
-# Attention, residual and embedding dropout under the names of StarCoder2, of Llama and Qwen (which have only the
-# first) and of the GPT-2 and GPT-BigCode family.
+# Names of attention, residual and embedding dropout in StarCoder2, in Llama and Qwen (which have only the first), and
+# in the GPT-2 and GPT-BigCode family.
 DROPOUT_FIELDS = (
     "attention_dropout",
     "residual_dropout",
@@ -21,15 +21,16 @@ DROPOUT_FIELDS = (
 
 
 def check_weights(base: str | Path, tokenizer_size: int, vocab_size: int | None) -> None:
-    """Check, from the headers of its files alone, that a checkpoint has the weights of its model, with room for its tokens.
+    """Check the weights of a checkpoint against its configuration, reading only the headers of the files.
 
     Args:
-        tokenizer_size: number of tokens of its tokenizer.
-        vocab_size: that of its model; None if its configuration does not say.
+        base: checkpoint directory.
+        tokenizer_size: number of tokens of the tokenizer.
+        vocab_size: vocabulary size of the model; None if the configuration does not state it.
 
     Raises:
-        DataError: there are none, a file of them is torn or missing, the tokenizer has more tokens than the model, or
-            the weights are those of another model than the configuration describes.
+        DataError: a weight file is missing or truncated, the tokenizer has more tokens than the model, or the weights
+            do not match the model that the configuration describes.
     """
     base = Path(base)
     index = base / "model.safetensors.index.json"
@@ -38,7 +39,7 @@ def check_weights(base: str | Path, tokenizer_size: int, vocab_size: int | None)
     else:
         files = [base / "model.safetensors"]
         if not files[0].exists() and any(base.glob("pytorch_model*.bin")):
-            files = []  # the older format has no header to look at
+            files = []  # the older format has no header to read
     shapes: dict[str, list[int]] = {}
     for file in files:
         shapes |= _read_shapes(file)
@@ -97,16 +98,20 @@ def _check_shapes(base: Path, file: Path, found: dict[str, list[int]]) -> None:
 
 
 def zero_dropout(config: dict[str, Any], base: str | Path) -> dict[str, float]:
-    """Return the model's own dropout fields set to 0.0, as the published recipe has them.
+    """Return the model's dropout fields, set to 0.0 as in the published recipe.
+
+    Args:
+        config: content of the model's ``config.json``.
+        base: checkpoint directory, for messages.
 
     Raises:
-        ConfigError: the model has a non-zero dropout under a name that is not known; names it.
+        ConfigError: the model has a non-zero dropout field of unknown name.
     """
     for name, value in sorted(config.items()):
         is_dropout = "drop" in name and isinstance(value, int | float)
         if is_dropout and value and name not in DROPOUT_FIELDS:
             raise ConfigError(
-                f"{Path(base) / 'config.json'}: the model has {name} = {value}, a dropout this recipe does not know; "
+                f"{Path(base) / 'config.json'}: the model has {name} = {value}, a dropout field that selfalign does not know; "
                 f"set it to 0 there (known: {', '.join(DROPOUT_FIELDS)})"
             )
     return {name: 0.0 for name in DROPOUT_FIELDS if name in config}

@@ -1,8 +1,8 @@
-"""Which attention a training computes with, and one of ours for rows packed side by side.
+"""Choice of the attention implementation for training, and row-by-row SDPA for packed rows.
 
-transformers gives SDPA a mask for packed rows, so that every row's scores over all the other rows are computed
-and thrown away. Where no flash-attention kernel takes the rows' bounds, SDPA row by row does without the mask; and
-it lets the rows share the tokens that all of them begin with, which are then computed once.
+transformers masks packed rows for SDPA, so that the scores of every row over all other rows are computed and
+discarded. Without a flash-attention kernel that takes the rows' bounds, SDPA row by row avoids the mask; it also lets
+rows share their common prefix, which is then computed once.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ ROW_BY_ROW = "sdpa_row_by_row"
 
 
 def choose_attention(config: TrainingConfig, model: dict[str, Any]) -> str:
-    """Return the name of the attention to load a model with, registered with transformers.
+    """Return the attention implementation to load a model with, as registered with transformers.
 
-    ``auto`` is flash-attention 2 where it can be used, else SDPA if the model has it: row by row for packed rows on a CPU (on a GPU
-    the bounds would have to be fetched from it in every layer), if no row is longer than the model's window.
+    ``auto`` is flash-attention 2 if available, else SDPA if the model supports it. On a CPU, packed rows use SDPA row
+    by row, unless a row may exceed the model's sliding window. (On a GPU, the rows' bounds would have to be copied to
+    the host in every layer.)
 
     Args:
-        model: the configuration of the checkpoint.
+        config: training configuration.
+        model: content of the checkpoint's ``config.json``.
 
     Raises:
-        ConfigError: rows are to be packed, and the model computes attention by code of its own, which may not keep
-            them apart.
+        ConfigError: packing is configured, but the model has its own attention code, which may not keep rows apart.
     """
     family = model["model_type"]
     if config.batching == "packed" and not _supports(family, "_supports_attention_backend"):
@@ -63,21 +64,25 @@ def attend_row_by_row(
     position_ids: torch.Tensor,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return causal attention within each of the rows side by side, which are told by their positions.
+    """Return causal attention within each packed row; rows are identified by their positions.
 
-    A row begins where the positions do not go on. The first row is whole; the others may begin at a position
-    P > 0: then the first P tokens of the first row are theirs too, and they attend to these and to their own.
+    A row begins where the positions are not consecutive. The first row is complete. The others may begin at a position
+    P > 0: they share the first P tokens of the first row and attend to these and to their own.
 
     Args:
-        query: (1, heads, tokens, size of a head); `key` and `value` the same with the heads they have.
-        attention_mask: None; there is nothing to mask.
+        module: attention module of the model.
+        query: (1, heads, tokens, head size).
+        key: (1, key-value heads, tokens, head size).
+        value: (1, key-value heads, tokens, head size).
+        attention_mask: None.
         position_ids: int64, (1, tokens).
+        kwargs: further arguments of transformers' SDPA.
 
     Returns:
-        (1, tokens, heads, size of a head), and None in place of the weights.
+        (1, tokens, heads, head size), and None instead of attention weights.
     """
-    lengths, shared = rows_side_by_side(position_ids[0])
-    # Split, not sliced: the gradient of a slice is as large as the whole.
+    lengths, shared = packed_row_lengths(position_ids[0])
+    # Split instead of slicing: the gradient of a slice is as large as the whole tensor.
     pieces = [shared, lengths[0] - shared, *lengths[1:]]
     (shared_key, *keys), (shared_value, *values) = (each.split(pieces, dim=2) for each in (key, value))
     rows = []
@@ -91,11 +96,11 @@ def attend_row_by_row(
     return torch.cat(rows, dim=1), None
 
 
-def rows_side_by_side(positions: torch.Tensor) -> tuple[list[int], int]:
-    """Return the number of tokens of every row, and that of the tokens they share with the first.
+def packed_row_lengths(positions: torch.Tensor) -> tuple[list[int], int]:
+    """Return the number of tokens of every row, and the length of the prefix shared with the first row.
 
     Args:
-        positions: int64, (tokens,); a row begins where they do not go on.
+        positions: int64, (tokens,); a row begins where they are not consecutive.
     """
     breaks = ((positions[1:] != positions[:-1] + 1).nonzero()[:, 0] + 1).tolist()
     bounds = zip([0, *breaks], [*breaks, len(positions)], strict=True)
@@ -112,7 +117,7 @@ def _flash_attention_works(config: TrainingConfig, family: str) -> bool:
 
 
 def _supports(family: str, what: str) -> bool:
-    """Return what transformers says of a family's causal language model by the class attribute `what`."""
+    """Return a class attribute of transformers' causal language model of a model type."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 

@@ -1,8 +1,8 @@
-"""Which rows make which step, and how a step is cut into batches.
+"""Assignment of rows to optimizer steps, and of a step's rows to batches.
 
-A step is a fixed set of rows: seed and epoch shuffle the rows, and every `rows_per_step` of them make one
-step. How a step is then cut into batches decides its speed and its memory, never its gradient: every labelled
-token carries its share of the step's loss as a weight, and the weights of a step sum to 1.
+A step is a fixed set of rows: the rows are shuffled by seed and epoch, and every `rows_per_step` of them form a step.
+Splitting a step into batches affects speed and memory but not the gradient: every labelled token carries its share of
+the step's loss as a weight, and the weights of a step sum to 1.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 from selfalign.core.config.training import TrainingConfig
 from selfalign.train.data import IGNORED, EncodedRow
 
-Batch = list[int]  # the rows of a batch, by their number in the data set
+Batch = list[int]  # row numbers in the dataset
 
 
 @dataclass(frozen=True)
 class BatchSchedule:
-    """All steps of a training, as the rows of their batches; a pure function of its fields.
+    """All steps of a training and their batches; a pure function of its fields.
 
     Args:
-        lengths: tokens of every row.
-        config: the recipe.
+        lengths: number of tokens of every row.
+        config: training configuration.
         world: number of processes that share a step.
     """
 
@@ -35,22 +35,26 @@ class BatchSchedule:
 
     @property
     def rows_per_step(self) -> int:
-        """Rows whose gradients make one step, over all processes."""
+        """Number of rows per step, over all processes."""
         return self.config.per_device_train_batch_size * self.config.gradient_accumulation_steps
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps that see every row once; the last one may have fewer rows."""
+        """Number of steps per epoch; the last one may have fewer rows."""
         return math.ceil(len(self.lengths) / self.rows_per_step)
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training."""
+        """Number of steps of the training."""
         steps = math.ceil(self.config.num_train_epochs * self.steps_per_epoch)
         return steps if self.config.max_steps < 0 else min(steps, self.config.max_steps)
 
     def rows(self, step: int) -> list[int]:
-        """Return the rows of a step (from 0), in their shuffled order."""
+        """Return the rows of a step in shuffled order.
+
+        Args:
+            step: number of the step, from 0.
+        """
         epoch, place = divmod(step, self.steps_per_epoch)
         order = list(range(len(self.lengths)))
         random.Random(f"{self.config.seed} {epoch}").shuffle(order)
@@ -70,10 +74,14 @@ class BatchSchedule:
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def share(self, step: int, rank: int) -> list[tuple[Batch, bool]]:
-        """Return the batches of a step that process `rank` computes, and whether each one counts.
+        """Return the batches of a step for one process, each with whether it counts.
 
-        All processes get the same number of batches, because sharded models compute in lockstep; what is
-        missing is filled with batches that are computed but do not count.
+        All processes get the same number of batches, because sharded models compute in lockstep. Missing ones are
+        filled with batches that are computed with weight 0.
+
+        Args:
+            step: number of the step, from 0.
+            rank: number of the process, from 0.
         """
         batches = self.batches(step)
         turns = math.ceil(len(batches) / self.world)
@@ -95,10 +103,13 @@ class BatchSchedule:
 
 
 def row_weights(examples: Sequence[EncodedRow], weighting: str) -> list[float]:
-    """Return what one labelled token of each row of a step weighs in the step's loss.
+    """Return the weight of a labelled token in the step's loss, for each row of the step.
 
-    example: every row counts the same, its tokens share what it counts; token: every token counts the same.
     The first token of a row is never predicted, so it does not count.
+
+    Args:
+        examples: rows of the step.
+        weighting: ``example``: equal weight per row, divided among its tokens; ``token``: equal weight per token.
     """
     counts = [sum(label != IGNORED for label in each["labels"][1:]) for each in examples]
     if weighting == "token":
@@ -109,7 +120,13 @@ def row_weights(examples: Sequence[EncodedRow], weighting: str) -> list[float]:
 def collate_padded(examples: Sequence[EncodedRow], weights: Sequence[float], pad: int) -> dict[str, Any]:
     """Return a batch padded on the right to its longest row.
 
-    int64 tensors of shape (rows, length), and `weights`, float32 of the same shape, for every labelled token.
+    Args:
+        examples: rows of the batch.
+        weights: token weight of each row.
+        pad: token id for padding.
+
+    Returns:
+        int64 tensors of shape (rows, length), and `weights`, float32 of the same shape.
     """
     import torch
 
@@ -129,15 +146,19 @@ def collate_padded(examples: Sequence[EncodedRow], weights: Sequence[float], pad
 def collate_packed(
     examples: Sequence[EncodedRow], weights: Sequence[float], *, shared: int = 0
 ) -> dict[str, Any]:
-    """Return rows as one sequence without padding, with positions that start anew at every row.
+    """Return rows as one sequence without padding, with positions that restart at every row.
 
-    transformers takes such positions without an attention mask for rows side by side, and lets none attend to
-    another. The first label of each row carries no loss, for it would be predicted from the row before.
-    Tensors of shape (1, tokens).
+    transformers treats such positions without an attention mask as packed rows that do not attend to each other. The
+    first label of each row carries no loss, because it would be predicted from the previous row.
 
     Args:
-        shared: tokens that all rows begin with (:func:`common_prefix`) and that only the first of them keeps; the
-            positions of the others start at this number. Only our own attention understands that.
+        examples: rows of the batch.
+        weights: token weight of each row.
+        shared: length of the common prefix (:func:`common_prefix`) that only the first row keeps; the positions of
+            the others start at this number. Requires the row-by-row attention.
+
+    Returns:
+        tensors of shape (1, tokens).
     """
     import torch
 
@@ -157,13 +178,16 @@ def collate_packed(
 
 
 def common_prefix(examples: Sequence[EncodedRow]) -> int:
-    """Return how many tokens all rows begin with, as far as none of these predicts a label.
+    """Return the length of the token prefix that all rows share and that predicts no label.
 
-    What these tokens become in the model is the same in every row, for none sees what follows it.
+    The hidden states of these tokens are the same in every row, because attention is causal.
+
+    Args:
+        examples: rows of the batch.
     """
-    most = min(_first_label(each) for each in examples) - 1
-    columns = zip(*(each["input_ids"][:most] for each in examples), strict=True)
-    return next((place for place, ids in enumerate(columns) if len(set(ids)) > 1), most)
+    longest = min(_first_label(each) for each in examples) - 1
+    columns = zip(*(each["input_ids"][:longest] for each in examples), strict=True)
+    return next((place for place, ids in enumerate(columns) if len(set(ids)) > 1), longest)
 
 
 def _first_label(example: EncodedRow) -> int:

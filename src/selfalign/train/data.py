@@ -1,4 +1,4 @@
-"""Rows to token ids and labels (reference, section 7)."""
+"""Tokenization of rows into ids and labels (reference, section 7)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from selfalign.core.chat import inference_prompt
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, read_numbered, require
 
-# The token ids of a row and their labels.
+# Token ids (`input_ids`) and labels (`labels`) of a row.
 EncodedRow = dict[str, list[int]]
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json")
 
-# Positions with this label carry no loss (PyTorch's cross entropy).
+# Label of positions without loss (PyTorch's cross entropy).
 IGNORED = -100
 
 
 @dataclass
 class Encoded:
-    """The encoded rows, and how many of them were cut at the maximum length."""
+    """Encoded rows.
+
+    Attributes:
+        examples: the rows.
+        truncated: number of rows cut at the maximum length.
+    """
 
     examples: list[EncodedRow] = field(default_factory=list)
     truncated: int = 0
@@ -34,11 +39,15 @@ class Encoded:
         return self.examples[index]
 
 
-def read_pairs(path: str | Path, least: int = 1) -> list[Record]:
-    """Return the rows of a data set.
+def read_pairs(path: str | Path, min_rows: int = 1) -> list[Record]:
+    """Return the rows of a dataset.
+
+    Args:
+        path: JSON Lines file with ``instruction`` and ``response``.
+        min_rows: required number of rows.
 
     Raises:
-        DataError: there are fewer than `least` rows, or one lacks a text or has an empty one; names file and line.
+        DataError: there are too few rows, or a row has a missing or empty field.
     """
     rows = []
     for number, record in read_numbered(path):
@@ -46,18 +55,21 @@ def read_pairs(path: str | Path, least: int = 1) -> list[Record]:
             if not require(record, name, str, file=path, number=number).strip():
                 raise DataError("expected a text, found an empty one", file=path, record=number, field=name)
         rows.append(record)
-    if len(rows) < least:
+    if len(rows) < min_rows:
         raise DataError(
-            f"expected at least {least} rows to train on (training.min_rows), found {len(rows)}", file=path
+            f"expected at least {min_rows} rows to train on (training.min_rows), found {len(rows)}", file=path
         )
     return rows
 
 
 def load_tokenizer(base: str | Path) -> Any:
-    """Return the tokenizer of a checkpoint directory.
+    """Return the tokenizer of a checkpoint.
+
+    Args:
+        base: checkpoint directory.
 
     Raises:
-        DataError: there is none, it cannot be read, or it has no end-of-sequence token, which every answer ends with.
+        DataError: the tokenizer is missing, cannot be read, or has no end-of-sequence token.
     """
     from transformers import AutoTokenizer
 
@@ -76,12 +88,18 @@ def load_tokenizer(base: str | Path) -> Any:
 def encode(
     rows: Sequence[Record], tokenizer: Any, max_length: int, source: str | Path | None = None
 ) -> Encoded:
-    """Return every row as ids and labels: beginning of sequence if there is one, prompt, response, end.
+    """Encode rows as beginning-of-sequence token (if the tokenizer has one), prompt, response and end-of-sequence token.
 
-    Prompt positions carry no loss; the pair is cut at `max_length` tokens.
+    Prompt positions carry no loss. Rows are cut at `max_length` tokens.
+
+    Args:
+        rows: rows with ``instruction`` and ``response``.
+        tokenizer: tokenizer of the base model.
+        max_length: maximum length of a row, in tokens.
+        source: file of the rows, for messages.
 
     Raises:
-        DataError: a row's instruction alone fills `max_length`, so that nothing could be learnt from it.
+        DataError: the instruction of a row alone fills `max_length`, so that no response token would be left.
     """
     encoded = Encoded()
     beginning = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []

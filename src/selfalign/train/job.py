@@ -1,4 +1,4 @@
-"""What is to be trained, as it is handed from the launcher to the processes it launches."""
+"""Description of a training, passed from the launcher to the processes that it starts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from selfalign.core.jsonl import read_json, write_json
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """A training: the recipe, what goes in, where what comes out goes.
+    """Configuration, inputs and outputs of a training.
 
     Args:
-        base: directory of the checkpoint to start from.
-        dataset: JSON Lines of rows with `instruction` and `response`.
-        out: directory of the tuned checkpoint.
-        metrics: JSON Lines, a row a step.
+        config: training configuration.
+        base: checkpoint directory of the base model.
+        dataset: JSON Lines file with ``instruction`` and ``response``.
+        out: checkpoint directory to write.
+        metrics: JSON Lines file to write, one row per optimizer step.
         work: directory for checkpoints to resume from, outside `out`.
-        title: what the base model is called, for the model card.
+        title: name of the base model in the model card.
     """
 
     config: TrainingConfig
@@ -36,21 +37,25 @@ class TrainingJob:
 
     @property
     def key(self) -> str:
-        """Name of exactly this training: recipe, data and base decide it, and nothing else."""
+        """Identifier derived from configuration, dataset and base model."""
         return json_sha256([self.config.decisive(), file_sha256(self.dataset), read_identity(self.base)])[:16]
 
     @property
     def checkpoints(self) -> Path:
-        """Directory of the checkpoints of exactly this training."""
+        """Directory of the checkpoints of this training."""
         return self.work / self.key
 
     @property
     def failure(self) -> Path:
-        """File in which a process that fails leaves the line that says why."""
+        """File in which a failing process writes its error message."""
         return self.checkpoints / "failure.txt"
 
     def write(self, path: Path) -> None:
-        """Write the job for :meth:`read`."""
+        """Write the description for :meth:`read`.
+
+        Args:
+            path: JSON file to write.
+        """
         write_json(path, {k: v if k == "config" else str(v) for k, v in self._fields().items()})
 
     def _fields(self) -> dict[str, Any]:
@@ -58,7 +63,11 @@ class TrainingJob:
 
     @classmethod
     def read(cls, path: Path) -> TrainingJob:
-        """Read what :meth:`write` wrote."""
+        """Read a description written by :meth:`write`.
+
+        Args:
+            path: JSON file.
+        """
         value = read_json(path)
         config = validate_section(TrainingConfig, value.pop("config"), "training")
         title = value.pop("title")

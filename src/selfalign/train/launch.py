@@ -1,4 +1,4 @@
-"""Start a training: check everything that can be checked without a model, then hand it to ``accelerate launch``."""
+"""Start a training: check the inputs without loading the model, then run ``accelerate launch``."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from selfalign.train.data import encode, load_tokenizer, read_pairs
 from selfalign.train.job import TrainingJob
 
 logger = logging.getLogger(__name__)
-# glibc gives large blocks back to the kernel and gets them anew, zeroed page by page, for every layer of every batch. A
-# training that keeps them, in large pages, is faster by a tenth on a CPU; it takes as much memory more.
+# By default glibc returns large blocks to the kernel and requests them again, zeroed page by page, for every layer of
+# every batch. Keeping them, in huge pages, makes training on a CPU a tenth faster and uses a tenth more memory.
 KEPT_MEMORY = "glibc.malloc." + ":glibc.malloc.".join(
     ("mmap_max=0", "trim_threshold=17179869184", "top_pad=67108864", "hugetlb=1")
 )
@@ -27,17 +27,19 @@ CONFIGURATIONS = Path(__file__).resolve().parents[3] / "envs" / "accelerate"
 
 
 def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None = None) -> None:
-    """Train: write ``job.out`` and ``job.metrics``, going on from where a killed run of the same job got to.
+    """Train, resuming from the last checkpoint of an interrupted run of the same job.
 
     Args:
-        threads: processor cores to compute with; all there are by default.
-        log: file that the training processes write to; standard error by default.
+        job: the training; writes its `out` and `metrics`.
+        threads: number of CPU threads; None: one per available core.
+        log: log file of the training processes; None: standard error.
 
     Raises:
-        DataError, ConfigError: data, model or recipe do not fit; nothing was started.
-        InfrastructureError: the training processes failed; says why, if they said it, and where their messages are.
+        DataError: the dataset or the checkpoint is unusable; nothing was started.
+        ConfigError: the configuration does not fit the model; nothing was started.
+        InfrastructureError: a training process failed; the message has the reason, if known, and the log file.
     """
-    # Imported for its name, and so that the fingerprint of the rule's code reaches what is launched.
+    # Imported for its name, and so that the code fingerprint of the rule covers the launched module.
     from selfalign.train import run
 
     check(job)
@@ -65,17 +67,23 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
             preexec_fn=die_with_parent,
         )
     if done.returncode:
-        told = job.failure.read_text(encoding="utf-8") if job.failure.exists() else None
-        why = f"training failed: {told}" if told else f"training ended with exit status {done.returncode}"
-        raise InfrastructureError(why + (f"; its messages are in {log}" if log else ""))
+        message = job.failure.read_text(encoding="utf-8") if job.failure.exists() else None
+        why = (
+            f"training failed: {message}" if message else f"training ended with exit status {done.returncode}"
+        )
+        raise InfrastructureError(why + (f"; see {log}" if log else ""))
     shutil.rmtree(job.work)
 
 
 def check(job: TrainingJob) -> None:
-    """Check data, model and recipe without loading the model.
+    """Check dataset, checkpoint and configuration without loading the model.
+
+    Args:
+        job: the training.
 
     Raises:
-        DataError, ConfigError: the first thing that does not fit.
+        DataError: the dataset or the checkpoint is unusable.
+        ConfigError: the configuration does not fit the model.
     """
     rows = read_pairs(job.dataset, job.config.min_rows)
     known = read_model_config(job.base)
@@ -90,17 +98,21 @@ def check(job: TrainingJob) -> None:
 
 
 def memory_settings() -> dict[str, str]:
-    """Return the environment that makes a training on a CPU keep the memory it has had; nothing where there is a GPU."""
+    """Return environment variables that make glibc keep freed memory; empty if there is a GPU."""
     import torch
 
     return {} if torch.cuda.is_available() else {"GLIBC_TUNABLES": KEPT_MEMORY}
 
 
 def accelerate_arguments(name: str, threads: int) -> list[str]:
-    """Return the arguments of ``accelerate launch`` for a configuration by name, by file or ``auto``.
+    """Return the arguments of ``accelerate launch``.
+
+    Args:
+        name: ``auto``, name of a configuration in ``envs/accelerate``, or a file.
+        threads: number of CPU threads per process.
 
     Raises:
-        ConfigError: there is no such configuration.
+        ConfigError: the configuration does not exist.
     """
     import torch
 
@@ -113,7 +125,7 @@ def accelerate_arguments(name: str, threads: int) -> list[str]:
         raise ConfigError(
             f"configuration: 'training.accelerate' is {name!r}; expected auto, {known} or a file"
         )
-    # Quiet: where a process fails, its own messages are enough, without the launcher's traceback.
+    # Quiet: the message of the failing process is enough without the launcher's traceback.
     arguments = ["--quiet", "--config_file", str(file), "--num_cpu_threads_per_process", str(threads)]
     if name in ("ddp", "fsdp", "zero3"):
         arguments += ["--num_processes", str(max(devices, 1))]

@@ -1,6 +1,6 @@
-"""The training itself: the published recipe by transformers' Trainer.
+"""The training process: the published recipe with transformers' Trainer.
 
-``accelerate launch`` starts this module once per device: ``python -m selfalign.train.run JOB.json``.
+``accelerate launch`` runs this module once per device: ``python -m selfalign.train.run JOB.json``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ METRICS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "tokens", *TIM
 
 
 def train(job: TrainingJob) -> None:
-    """Fine-tune; write the tuned checkpoint with our chat template, and a row of metrics a step."""
+    """Fine-tune; write the checkpoint with selfalign's chat template, and one row of metrics per step.
+
+    Args:
+        job: the training.
+    """
     rows = read_pairs(job.dataset, job.config.min_rows)
     tokenizer = load_tokenizer(job.base)
     encoded = encode(rows, tokenizer, job.config.max_length, job.dataset)
@@ -46,17 +50,17 @@ def train(job: TrainingJob) -> None:
     last = checkpoints.last_whole(job.checkpoints) if trainer.is_world_process_zero() else None
     last = shared(trainer, last)
     if last is not None:
-        logger.info("going on from %s", last)
+        logger.info("resuming from %s", last)
     trainer.train(resume_from_checkpoint=str(last) if last else None)
 
     part = job.out.with_name(f".{job.out.name}.part")
-    trainer.save_model(str(part))  # all processes: a sharded model is gathered
+    trainer.save_model(str(part))  # in all processes: a sharded model is gathered
     if not trainer.is_world_process_zero():
         return
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.save_pretrained(part)
     logged = [row for row in trainer.state.log_history if "loss" in row]
-    # What is in the checkpoint is its identity, so nothing there tells the time or this machine's paths.
+    # The checkpoint is identified by its content, so it must not contain times or local paths.
     (part / "training_args.bin").unlink(missing_ok=True)
     trainer.state.log_history = [without(row, TIMINGS) for row in logged]
     trainer.state.save_to_json(str(part / "trainer_state.json"))
@@ -78,19 +82,25 @@ def train(job: TrainingJob) -> None:
 def build_trainer(
     config: TrainingConfig, base: str | Path, encoded: Encoded, tokenizer: Any, work: str | Path
 ) -> StepTrainer:
-    """Return the trainer of a recipe, with the model loaded.
+    """Load the model and return the trainer.
 
     Args:
-        base: directory of the checkpoint to start from.
+        config: training configuration.
+        base: checkpoint directory of the base model.
+        encoded: encoded rows.
+        tokenizer: tokenizer of the base model.
         work: directory for checkpoints to resume from.
+
+    Raises:
+        ConfigError: the configured distribution does not work on the available devices.
     """
     set_seed(config.seed)
     lengths = [len(example["input_ids"]) for example in encoded.examples]
-    # With sharding, transformers must know the arguments before the model is loaded.
+    # With sharding, transformers needs the arguments before the model is loaded.
     arguments = trainer_arguments(config, work)
     launched = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
     if launched != arguments.world_size:
-        # Each would train on every row and write to the same files (FSDP without a GPU: accelerate has none).
+        # Every process would train on all rows and write the same files (accelerate has no FSDP without a GPU).
         raise ConfigError(
             f"training.accelerate: {launched} processes were started, but accelerate shares the work among "
             f"{arguments.world_size}; this kind of distribution does not work on these devices"
@@ -115,7 +125,12 @@ def build_trainer(
 
 
 def trainer_arguments(config: TrainingConfig, work: str | Path) -> TrainingArguments:
-    """Return the recipe as the Trainer's arguments; batching and accumulation are in the :class:`Steps`."""
+    """Return the Trainer's arguments; :class:`Steps` does batching and accumulation.
+
+    Args:
+        config: training configuration.
+        work: directory for checkpoints to resume from.
+    """
     return TrainingArguments(
         output_dir=str(work),
         learning_rate=config.learning_rate,
@@ -141,7 +156,12 @@ def trainer_arguments(config: TrainingConfig, work: str | Path) -> TrainingArgum
 
 
 def shared(trainer: StepTrainer, value: Path | None) -> Path | None:
-    """Return the first process's `value` in all processes."""
+    """Broadcast a value from the first process to all.
+
+    Args:
+        trainer: the trainer.
+        value: value in the first process.
+    """
     from accelerate.utils import broadcast_object_list
 
     if trainer.accelerator.num_processes == 1:
@@ -150,12 +170,22 @@ def shared(trainer: StepTrainer, value: Path | None) -> Path | None:
 
 
 def without(row: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return `row` without the fields `names`."""
+    """Return a row without some fields.
+
+    Args:
+        row: row of metrics.
+        names: fields to leave out.
+    """
     return {name: value for name, value in row.items() if name not in names}
 
 
 def push(directory: Path, repository: str) -> None:
-    """Push a checkpoint directory to a hub repository, which is made (private) if there is none."""
+    """Upload a checkpoint directory to a hub repository; create it, private, if it does not exist.
+
+    Args:
+        directory: checkpoint directory.
+        repository: id of the repository.
+    """
     from huggingface_hub import HfApi
 
     HfApi().create_repo(repository, private=True, exist_ok=True)
@@ -163,7 +193,7 @@ def push(directory: Path, repository: str) -> None:
 
 
 class _Seal(TrainerCallback):
-    """Mark every checkpoint as whole once the Trainer has written it."""
+    """Record the files of every checkpoint once the Trainer has written it."""
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
         if state.is_world_process_zero:
@@ -171,9 +201,10 @@ class _Seal(TrainerCallback):
 
 
 def main() -> None:
-    """Train the job in the file that is the one argument; when that fails, leave a line for the launcher and end with 1.
+    """Run the training described by the file in the only argument.
 
-    The line is all that there is to say about an error that a person can mend; a defect's traceback is logged.
+    On failure, write the error message for the launcher and exit with status 1. The traceback is logged for internal
+    errors only.
     """
     die_with_parent()
     configure_logging()

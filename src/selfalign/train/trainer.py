@@ -1,8 +1,7 @@
-"""transformers' Trainer, fed with whole steps: one item of its loader is all batches of one optimizer step.
+"""transformers' Trainer on whole steps: one item of its data loader holds all batches of one optimizer step.
 
-So a step has the same rows and the same gradient however it is batched and on however many devices, the
-order of the rows is a function of the step's number alone, and going on from a checkpoint is a matter of
-leaving out the steps that are done.
+A step thus has the same rows and the same gradient however it is batched and on however many devices, the order of the
+rows depends on the step number only, and resuming from a checkpoint means skipping the finished steps.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ from selfalign.train.data import IGNORED, Encoded
 
 
 class Steps(Dataset):
-    """The steps of a training; an item holds the batches of one step that one process computes.
+    """The steps of a training as a dataset; an item holds the batches of one step for one process.
 
     Args:
+        encoded: encoded rows.
+        plan: assignment of rows to steps and batches.
         rank: number of the process.
-        pad: id that rows of a padded batch are filled up with.
-        share_prefix: whether the tokens that all rows of a packed batch begin with are computed once, which the
-            model's attention must understand.
+        pad: token id for padding.
+        share_prefix: compute the common prefix of a packed batch once; requires the row-by-row attention.
     """
 
     def __init__(
@@ -61,13 +61,18 @@ class Steps(Dataset):
 
 
 class StepTrainer(Trainer):
-    """See the module. Takes the steps in place of a data set; the rest is the Trainer's."""
+    """Trainer whose dataset items are whole optimizer steps.
+
+    Args:
+        steps: the steps.
+        kwargs: further arguments of the Trainer.
+    """
 
     def __init__(self, steps: Steps, **kwargs: Any) -> None:
         super().__init__(train_dataset=steps, **kwargs)
         self.steps = steps
-        self.add_callback(_TrueEpoch(steps.plan.steps_per_epoch))
-        # The weights of the tokens already say what a batch counts in its step.
+        self.add_callback(_EpochByRows(steps.plan.steps_per_epoch))
+        # The token weights already scale the loss of a batch within its step.
         self.loss_is_scaled_for_ga = True
         forward = self.accelerator.unwrap_model(self.model).forward
         self.keeps_chosen_logits = "logits_to_keep" in inspect.signature(forward).parameters
@@ -75,7 +80,7 @@ class StepTrainer(Trainer):
         self.step_started = time.monotonic()
 
     def get_train_dataloader(self) -> DataLoader:
-        """Return the steps in order; every process loads its own share of each."""
+        """Return a loader of the steps in order; every process loads its own share of each step."""
         return DataLoader(self.steps, batch_size=1, shuffle=False, collate_fn=_only_item)
 
     def get_batch_samples(
@@ -84,7 +89,7 @@ class StepTrainer(Trainer):
         num_batches: int,  # noqa: ARG002 - the Trainer's signature
         device: Any,  # noqa: ARG002 - the Trainer's signature
     ) -> tuple[list[Any], None]:
-        """Return the next step; what its batches count is already in their weights."""
+        """Return the next step as a list of one item. The token weights replace the number of items."""
         return [step for step in [next(epoch_iterator, None)] if step is not None], None
 
     def training_step(
@@ -113,12 +118,12 @@ class StepTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ARG002 - the Trainer's signature
     ) -> Any:
-        """Return the batch's part of the step's loss, times the number of processes, which average gradients."""
+        """Return the batch's part of the step's loss, times the number of processes, because gradients are averaged."""
         inputs = dict(inputs)
         labels, weights = inputs.pop("labels"), inputs.pop("weights")
         targets, weights = labels[:, 1:], weights[:, 1:]
         if labels.shape[0] == 1 and self.keeps_chosen_logits and "position_ids" in inputs:
-            # Only the positions that predict a label: the vocabulary's logits are what most memory goes to.
+            # Compute logits only at positions that predict a label: they take most of the memory.
             kept = (targets[0] != IGNORED).nonzero()[:, 0]
             inputs["logits_to_keep"] = kept
             targets, weights = targets[:, kept], weights[:, kept]
@@ -131,11 +136,11 @@ class StepTrainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:  # noqa: ARG002 - the Trainer's signature
-        """Return 0: the estimate of transformers does not know steps of batches."""
+        """Return 0: transformers cannot estimate steps that consist of batches."""
         return 0
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the step's tokens, its speed and the peak of memory to its metrics."""
+        """Add number of tokens, throughput and peak memory to the metrics of a step."""
         if "loss" in logs:
             now = time.monotonic()
             logs["tokens"] = self.step_tokens
@@ -145,8 +150,8 @@ class StepTrainer(Trainer):
         super().log(logs, start_time)
 
 
-class _TrueEpoch(TrainerCallback):
-    """Tell the epoch by the rows: for the Trainer, whose loader holds all steps, a training is one epoch."""
+class _EpochByRows(TrainerCallback):
+    """Report epochs by rows seen; for the Trainer, whose loader has all steps, the whole training is one epoch."""
 
     def __init__(self, steps_per_epoch: int) -> None:
         self.steps_per_epoch = steps_per_epoch
@@ -156,7 +161,7 @@ class _TrueEpoch(TrainerCallback):
 
 
 def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the sum of the token losses times their weights, in float32.
+    """Return the weighted sum of the token losses, in float32.
 
     Args:
         logits: (rows, positions, vocabulary), each position's prediction of its target.
@@ -170,10 +175,10 @@ def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Te
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory this process has had, in MiB: on the GPU where there is one, else resident."""
+    """Return the peak memory of this process in MiB: GPU memory if there is a GPU, else resident memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    # Not getrusage's maximum: that counts what the parent had when it started us.
+    # Not getrusage's maximum, which includes the parent's memory at the fork.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
 
