@@ -101,7 +101,7 @@ def test_a_changed_configuration_is_noticed(run):
 
 
 def test_what_is_no_run_is_said(tmp_path):
-    with pytest.raises(DataError, match="no provenance here"):
+    with pytest.raises(DataError, match="no such file; expected the directory of a finished run"):
         verify_run(tmp_path)
     (tmp_path / "report").mkdir()
     (tmp_path / PROVENANCE).write_text("{}")
