@@ -9,7 +9,7 @@ from selfalign.cli import build_app
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import write_json
 from selfalign.report.figures import (
-    LONGEST_TEXT,
+    MAX_TEXT_CHARACTERS,
     account_time,
     account_tokens,
     beside_published,
@@ -75,7 +75,7 @@ def test_rows_are_bounded_by_step_and_reason(run):
 
 
 def test_long_texts_are_cut_and_say_so(tmp_path):
-    (tmp_path / "rows.jsonl").write_text(json.dumps({"seed": "x" * (LONGEST_TEXT + 1)}))
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"seed": "x" * (MAX_TEXT_CHARACTERS + 1)}))
     (row,) = example_rows(tmp_path / "rows.jsonl", (), kept=1, per_reason=0)
     assert row["texts"]["seed"].endswith("whole in the file)")
 
@@ -165,9 +165,9 @@ def test_the_statistics_of_the_seeds_are_drawn():
         "Length of the seeds in the pool",
         "Functions found in a file",
         "Modules that the seeds in the pool import",
-        "What was dropped, and why",
+        "Dropped functions by reason",
     ]
     assert all(chart.startswith("<svg") for chart in drawn.values())
     assert "itertools" in drawn["Modules that the seeds in the pool import"]
-    assert "filter: no_return" in drawn["What was dropped, and why"]
+    assert "filter: no_return" in drawn["Dropped functions by reason"]
     assert ">files<" in drawn["Functions found in a file"]

@@ -1,1 +1,1 @@
-"""What this machine has, and what will therefore work."""
+"""Checks of this machine: its resources, and which parts of selfalign will work on it."""

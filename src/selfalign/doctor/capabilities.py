@@ -1,4 +1,4 @@
-"""What will work on a machine, judged from the facts alone."""
+"""Assessment of what will work on a machine with given resources."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ CACHE_GIB = 4
 
 @dataclass(frozen=True)
 class Capability:
-    """Whether something will work here, and why or what to do.
+    """Whether a feature will work on this machine.
 
     Attributes:
-        needed: whether the embedded default cannot do without it.
+        what: name of the feature.
+        works: whether it will work.
+        why: reason, or what to do.
+        needed: whether the embedded default requires it.
     """
 
     what: str
@@ -30,7 +33,11 @@ class Capability:
 
 
 def assess(facts: Facts) -> list[Capability]:
-    """Return what will work, from the embedded default to clusters."""
+    """Return the capabilities of a machine.
+
+    Args:
+        facts: resources of the machine.
+    """
     return [
         _default(facts),
         _sandbox(facts),

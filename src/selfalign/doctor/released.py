@@ -1,4 +1,4 @@
-"""Whether the released model can answer on this machine: what `snakemake reproduce` does on its own."""
+"""Whether the released model can generate samples on this machine, for `snakemake reproduce`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,30 @@ from selfalign.doctor.facts import Gpu, visible_gpus
 from selfalign.hub import cached_checkpoint, check_file
 from selfalign.serving.command import is_cpu_build
 
-# Parameters of StarCoder2-15B-Instruct, thousand millions.
+# Parameters of StarCoder2-15B-Instruct, in billions.
 BILLIONS = 16
 TIMEOUT_S = 5
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether the released model is to answer anew, and why or why not."""
+    """Whether the released model generates new samples.
+
+    Attributes:
+        anew: whether it does.
+        why: the reason.
+    """
 
     anew: bool
     why: str
 
 
 def server_problem(server: ServerConfig) -> str | None:
-    """Return what keeps the configured server from running on a GPU of this machine, judged by what is installed."""
+    """Return why the configured server cannot use a GPU of this machine, or None.
+
+    Args:
+        server: configuration of the model server.
+    """
     if server.kind == "external":
         return "server.kind is 'external': selfalign does not start the server"
     if server.kind == "command":
@@ -72,15 +81,15 @@ def decide(
     server: Callable[[ServerConfig], str | None] = server_problem,
     hub: Callable[[ModelConfig], str | None] = hub_problem,
 ) -> Decision:
-    """Return what ``reproduction.released_model`` means here.
+    """Return whether the released model generates new samples on this machine.
 
-    Each probe is asked only if those before it found no obstacle, so that the network is left alone without a GPU.
+    The probes run in order and stop at the first obstacle, so that the network is not used without a GPU.
 
     Args:
-        config: the configuration that the released model would be asked with.
-        gpus: finds the GPUs.
-        server: says what keeps the configured server from running on one, if anything.
-        hub: says what keeps the model from being had, if anything.
+        config: configuration of the released model.
+        gpus: returns the available GPUs.
+        server: returns why the configured server cannot use one, or None.
+        hub: returns why the model cannot be downloaded, or None.
     """
     wish = config.reproduction.released_model
     if wish != "auto":

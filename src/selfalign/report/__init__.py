@@ -1,1 +1,1 @@
-"""The report: the funnel and the scores of a run, as data and as a page."""
+"""The report of a run: funnel, scores and statistics as data and as an HTML page."""

@@ -1,11 +1,11 @@
-"""Charts of the report as SVG text: drawn by Vega-Altair without a browser, legible on light and dark pages."""
+"""Charts of the report as SVG, drawn by Vega-Altair without a browser and legible on light and dark pages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-# A grey that can be read on white and on black; bars and lines carry the accents.
+# Grey that is legible on white and on black; bars and lines use the accent colours.
 INK = "#808890"
 ACCENT = "#3b82c4"
 OTHER = "#c98a2b"
@@ -15,13 +15,22 @@ FEW_STEPS = 10
 
 
 def funnel_chart(steps: Sequence[dict[str, Any]]) -> str:
-    """Return the rows that came out of every step, as bars in the order of the steps."""
+    """Return a bar chart of the rows kept by every step.
+
+    Args:
+        steps: steps of the funnel.
+    """
     names = [f"{step['stage']}: {step['step']}" for step in steps]
     return bar_chart(list(zip(names, (step["out"] for step in steps), strict=True)), "rows out")
 
 
 def bar_chart(bars: Sequence[tuple[str, int]], title: str) -> str:
-    """Return named counts as bars, in their order; the scale is symmetric-logarithmic, so that small ones are seen."""
+    """Return a bar chart of named counts, on a symmetric-logarithmic scale so that small counts are visible.
+
+    Args:
+        bars: name and count of each bar, in order.
+        title: title of the axis.
+    """
     import altair as alt
 
     rows = [{"name": name, "count": count} for name, count in bars]
@@ -41,7 +50,11 @@ def bar_chart(bars: Sequence[tuple[str, int]], title: str) -> str:
 
 
 def share_chart(rows: Sequence[dict[str, Any]]) -> str:
-    """Return, for each stage of the published funnel, the share of the stage before that came through: theirs, ours."""
+    """Return a bar chart of the share of rows that each stage keeps, in the published run and in this one.
+
+    Args:
+        rows: rows of :func:`~selfalign.report.figures.beside_published`.
+    """
     import altair as alt
 
     bars = [
@@ -71,7 +84,13 @@ def share_chart(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def histogram(histogram: dict[str, list[float]], title: str, counted: str) -> str:
-    """Return a histogram from its ``edges`` (one more than) and ``heights``, which count what `counted` says."""
+    """Return a histogram.
+
+    Args:
+        histogram: ``edges`` and ``heights``; there is one more edge than heights.
+        title: title of the horizontal axis.
+        counted: title of the vertical axis.
+    """
     import altair as alt
 
     edges = histogram["edges"]
@@ -93,11 +112,15 @@ def histogram(histogram: dict[str, list[float]], title: str, counted: str) -> st
 
 
 def loss_chart(metrics: Sequence[dict[str, Any]]) -> str:
-    """Return training loss against the optimizer step, from rows with ``step`` and ``loss``."""
+    """Return a line chart of training loss by optimizer step.
+
+    Args:
+        metrics: rows with ``step`` and ``loss``.
+    """
     import altair as alt
 
     rows = [{"step": m["step"], "loss": m["loss"]} for m in metrics if "loss" in m and "step" in m]
-    # Of few steps Vega would name the halves too.
+    # For few steps Vega would label half steps too.
     steps = alt.Axis(format="d")
     if len(rows) <= FEW_STEPS:
         steps = alt.Axis(format="d", values=[row["step"] for row in rows])
@@ -114,7 +137,11 @@ def loss_chart(metrics: Sequence[dict[str, Any]]) -> str:
 
 
 def score_chart(scores: Sequence[dict[str, Any]]) -> str:
-    """Return scores as points with their intervals, in per cent; rows with ``name``, ``value``, ``low``, ``high``."""
+    """Return a chart of scores with their confidence intervals, in per cent.
+
+    Args:
+        scores: rows with ``name``, ``value``, ``low`` and ``high``, between 0 and 1.
+    """
     import altair as alt
 
     rows = [{**row, **{key: 100 * row[key] for key in ("value", "low", "high")}} for row in scores]
@@ -135,7 +162,7 @@ def score_chart(scores: Sequence[dict[str, Any]]) -> str:
 
 
 def _decades(largest: int) -> list[int]:
-    """Return 0 and the powers of ten up to `largest`: where a symmetric-logarithmic axis is best read."""
+    """Return 0 and the powers of ten up to `largest`, as ticks of a symmetric-logarithmic axis."""
     return [0, *(10**power for power in range(len(str(largest))) if largest)]
 
 
@@ -144,7 +171,7 @@ def _svg(chart: Any) -> str:
 
     themed = chart.configure(
         background="transparent",
-        # A browser's fonts may be wider than those the layout was made with.
+        # Leave room for browser fonts that are wider than those of the layout.
         padding={"left": 30, "right": 28, "top": 6, "bottom": 6},
         axis={
             "labelColor": INK,

@@ -1,4 +1,4 @@
-"""Several runs on one page: funnels, scores, and the keys in which their configurations differ."""
+"""Comparison of several runs on one page: configuration keys that differ, scores and funnels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ ABSENT = "–"
 
 @dataclass(frozen=True)
 class Run:
-    """What is compared of a run. `settings` has dotted keys."""
+    """The compared data of a run.
+
+    Attributes:
+        name: name of the run.
+        steps: steps of the funnel.
+        scores: rows of :func:`~selfalign.report.page.score_rows`.
+        settings: configuration by dotted key.
+    """
 
     name: str
     steps: list[dict[str, Any]]
@@ -28,7 +35,10 @@ class Run:
 
 
 def read_run(directory: str | Path) -> Run:
-    """Return what a finished run left to compare.
+    """Read the data of a finished run.
+
+    Args:
+        directory: directory of the run.
 
     Raises:
         DataError: the directory is not that of a finished run.
@@ -48,11 +58,15 @@ def read_run(directory: str | Path) -> Run:
 
 
 def write_comparison(directories: Sequence[str | Path], out: str | Path) -> None:
-    """Write one page about several finished runs.
+    """Write a page that compares finished runs.
+
+    Args:
+        directories: directories of the runs.
+        out: HTML file to write.
 
     Raises:
-        ConfigError: fewer than two runs, or one twice.
-        DataError: one is not finished.
+        ConfigError: there are fewer than two runs, or one is given twice.
+        DataError: a run is not finished.
     """
     runs = [read_run(directory) for directory in directories]
     names = [run.name for run in runs]
@@ -81,14 +95,22 @@ def write_comparison(directories: Sequence[str | Path], out: str | Path) -> None
 
 
 def differing_keys(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """Return the keys in which the runs differ, each with the value of every run; the name of the run is not one."""
+    """Return the configuration keys that differ, except the run's name, each with the values of all runs.
+
+    Args:
+        runs: the runs.
+    """
     keys = dict.fromkeys(key for run in runs for key in run.settings if key != "run")
     rows = [(key, [str(run.settings.get(key, ABSENT)) for run in runs]) for key in keys]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
 def side_by_side(tables: Sequence[dict[Any, Any]]) -> list[tuple[Any, list[Any]]]:
-    """Return the rows of several tables, each with the value of every table (None where it has none)."""
+    """Return the keys of several tables, each with the value in every table (None if missing).
+
+    Args:
+        tables: the tables.
+    """
     keys = dict.fromkeys(key for table in tables for key in table)
     return [(key, [table.get(key) for table in tables]) for key in keys]
 

@@ -1,4 +1,4 @@
-"""Figures for the page, counted from the files of a run."""
+"""Statistics and example rows for the page, computed from the files of a run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from selfalign.core.jsonl import Record, read_json, read_jsonl
 from selfalign.report.files import GENERATION, rows_of, stage_of
 
 KEPT = "kept"
-# Text of a field beyond this is cut in the page (the files have it whole).
-LONGEST_TEXT = 6000
+# Maximum length of a text on the page, in characters; the files have the full text.
+MAX_TEXT_CHARACTERS = 6000
 FIELDS = ("seed", "concepts", "instruction", "response")
-# A stage of the published funnel, and which step of ours it is: the stage, and whether what went in or what came out.
+# Stages of the published funnel with the corresponding stage of a run and the count used: rows in, or rows out of its
+# first or last step.
 SAME_STAGE = (
     ("functions with a docstring", "seeds", "first"),
     ("seeds after filtering", "seeds", "last"),
@@ -30,12 +31,16 @@ SAME_STAGE = (
 def beside_published(
     steps: Sequence[dict[str, Any]], published: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return the published funnel with ours beside it.
+    """Return the published funnel with the counts of a run.
+
+    Args:
+        steps: steps of the run's funnel.
+        published: rows of the published funnel.
 
     Returns:
-        rows with ``stage``, ``published``, ``about`` (the published figure is a round one), ``ours`` and, of both, the
-        share of the stage before; ours is None where no step corresponds. Between seeds and instructions ours is a
-        share of the seeds that were used, which may be fewer than the pool.
+        rows with ``stage``, ``published``, ``about`` (the published number is rounded), ``ours`` and, for both, the
+        share of the previous stage; ``ours`` is None if the run has no corresponding step. The share of instructions
+        refers to the seeds used, which may be fewer than the pool.
     """
     known = {row["stage"]: row for row in published}
     used = next((step["in"] for step in steps if step["stage"] == "concepts"), None)
@@ -61,7 +66,11 @@ def beside_published(
 
 
 def count_concepts(shards: tuple[Path, ...]) -> list[tuple[str, int]]:
-    """Return every concept, in lower case, with the records that have it; the most frequent first."""
+    """Return every concept in lower case with its number of records, most frequent first.
+
+    Args:
+        shards: JSON Lines files of the concepts stage.
+    """
     found: Counter[str] = Counter()
     for _, row in rows_of(shards):
         found.update({str(concept).strip().lower() for concept in row.get("concepts", [])} - {""})
@@ -69,13 +78,20 @@ def count_concepts(shards: tuple[Path, ...]) -> list[tuple[str, int]]:
 
 
 def count_verdicts(verdicts: tuple[Path, ...]) -> list[tuple[str, str, int]]:
-    """Return ``(status, error, count)`` of the execution's verdicts; the most frequent first."""
+    """Return ``(status, error, count)`` of the sandbox verdicts, most frequent first.
+
+    Args:
+        verdicts: JSON Lines files of verdicts.
+    """
     found = Counter((row["status"], row.get("error") or "") for _, row in rows_of(verdicts))
     return sorted(((*kind, count) for kind, count in found.items()), key=lambda item: (-item[2], item[:2]))
 
 
 def account_tokens(metrics: tuple[Path, ...]) -> list[dict[str, Any]]:
-    """Return tokens and requests of each generation stage, its shards added up.
+    """Return the total tokens and requests of each generation stage.
+
+    Args:
+        metrics: JSON files of metrics, one per shard.
 
     Returns:
         rows with ``stage``, ``requests`` (completed by a server, or cached), ``from_cache``, ``prompt``,
@@ -94,11 +110,13 @@ def account_tokens(metrics: tuple[Path, ...]) -> list[dict[str, Any]]:
 
 
 def account_time(benchmarks: Path | None) -> list[dict[str, Any]]:
-    """Return what the jobs of each rule took, as Snakemake measured it in their last runs.
+    """Return time and memory of the jobs of each rule, as measured by Snakemake in their last runs.
+
+    Args:
+        benchmarks: directory of Snakemake's benchmark files; None: no rows.
 
     Returns:
-        rows with ``rule``, ``jobs``, ``seconds`` (of all jobs together), ``cpu_seconds`` and ``peak_mib``; the
-        longest first.
+        rows with ``rule``, ``jobs``, ``seconds`` (total of all jobs), ``cpu_seconds`` and ``peak_mib``; longest first.
     """
     if benchmarks is None:
         return []
@@ -120,12 +138,17 @@ def account_time(benchmarks: Path | None) -> list[dict[str, Any]]:
 def _number(text: str | None) -> float:
     try:
         return float(text or 0)
-    except ValueError:  # Snakemake writes NA or - where it could not measure
+    except ValueError:  # Snakemake writes NA or - for missing measurements
         return 0.0
 
 
 def checksums(listed: Path | None, files: Sequence[Path | None]) -> list[tuple[str, str]]:
-    """Return ``(file, SHA-256)``: those the data set's list has, and those of `files`, computed now."""
+    """Return ``(file, SHA-256)`` of the dataset's files and of others.
+
+    Args:
+        listed: checksum file of the dataset.
+        files: further files, whose checksums are computed.
+    """
     rows = []
     if listed is not None:
         for line in listed.read_text(encoding="utf-8").splitlines():
@@ -139,11 +162,13 @@ def checksums(listed: Path | None, files: Sequence[Path | None]) -> list[tuple[s
 def example_rows(
     dataset: Path | None, dropped: tuple[Path, ...], *, kept: int, per_reason: int
 ) -> list[dict[str, Any]]:
-    """Return rows for the page, kept ones first, then dropped ones in the order of the build.
+    """Return example rows for the page: kept rows first, then dropped ones in the order of the steps.
 
     Args:
-        kept: rows of the data set at most.
-        per_reason: rows at most that one step dropped for one reason.
+        dataset: JSON Lines file of the dataset.
+        dropped: JSON Lines files of dropped rows.
+        kept: maximum number of kept rows.
+        per_reason: maximum number of dropped rows per step and reason.
     """
     shown = []
     if dataset is not None:
@@ -161,7 +186,7 @@ def example_rows(
 
 
 def _shown(row: Record, where: str, reason: str) -> dict[str, Any]:
-    """Return what the page says of a row: where it ended and why, its texts, its lineage."""
+    """Return the data of a row on the page: step and reason of its drop, texts, lineage."""
     lineage = row.get("lineage", {})
     origin = lineage.get("seed", {})
     return {
@@ -177,4 +202,8 @@ def _shown(row: Record, where: str, reason: str) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " … (cut here; whole in the file)"
+    return (
+        text
+        if len(text) <= MAX_TEXT_CHARACTERS
+        else text[:MAX_TEXT_CHARACTERS] + " … (truncated; the file has the full text)"
+    )

@@ -1,4 +1,4 @@
-"""Which files of a run the report reads."""
+"""The files of a run that the report reads."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ GENERATION = ("concepts", "instructions", "responses")
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Files of a run. Only the funnel must be there; parts of the page whose files are not given are left out.
+    """Files of a run. Only the funnel is required; sections of the page without files are left out.
 
     Attributes:
-        metrics: of the generation stages, all shards.
-        verdicts: of the execution stage, all shards.
-        dropped: rows that were dropped, of every step that keeps them, in the order of the build.
-        training: metrics of the training.
+        funnel: JSON of the funnel.
+        statistics: JSON of the seed statistics.
+        concepts: JSON Lines of the concepts stage, all shards.
+        metrics: JSON of the generation stages' metrics, all shards.
+        verdicts: JSON Lines of the execution stage's verdicts, all shards.
+        dropped: JSON Lines of dropped rows, in the order of the steps.
+        dataset: JSON Lines of the dataset.
+        checksums: checksum file of the dataset.
+        training: JSON Lines of training metrics.
+        scores: JSON of the scores' summary.
         cards: ``selfalign.json`` of the models.
-        reproduction: table of published figures beside ours.
-        provenance: what the run used: commit, packages, images, machines.
-        benchmarks: directory with what Snakemake measured of every job.
+        reproduction: JSON of the reproduction table.
+        provenance: JSON of the provenance.
+        benchmarks: directory of Snakemake's benchmark files.
     """
 
     funnel: Path
@@ -43,7 +49,11 @@ class RunFiles:
 
 
 def files_of_run(run: Path) -> RunFiles:
-    """Return the files that are there in the directory of a run."""
+    """Return the existing files of a run.
+
+    Args:
+        run: directory of the run.
+    """
 
     def one(name: str) -> Path | None:
         return run / name if (run / name).exists() else None
@@ -73,9 +83,12 @@ def files_of_run(run: Path) -> RunFiles:
 
 
 def stage_of(path: Path) -> str:
-    """Return the stage that wrote `path`: the directory above ``dropped``, ``metrics``, ….
+    """Return the stage that wrote a file: the directory above ``dropped``, ``metrics``, ….
 
-    For dropped rows the step within the stage is added, where the file's place names one.
+    For dropped rows the step within the stage is added, if the path names one.
+
+    Args:
+        path: path of the file.
     """
     parts = path.parts
     for kind in ("dropped", "metrics", "shards", "counts", "verdicts"):
@@ -90,7 +103,11 @@ def stage_of(path: Path) -> str:
 
 
 def rows_of(paths: tuple[Path, ...]) -> Iterator[tuple[Path, Record]]:
-    """Yield ``(file, row)`` of JSON Lines files."""
+    """Yield ``(file, row)`` of JSON Lines files.
+
+    Args:
+        paths: the files.
+    """
     for path in paths:
         for row in read_jsonl(path):
             yield path, row

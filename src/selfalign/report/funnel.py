@@ -1,4 +1,4 @@
-"""The funnel: what went into every step, what came out, what was dropped and why."""
+"""The funnel: rows read, kept and dropped by every step, with reasons."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PUBLISHED = {
 
 
 def build_funnel(counts: Iterable[str | Path]) -> list[dict[str, Any]]:
-    """Return the steps of the funnel in the order of `counts`, the shards of a step added up.
+    """Return the steps of the funnel in the order of `counts`, summed over shards.
 
     Args:
         counts: files ``<run>/<stage>/counts/*.json``, each a ``StepCounts.to_json()`` or a list of them.
@@ -43,7 +43,16 @@ def build_funnel(counts: Iterable[str | Path]) -> list[dict[str, Any]]:
 
 
 def write_funnel(run: str, counts: Iterable[str | Path], out: str | Path) -> None:
-    """Write the funnel of a run as JSON, beside the published one."""
+    """Write the funnel of a run and the published one as JSON.
+
+    Args:
+        run: name of the run.
+        counts: see :func:`build_funnel`.
+        out: JSON file to write.
+
+    Raises:
+        DataError: a file does not hold the counts of a step.
+    """
     write_json(out, {"run": run, "steps": build_funnel(counts), "published": PUBLISHED})
 
 

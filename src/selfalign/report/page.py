@@ -1,4 +1,4 @@
-"""One self-contained HTML page about a run: no network requests, light and dark, phone and desk."""
+"""A self-contained HTML page about a run: no network requests, light and dark, for small and large screens."""
 
 from __future__ import annotations
 
@@ -39,7 +39,15 @@ def write_page(
     configuration: dict[str, Any],
     settings: ReportConfig | None = None,
 ) -> None:
-    """Write the page of a run; parts whose files are not given are left out."""
+    """Write the page of a run.
+
+    Args:
+        out: HTML file to write.
+        run: name of the run.
+        files: files of the run; sections without files are left out.
+        configuration: configuration of the run, to be shown.
+        settings: settings of the report.
+    """
     settings = settings or ReportConfig()
     joined = read_json(files.funnel)
     compared = figures.beside_published(joined["steps"], joined["published"]["rows"])
@@ -110,13 +118,22 @@ def write_page(
 
 
 def write_configuration(out: str | Path, configuration: dict[str, Any]) -> None:
-    """Write the whole configuration of a run, defaults filled in, as YAML."""
+    """Write the full configuration of a run as YAML.
+
+    Args:
+        out: YAML file to write.
+        configuration: configuration with all defaults.
+    """
     with atomic_path(out) as temporary:
         temporary.write_text(configuration_text(configuration), encoding="utf-8")
 
 
 def configuration_text(configuration: dict[str, Any]) -> str:
-    """Return a configuration as YAML, keys in their own order."""
+    """Return a configuration as YAML with its keys in order.
+
+    Args:
+        configuration: the configuration.
+    """
     return yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True)
 
 
@@ -129,7 +146,7 @@ def _charts(
     logged: Sequence[dict[str, Any]],
     scores: Sequence[dict[str, Any]],
 ) -> dict[str, str]:
-    """Return the charts there are data for, by name."""
+    """Return the charts that have data, by name."""
     kinds = [(f"{status} {error}".strip(), count) for status, error, count in verdicts]
     drawn: dict[str, tuple[Any, Callable[[], str]]] = {
         "funnel": (steps, lambda: charts.funnel_chart(steps)),
@@ -143,7 +160,11 @@ def _charts(
 
 
 def seed_charts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return heading and chart of what the seeds are like and of why others were dropped, where there are any."""
+    """Return headings and charts of the seed statistics.
+
+    Args:
+        statistics: content of ``seeds/statistics.json``.
+    """
     pool, found = statistics["pool"], statistics["found"]
     histograms = [
         ("Length of the seeds in the pool", pool["lines"], "lines of a seed", "functions"),
@@ -164,7 +185,7 @@ def seed_charts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
     )
     bars = [
         ("Modules that the seeds in the pool import", list(pool["imports"].items()), "functions"),
-        ("What was dropped, and why", dropped.most_common(), "functions, or files that could not be read"),
+        ("Dropped functions by reason", dropped.most_common(), "functions, or files that could not be read"),
     ]
     drawn = [
         (heading, charts.histogram(summary["histogram"], title, counted))
@@ -175,23 +196,35 @@ def seed_charts(statistics: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def embedded_json(value: Any) -> str:
-    """Return `value` as JSON that can stand inside a script element: nothing in it ends or opens one."""
+    """Return JSON that is safe inside a script element.
+
+    Args:
+        value: value to serialize.
+    """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def notes_on(steps: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a line for every step that left no row although it was given some."""
+    """Return a note for every step that dropped all its rows.
+
+    Args:
+        steps: steps of the funnel.
+    """
     return [
         f"{step['stage']}, {step['step']}: none of the {step['in']:,} rows was kept; "
-        "what follows had nothing to work on."
+        "the following steps had no input."
         for step in steps
         if step["in"] and not step["out"]
     ]
 
 
 def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row per model, benchmark and metric; shares between 0 and 1."""
+    """Return a row per model, benchmark and metric; rates are between 0 and 1.
+
+    Args:
+        summary: content of ``scores/summary.json``.
+    """
     return [
         {
             "name": f"{score['model']}: {score['title']} {metric}",
@@ -210,7 +243,11 @@ def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row per benchmark and metric on which two models were compared, with McNemar's test where it was made."""
+    """Return a row per benchmark and metric on which two models were compared.
+
+    Args:
+        summary: content of ``scores/summary.json``.
+    """
     return [
         {
             "benchmark": each["title"],
@@ -225,7 +262,11 @@ def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def reproduction_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of the reproduction table: published figure, ours, tasks, and how ours was got."""
+    """Return the rows of the reproduction table: published score, obtained score, number of tasks, origin.
+
+    Args:
+        table: content of ``reproduce/table.json``.
+    """
     return [
         {
             "model": row["model"],
@@ -241,7 +282,11 @@ def reproduction_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def provenance_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return what a run's provenance says of its commit, environment, images and machines, as names and texts."""
+    """Return commit, environment, images and machines of a run as names and texts.
+
+    Args:
+        document: content of ``report/provenance.json``.
+    """
     commit, environment = document["commit"], document["environment"]
     changed = commit and commit["modified"]
     other = ", ".join(
@@ -260,7 +305,7 @@ def provenance_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"sandbox, {each['runtime']}", each["image"]) for each in document["images"]["sandbox"]]
     if document["images"]["server"]:
         rows.append(("image of the model server", document["images"]["server"]))
-    # Without the machines' names: a page is passed on.
+    # Without host names, because pages are shared.
     for host in document["hosts"]:
         gpus = ", ".join(host["gpus"]) or "no GPU"
         memory = f"{host['memory_mb'] / 1024:.1f} GiB"
@@ -271,7 +316,7 @@ def provenance_rows(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide results, as far as they are installed."""
+    """Return the versions of Python and of the installed packages that affect results."""
     versions = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -282,7 +327,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def page_environment() -> Any:
-    """Return the Jinja environment of the pages: everything is escaped, unknown names are errors."""
+    """Return the Jinja environment of the pages, with escaping and strict names."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
@@ -298,5 +343,9 @@ def page_environment() -> Any:
 
 
 def template_text(name: str) -> str:
-    """Return the text of a template file that is put into a page as it is."""
+    """Return the text of a template file that is included verbatim.
+
+    Args:
+        name: name of the file.
+    """
     return Path(__file__).with_name("templates").joinpath(name).read_text(encoding="utf-8")
