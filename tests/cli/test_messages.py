@@ -192,7 +192,7 @@ MISTAKES = {
         "seeds check {t}/good.jsonl {t}/out --strictness nope",
         ["'types.strictness' is 'nope'", "expected 'basic', 'standard' or 'strict'"],
     ),
-    "place of the doctor": ("doctor {t}/none", ["{t}/none", "expected a directory that is there"]),
+    "place of the doctor": ("doctor {t}/none", ["{t}/none", "expected an existing directory"]),
 }
 
 

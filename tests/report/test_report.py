@@ -77,7 +77,7 @@ def test_rows_are_bounded_by_step_and_reason(run):
 def test_long_texts_are_cut_and_say_so(tmp_path):
     (tmp_path / "rows.jsonl").write_text(json.dumps({"seed": "x" * (MAX_TEXT_CHARACTERS + 1)}))
     (row,) = example_rows(tmp_path / "rows.jsonl", (), kept=1, per_reason=0)
-    assert row["texts"]["seed"].endswith("whole in the file)")
+    assert row["texts"]["seed"].endswith("the file has the full text)")
 
 
 @pytest.mark.parametrize(

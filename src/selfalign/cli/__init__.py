@@ -1,7 +1,7 @@
-"""The ``selfalign`` command: every stage alone on plain files, by the functions the rules call.
+"""The ``selfalign`` command: runs every stage on plain files with the functions that the workflow's rules call.
 
-Exit status 0; 1 when the data or the world is at fault (one line on standard error); 2 when the command
-line is. Each stage has its own module here; heavy imports happen inside the commands, so ``--help`` is quick.
+Exit status: 0 on success; 1 for errors in the data or the environment (one line on standard error); 2 for errors in
+the command line. Modules are imported inside the commands, so that ``--help`` is fast.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from selfalign.core.process import configure_logging
 
 
 def build_app() -> typer.Typer:
-    """Assemble the command from the modules beside this one, each of which has ``register(app)``."""
+    """Build the command from the modules of this package, each of which has ``register(app)``."""
     app = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        help="A code model taught by itself: seeds, concepts, instructions, responses, execution, data, training, scores.",
+        help="Self-alignment of code models: seeds, concepts, instructions, responses, execution filter, dataset, training, scores.",
     )
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda m: m.name):
         command = importlib.import_module(f"{__name__}.{module.name}")
@@ -35,7 +35,7 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command; turn our errors into one line and exit status 1."""
+    """Run the command; report errors in one line with exit status 1."""
     try:
         build_app()()
     except SelfalignError as error:

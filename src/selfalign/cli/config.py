@@ -1,4 +1,4 @@
-"""``selfalign config``: the documented default and the schema of the configuration."""
+"""``selfalign config``: print the default configuration, its schema and its reference."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    config = typer.Typer(no_args_is_help=True, help="The configuration: its documented default, its schema.")
+    config = typer.Typer(
+        no_args_is_help=True, help="Print the default configuration, its JSON Schema or its reference."
+    )
     app.add_typer(config, name="config")
 
     @config.command()
     def default() -> None:
-        """Print the documented default configuration (YAML)."""
+        """Print the default configuration with comments (YAML)."""
         from selfalign.core.config.document import default_yaml
 
         typer.echo(default_yaml(), nl=False)
@@ -26,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
     @config.command()
     def reference() -> None:
-        """Print the reference of every key (Markdown)."""
+        """Print the reference of all keys (Markdown)."""
         from selfalign.core.config.document import reference_markdown
 
         typer.echo(reference_markdown(), nl=False)

@@ -1,4 +1,4 @@
-"""``selfalign sanitize``, ``select`` and ``decontaminate``: the steps of curation on plain files."""
+"""``selfalign sanitize``, ``select`` and ``decontaminate``: the curation steps on plain files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from selfalign.cli import LogLevel
 
 
 class SanitizingPass(StrEnum):
-    """Which of the two passes."""
+    """Sanitizing passes."""
 
     raw = "raw"
     smart = "smart"
 
 
 class Responses(StrEnum):
-    """Which responses are taken."""
+    """Responses used, by the result of their tests."""
 
     passing = "passing"
     failing = "failing"
@@ -27,7 +27,7 @@ class Responses(StrEnum):
 
 
 class RowField(StrEnum):
-    """RowField of a row that is compared."""
+    """Fields of a row that can be compared."""
 
     instruction = "instruction"
     response = "response"
@@ -35,9 +35,9 @@ class RowField(StrEnum):
 
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines with instruction and response.")]
-Out = Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines of the rows that are kept.")]
-Dropped = Annotated[Path | None, typer.Option(help="JSON Lines of the others, each with its reason.")]
-Seed = Annotated[int, typer.Option(help="Seed of the step's generator.")]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines file for kept rows.")]
+Dropped = Annotated[Path | None, typer.Option(help="JSON Lines file for dropped rows with reasons.")]
+Seed = Annotated[int, typer.Option(help="Random seed.")]
 
 
 def sanitize(
@@ -46,7 +46,7 @@ def sanitize(
     *,
     which: Annotated[
         SanitizingPass,
-        typer.Option("--pass", help="raw keeps the section tags; smart makes the final text."),
+        typer.Option("--pass", help="raw: keep the section tags; smart: produce the final text."),
     ],
     dropped: Dropped = None,
     seed: Seed = 0,
@@ -56,14 +56,14 @@ def sanitize(
     failed: Annotated[
         list[Path] | None, typer.Option(help="Rows that `execute --dropped` wrote; may be repeated.")
     ] = None,
-    min_tokens: Annotated[int | None, typer.Option(min=1, help="Drop shorter examples.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Drop longer examples.")] = None,
+    min_tokens: Annotated[int | None, typer.Option(min=1, help="Minimum length of a row, in tokens.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Maximum length of a row, in tokens.")] = None,
     tokenizer: Annotated[
-        Path | None, typer.Option(help="Directory of the model whose tokenizer counts tokens.")
+        Path | None, typer.Option(help="Model directory; its tokenizer counts the tokens.")
     ] = None,
     _log_level: LogLevel = "INFO",
 ) -> None:
-    """Check the form of responses and rewrite them (the reference's two passes)."""
+    """Validate the sections of responses and rewrite them (the two passes of the reference)."""
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.curation import LengthConfig
     from selfalign.curate.rows import read_candidates
@@ -82,42 +82,47 @@ def select(
     *,
     dropped: Dropped = None,
     diversify_names: Annotated[
-        bool, typer.Option("--diversify-names", help="One row per list of function names.")
+        bool, typer.Option("--diversify-names", help="Keep one row per list of function names.")
     ] = False,
     seed: Seed = 0,
     complete_code: Annotated[
         bool, typer.Option("--complete-code", help="Drop code that does not parse or has empty functions.")
     ] = False,
     asserting_tests: Annotated[
-        bool, typer.Option("--asserting-tests", help="Drop tests that assert nothing when they run.")
+        bool, typer.Option("--asserting-tests", help="Drop rows whose tests execute no assertion.")
     ] = False,
     nontrivial_tests: Annotated[
         bool,
         typer.Option(
-            "--nontrivial-tests", help="Drop tests that pass with the functions emptied (runs a sandbox)."
+            "--nontrivial-tests",
+            help="Drop rows whose tests pass with empty function bodies (runs the sandbox).",
         ),
     ] = False,
     code_language: Annotated[
         list[str] | None,
-        typer.Option(help="Tag that fenced blocks may have; may be repeated. [default: any]"),
+        typer.Option(help="Allowed language tag of code blocks; may be repeated. [default: any]"),
     ] = None,
     exact: Annotated[
         list[RowField] | None,
-        typer.Option(help="RowField that may not repeat; may be repeated. [default: instruction, response]"),
+        typer.Option(help="Field to deduplicate exactly; may be repeated. [default: instruction, response]"),
     ] = None,
-    per_instruction: Annotated[int, typer.Option(min=1, help="Responses an instruction may have.")] = 1,
+    per_instruction: Annotated[
+        int, typer.Option(min=1, help="Maximum number of responses per instruction.")
+    ] = 1,
     near: Annotated[
         list[RowField] | None,
-        typer.Option(help="RowField that may not nearly repeat (MinHash); may be repeated."),
+        typer.Option(help="Field to near-deduplicate (MinHash); may be repeated."),
     ] = None,
-    threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Jaccard similarity of --near.")] = 0.7,
-    num_perm: Annotated[int, typer.Option(min=16, help="Hash functions of --near.")] = 250,
-    ngram: Annotated[int, typer.Option(min=1, help="Words of a shingle of --near.")] = 5,
-    max_rows: Annotated[int | None, typer.Option(min=1, help="Most rows that are kept.")] = None,
-    runtime: Annotated[str, typer.Option(help="What isolates the programs of --nontrivial-tests.")] = "auto",
+    threshold: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Jaccard similarity threshold of --near.")
+    ] = 0.7,
+    num_perm: Annotated[int, typer.Option(min=16, help="Number of hash functions of --near.")] = 250,
+    ngram: Annotated[int, typer.Option(min=1, help="Shingle length of --near, in words.")] = 5,
+    max_rows: Annotated[int | None, typer.Option(min=1, help="Maximum number of rows.")] = None,
+    runtime: Annotated[str, typer.Option(help="Sandbox runtime of --nontrivial-tests.")] = "auto",
     _log_level: LogLevel = "INFO",
 ) -> None:
-    """Shuffle the rows and drop what repeats an instruction or a response; more filters on request."""
+    """Shuffle rows, drop duplicate instructions and responses, and apply optional filters."""
     import tempfile
 
     from selfalign.core.config.base import validate_section
@@ -163,17 +168,21 @@ def decontaminate(
     source: Source,
     out: Out,
     *,
-    against: Annotated[list[str], typer.Option(help="A benchmark, name or name@version; may be repeated.")],
+    against: Annotated[list[str], typer.Option(help="Benchmark (name or name@version); may be repeated.")],
     dropped: Dropped = None,
-    ngram: Annotated[int, typer.Option(min=5, help="Words in a row that count as overlap.")] = 13,
+    ngram: Annotated[
+        int, typer.Option(min=5, help="Number of consecutive words that count as overlap.")
+    ] = 13,
     exempt: Annotated[
         list[str] | None,
-        typer.Option(help="A text that never counts; may be repeated. [default: six generic one-liners]"),
+        typer.Option(
+            help="Text that does not count as overlap; may be repeated. [default: six generic one-liners]"
+        ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Directory of benchmark data files.")] = None,
     _log_level: LogLevel = "INFO",
 ) -> None:
-    """Drop rows in whose instruction, response or code a benchmark's text is found."""
+    """Drop rows whose instruction, response or code overlaps with benchmark text."""
     from selfalign.contamination import find_sources
     from selfalign.core.config.contamination import GENERIC_ONE_LINERS, ContaminationConfig
     from selfalign.curate.decontaminate import decontaminate_file

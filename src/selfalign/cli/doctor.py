@@ -1,4 +1,4 @@
-"""``selfalign doctor``: what this machine has, and what will therefore work."""
+"""``selfalign doctor``: check this machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def doctor(
-        directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where results will lie.")] = Path(),
+        directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of results.")] = Path(),
         *,
-        network: Annotated[bool, typer.Option(help="Ask the package index and the hub.")] = True,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+        network: Annotated[bool, typer.Option(help="Contact the package index and the hub.")] = True,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Say what this machine has and what will work; exit status 1 if the embedded default cannot be built.
+        """Check what will work on this machine; exit with status 1 if the embedded default cannot be built.
 
-        Looks at cores, memory, disk, GPUs, servers, container engines, every sandbox (by its self-test),
+        Checks cores, memory, disk, GPUs, model servers, container engines, sandbox runtimes (by their self-test),
         Slurm, the package index and the model hub. Changes nothing.
         """
         from selfalign.core.errors import ConfigError
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         from selfalign.doctor.facts import examine
 
         if not directory.is_dir():
-            raise ConfigError(f"{directory}: expected a directory that is there")
+            raise ConfigError(f"{directory}: expected an existing directory")
         facts = examine(directory, network=network)
         verdicts = assess(facts)
         if as_json:

@@ -1,4 +1,4 @@
-"""``selfalign generate``: one generation stage on plain files."""
+"""``selfalign generate``: a generation stage on plain files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def generate(
         records: Annotated[
-            Path, typer.Argument(metavar="IN", help="JSON Lines: the previous stage's records.")
+            Path, typer.Argument(metavar="IN", help="JSON Lines file of the previous stage's records.")
         ],
-        out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines: the records answered.")],
+        out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines file for completed records.")],
         *,
         mode: Annotated[str, typer.Option(help="Mode of the prompt template: S->C, C->I or I->R.")],
-        model: Annotated[str, typer.Option(help="Name the model is served under.")],
+        model: Annotated[str, typer.Option(help="Name of the model on the server.")],
         endpoint: Annotated[
             list[str] | None,
             typer.Option(help="Base URL of a server; may be repeated. [default: OPENAI_BASE_URL]"),
@@ -31,32 +31,35 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="Directory of the completion cache. [default: completions are not cached]"),
         ] = None,
         identity: Annotated[
-            str | None, typer.Option(help="What the model is (hash or id@revision). [default: its name]")
+            str | None, typer.Option(help="Identity of the model (hash or id@revision). [default: its name]")
         ] = None,
         few_shots: Annotated[Path, typer.Option(help="Few-shot file.")] = Path("prompts/few_shots.txt"),
         num_few_shots: Annotated[
-            int | None, typer.Option(min=0, help="Examples in a prompt. [default: the reference's]")
+            int | None, typer.Option(min=0, help="Number of examples per prompt. [default: as the reference]")
         ] = None,
         example: Annotated[
-            list[int] | None, typer.Option(help="Use only this example of the file; may be repeated.")
+            list[int] | None,
+            typer.Option(help="Number of an example to use; may be repeated. [default: all]"),
         ] = None,
         prompt_template: Annotated[
             str, typer.Option(help="Prompt template: name or file.")
         ] = "starcoder2-instruct",
         selection: Annotated[
-            str, typer.Option(help="faithful: examples drawn per record; grouped: from fixed permutations.")
+            str, typer.Option(help="faithful: draw examples per record; grouped: use fixed permutations.")
         ] = "faithful",
-        permutations: Annotated[int, typer.Option(min=1, help="Permutations of `grouped`.")] = 4,
-        seed: Annotated[int, typer.Option(min=0, help="Record i is seeded with this + i.")] = 3407,
+        permutations: Annotated[int, typer.Option(min=1, help="Number of permutations for `grouped`.")] = 4,
+        seed: Annotated[int, typer.Option(min=0, help="Base seed; record i uses seed + i.")] = 3407,
         n: Annotated[
-            int | None, typer.Option(min=1, help="Samples a request. [default: the reference's]")
+            int | None, typer.Option(min=1, help="Samples per request. [default: as the reference]")
         ] = None,
         temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.7,
         max_new_tokens: Annotated[int, typer.Option(min=1)] = 1536,
         frequency_penalty: Annotated[float, typer.Option(min=-2, max=2)] = 0.0,
-        max_in_flight: Annotated[int, typer.Option(min=1, help="Most requests in flight.")] = 32,
-        timeout: Annotated[float, typer.Option(help="Longest time for one request, in seconds.")] = 600.0,
-        max_retries: Annotated[int, typer.Option(min=0, help="Times a request is sent again.")] = 8,
+        max_in_flight: Annotated[
+            int, typer.Option(min=1, help="Maximum number of concurrent requests.")
+        ] = 32,
+        timeout: Annotated[float, typer.Option(help="Request timeout, in seconds.")] = 600.0,
+        max_retries: Annotated[int, typer.Option(min=0, help="Maximum number of retries per request.")] = 8,
         retry_after_longest: Annotated[
             float, typer.Option(min=0, help="Longest wait a server may ask for by Retry-After, in seconds.")
         ] = 60.0,
@@ -67,15 +70,16 @@ def register(app: typer.Typer) -> None:
             ),
         ] = 0.01,
         dropped: Annotated[
-            Path | None, typer.Option(help="JSON Lines of the records without an answer, with reasons.")
+            Path | None, typer.Option(help="JSON Lines file for failed records with reasons.")
         ] = None,
-        counts: Annotated[Path | None, typer.Option(help="JSON of the step's counts.")] = None,
+        counts: Annotated[Path | None, typer.Option(help="JSON file for the counts of the step.")] = None,
         metrics: Annotated[
-            Path | None, typer.Option(help="JSON of requests, tokens, throughput, latencies, retries.")
+            Path | None,
+            typer.Option(help="JSON file for metrics: requests, tokens, throughput, latencies, retries."),
         ] = None,
         _log_level: LogLevel = "INFO",
     ) -> None:
-        """Ask a model for each record's concepts, instruction or responses."""
+        """Generate concepts, instructions or responses for records."""
         from selfalign.client import open_client
         from selfalign.client.endpoints import default_endpoints
         from selfalign.core.config.serving import ClientConfig
@@ -117,4 +121,4 @@ def register(app: typer.Typer) -> None:
                 write_json(metrics, client.metrics.to_json())
         if counts is not None:
             write_json(counts, done.to_json())
-        typer.echo(f"{done.records_out} of {done.records_in} records answered, written to {out}")
+        typer.echo(f"{done.records_out} of {done.records_in} records completed, written to {out}")

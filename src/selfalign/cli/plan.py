@@ -1,4 +1,4 @@
-"""``selfalign plan``: what a run, or its training alone, will need, before it is paid for."""
+"""``selfalign plan``: estimate the cost of a run or of its training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from selfalign.core.config import Config
     from selfalign.plan.training import Shape
 
-GpuKind = Annotated[str, typer.Option(help="Kind of GPU.")]
-Gpus = Annotated[int, typer.Option(min=1, help="How many.")]
-Price = Annotated[float | None, typer.Option(min=0, help="Of an hour of one GPU, in any currency.")]
-ConfigFile = Annotated[Path | None, typer.Option(help="Configuration (YAML) over the default one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+GpuKind = Annotated[str, typer.Option(help="GPU model.")]
+Gpus = Annotated[int, typer.Option(min=1, help="Number of GPUs.")]
+Price = Annotated[float | None, typer.Option(min=0, help="Price of one GPU-hour, in any currency.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="Configuration file (YAML), merged into the default.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 EMBEDDED_PARAMETERS = "0.135b"
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    plan = typer.Typer(help="Requests, tokens, GPU-hours, disk and money of a run, before it is paid for.")
+    plan = typer.Typer(help="Estimate requests, tokens, GPU-hours, disk space and cost of a run.")
     app.add_typer(plan, name="plan")
     plan.callback(invoke_without_command=True)(whole_run)
     plan.command()(train)
@@ -38,17 +38,19 @@ def whole_run(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="Directory of a finished run whose tokens are taken. [default: the configuration's, if there]"
+            help="Directory of a finished run whose token counts are used. [default: the configured run, if finished]"
         ),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="[default: the configuration's]")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Number of seeds. [default: as configured]")
+    ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Responses an instruction. [default: the configuration's]")
+        int | None, typer.Option(min=1, help="Responses per instruction. [default: as configured]")
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Checkpoint directory, known name, or size (7.25b); may be repeated. [default: the configuration's]"
+            help="Checkpoint directory, known name, or size (7.25b); may be repeated. [default: as configured]"
         ),
     ] = None,
     gpu: GpuKind = "a100-80gb",
@@ -57,12 +59,12 @@ def whole_run(
     tokens_per_s: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Completion tokens a second of your servers together, instead of arithmetic."
+            min=0.1, help="Total completion tokens per second of your servers. [default: estimated]"
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """RunEstimate a whole run: seeds x samples x models. Estimates, good to a factor of two.
+    """Estimate the cost of a run for seeds x samples x models, within a factor of two.
 
     Example: selfalign plan --config presets/starcoder2-15b.yaml --gpus 4 --price 2
     """
@@ -114,7 +116,7 @@ def whole_run(
 
 
 def published(as_json: AsJson = False) -> None:
-    """RunEstimate the published runs, beside the hours that their paper gives (37,000 seeds on 4 A100)."""
+    """Compare estimates with the hours published for three models (37,000 seeds on 4 A100)."""
     from selfalign.core.config.training import TrainingConfig
     from selfalign.plan.training import GPUS, estimate
     from selfalign.plan.whole_run import (
@@ -166,7 +168,7 @@ def published(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(rows, indent=2))
         return
     typer.echo(
-        f"{PUBLISHED_SEEDS:,} seeds on {PUBLISHED_GPUS} x A100; planned beside published (arXiv:2410.24198)"
+        f"{PUBLISHED_SEEDS:,} seeds on {PUBLISHED_GPUS} x A100; estimated and published hours (arXiv:2410.24198)"
     )
     _table(
         ["model", "generation h", "published", "share of peak that implies", "tuning h", "published"],
@@ -179,24 +181,25 @@ def published(as_json: AsJson = False) -> None:
 
 
 def train(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint directory, or a known name.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint directory or known name.")],
     *,
     config: Annotated[
         Path | None,
-        typer.Option(help="Configuration (YAML) over the default one; its `training` is used."),
+        typer.Option(help="Configuration file (YAML), merged into the default; only `training` is used."),
     ] = None,
     gpu: GpuKind = "a100-80gb",
     gpus: Gpus = 1,
     sharded: Annotated[
-        bool, typer.Option("--sharded", help="Model in parts over the GPUs (fsdp, zero3), not copied.")
+        bool, typer.Option("--sharded", help="Shard the model over the GPUs (fsdp, zero3).")
     ] = False,
-    rows: Annotated[int, typer.Option(min=1, help="Rows of the data set.")] = 50_000,
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the dataset.")] = 50_000,
     tokens_per_row: Annotated[float, typer.Option(min=1, help="Mean length of a row, in tokens.")] = 450,
     utilisation: Annotated[
-        float | None, typer.Option(min=0.01, max=1, help="Share of the GPU's peak that is reached.")
+        float | None,
+        typer.Option(min=0.01, max=1, help="Fraction of the GPU's peak performance. [default: 0.3]"),
     ] = None,
 ) -> None:
-    """Print memory per GPU and time of a training, as JSON: estimates, good to some tens of per cent."""
+    """Estimate memory per GPU and time of a training, within some tens of per cent; print JSON."""
     from selfalign.core.config import read_config
     from selfalign.plan.training import UTILISATION, describe, estimate, read_shape
 
@@ -224,7 +227,7 @@ def _gpu(name: str) -> Any:
 
 
 def _shape(name: str) -> Shape:
-    """Return the shape of a model; of one that is given by its size alone, what its time follows from."""
+    """Return the shape of a model; for a size alone, only the number of parameters."""
     from selfalign.plan.training import Shape, read_shape
 
     size = re.fullmatch(r"(\d+(?:\.\d+)?)[bB]", name)

@@ -1,4 +1,4 @@
-"""``selfalign prompts``: what would be asked, without asking."""
+"""``selfalign prompts``: the prompts of a generation stage, without a server."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def prompts(
         records: Annotated[
-            Path, typer.Argument(metavar="IN", help="JSON Lines: the previous stage's records.")
+            Path, typer.Argument(metavar="IN", help="JSON Lines file of the previous stage's records.")
         ],
-        out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines: a prompt a record.")],
+        out: Annotated[
+            Path, typer.Argument(metavar="OUT", help="JSON Lines file for prompts, one per record.")
+        ],
         *,
         mode: Annotated[str, typer.Option(help="Mode of the prompt template: S->C, C->I or I->R.")],
         few_shots: Annotated[Path, typer.Option(help="Few-shot file.")],
         num_few_shots: Annotated[
-            int | None, typer.Option(min=0, help="Examples in a prompt. [default: the reference's]")
+            int | None, typer.Option(min=0, help="Number of examples per prompt. [default: as the reference]")
         ] = None,
         prompt_template: Annotated[
             str, typer.Option(help="Prompt template: name or file.")
         ] = "starcoder2-instruct",
         selection: Annotated[
-            str, typer.Option(help="faithful: examples drawn per record; grouped: from fixed permutations.")
+            str, typer.Option(help="faithful: draw examples per record; grouped: use fixed permutations.")
         ] = "faithful",
-        permutations: Annotated[int, typer.Option(min=1, help="Permutations of `grouped`.")] = 4,
-        seed: Annotated[int, typer.Option(min=0, help="Record i is seeded with this + i.")] = 3407,
+        permutations: Annotated[int, typer.Option(min=1, help="Number of permutations for `grouped`.")] = 4,
+        seed: Annotated[int, typer.Option(min=0, help="Base seed; record i uses seed + i.")] = 3407,
         n: Annotated[
-            int | None, typer.Option(min=1, help="Samples a request. [default: the reference's]")
+            int | None, typer.Option(min=1, help="Samples per request. [default: as the reference]")
         ] = None,
         temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.7,
         max_new_tokens: Annotated[int, typer.Option(min=1)] = 1536,
         _log_level: LogLevel = "WARNING",
     ) -> None:
-        """Write each record's prompt, sampling and request seed, without any server.
+        """Write the prompt, sampling parameters and request seed of each record, without a server.
 
-        A record's index is its `index` field if it has one, else its place in the file, from 0.
+        The index of a record is its `index` field or, without one, its position in the file, from 0.
         """
         from selfalign.core.jsonl import write_jsonl
         from selfalign.generate.prompted_records import REFERENCE_SAMPLING, Sampling, read_prompted_records

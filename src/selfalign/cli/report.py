@@ -1,4 +1,4 @@
-"""``selfalign report`` and ``selfalign compare``: pages about runs from their files."""
+"""``selfalign report`` and ``selfalign compare``: HTML pages about runs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def report(
         run: Annotated[Path, typer.Argument(help="Directory of a run, such as results/default.")],
-        out: Annotated[Path, typer.Argument(help="The HTML page to write.")],
+        out: Annotated[Path, typer.Argument(help="HTML file to write.")],
         *,
         config: Annotated[
-            Path | None, typer.Option(help="The run's configuration (YAML), for the page to show.")
+            Path | None, typer.Option(help="Configuration of the run (YAML), shown on the page.")
         ] = None,
         _log_level: LogLevel = "INFO",
     ) -> None:
-        """Write one self-contained HTML page about a run, from the files that are there."""
+        """Write a self-contained HTML page about a run from its existing files."""
         from selfalign.core.config import read_config
         from selfalign.report.files import files_of_run
         from selfalign.report.page import write_page
@@ -41,10 +41,10 @@ def register(app: typer.Typer) -> None:
     def compare(
         runs: Annotated[list[Path], typer.Argument(help="Directories of finished runs.")],
         *,
-        out: Annotated[Path, typer.Option(help="The HTML page to write.")],
+        out: Annotated[Path, typer.Option(help="HTML file to write.")],
         _log_level: LogLevel = "INFO",
     ) -> None:
-        """Put several finished runs on one page: what differs, scores, funnels."""
+        """Compare finished runs on one HTML page: configuration differences, scores, funnels."""
         from selfalign.report.compare import write_comparison
 
         write_comparison(runs, out)

@@ -1,4 +1,4 @@
-"""``selfalign respond``: one answer to one instruction."""
+"""``selfalign respond``: respond to one instruction."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def respond(
-        instruction: Annotated[str, typer.Argument(metavar="INSTRUCTION", help="What the model is to do.")],
+        instruction: Annotated[str, typer.Argument(metavar="INSTRUCTION", help="The instruction.")],
         *,
         model: Annotated[
-            str, typer.Option(help="Checkpoint directory or hub id; with --endpoint, the served name.")
+            str, typer.Option(help="Checkpoint directory or hub id; with --endpoint, the name on the server.")
         ],
-        prefix: Annotated[str, typer.Option(help="How the answer is made to begin.")] = "",
+        prefix: Annotated[str, typer.Option(help="Beginning of the response.")] = "",
         endpoint: Annotated[
-            str | None, typer.Option(help="Base URL of a server that has the model, such as http://…/v1.")
+            str | None, typer.Option(help="Base URL of a server with the model, such as http://…/v1.")
         ] = None,
-        max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 1024,
+        max_new_tokens: Annotated[
+            int, typer.Option(min=1, help="Maximum length of the response, in tokens.")
+        ] = 1024,
     ) -> None:
-        """Answer one instruction: greedy, up to the end of the answer or a ###."""
+        """Respond to one instruction by greedy decoding up to the end of the response or a ###."""
         from selfalign import respond as responses
 
         if endpoint is not None:

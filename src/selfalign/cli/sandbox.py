@@ -1,4 +1,4 @@
-"""``selfalign sandbox``: does isolation work on this machine?"""
+"""``selfalign sandbox``: test the sandbox and serve it to other hosts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selfalign.cli import LogLevel
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    group = typer.Typer(no_args_is_help=True, help="The sandbox.")
+    group = typer.Typer(no_args_is_help=True, help="Test the sandbox or serve it to other hosts.")
     app.add_typer(group, name="sandbox")
 
     @group.callback()
@@ -22,9 +22,9 @@ def register(app: typer.Typer) -> None:
 
     @group.command("self-test")
     def self_test(
-        runtime: Annotated[str, typer.Option(help="Only this runtime. [default: all but none]")] = "",
+        runtime: Annotated[str, typer.Option(help="Runtime to test. [default: all except none]")] = "",
     ) -> None:
-        """Try on this machine what each runtime must refuse; exit status 1 if one that was named fails, or all do."""
+        """Test the isolation of each runtime; exit with status 1 if the given runtime or all of them fail."""
         from selfalign.core.errors import InfrastructureError
         from selfalign.sandbox.runtimes import AUTOMATIC, find_runtime
         from selfalign.sandbox.selftest import self_test as run_self_test
@@ -45,25 +45,31 @@ def register(app: typer.Typer) -> None:
         *,
         token_file: Annotated[Path, typer.Option(help="File with the token that clients must send.")],
         host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-        port: Annotated[int, typer.Option(help="0: a free one.")] = 8765,
+        port: Annotated[int, typer.Option(help="Port to listen on; 0: any free port.")] = 8765,
         runtime: Annotated[str, typer.Option(help="As for execute.")] = "auto",
         image: Annotated[str, typer.Option(help="As for execute.")] = "",
         workers: Annotated[
-            int | None, typer.Option(min=1, help="Sandboxes. [default: one a processor]")
+            int | None,
+            typer.Option(min=1, help="Number of programs run in parallel. [default: one per core]"),
         ] = None,
         memory_mb: Annotated[
             int,
-            typer.Option(min=64, help="MiB a program may ask for; scoring benchmarks asks for the default."),
+            typer.Option(min=64, help="Maximum memory of a program, in MiB; scoring needs the default."),
         ] = 8192,
-        processes: Annotated[int, typer.Option(min=1, help="Processes a program may ask for.")] = 256,
+        processes: Annotated[
+            int, typer.Option(min=1, help="Maximum number of processes of a program.")
+        ] = 256,
         queue: Annotated[
-            int, typer.Option(min=1, help="Requests that may wait; more are told to wait.")
+            int,
+            typer.Option(
+                min=1, help="Maximum number of queued requests; further clients are asked to retry."
+            ),
         ] = 256,
         _log_level: LogLevel = "INFO",
     ) -> None:
-        """Serve this machine's sandboxes to other hosts, until interrupted.
+        """Serve the sandbox of this machine to other hosts until interrupted.
 
-        Clients name it as their runtime (http://HOST:PORT), with the token in SELFALIGN_SANDBOX_TOKEN.
+        Clients use http://HOST:PORT as their runtime, with the token in SELFALIGN_SANDBOX_TOKEN.
         """
         from selfalign.core.errors import ConfigError
         from selfalign.sandbox import Limits, open_pool

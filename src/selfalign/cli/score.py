@@ -1,4 +1,4 @@
-"""``selfalign score``: samples to verdicts and a score."""
+"""``selfalign score``: score benchmark samples."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import typer
 
 from selfalign.cli import LogLevel
 
-# Differing verdicts shown on the terminal.
-SHOWN = 10
+# Number of differing verdicts printed.
+MAX_SHOWN = 10
 
 
 def register(app: typer.Typer) -> None:
@@ -25,18 +25,19 @@ def register(app: typer.Typer) -> None:
             typer.Argument(metavar="SAMPLES", help="JSON Lines: `task_id` with `completion` or `solution`."),
         ],
         out: Annotated[
-            Path, typer.Argument(metavar="OUT", help="Directory for verdicts.jsonl and score.json.")
+            Path,
+            typer.Argument(metavar="OUT", help="Directory for verdicts.jsonl, timings.jsonl and score.json."),
         ],
         *,
         benchmark: Annotated[str, typer.Option(help="Name of the benchmark: humaneval_plus, mbpp_plus, …")],
         dataset_version: Annotated[
-            str | None, typer.Option(help="Version of its data. [default: the definition's]")
+            str | None, typer.Option(help="Version of the data. [default: as the definition]")
         ] = None,
         data: Annotated[
-            Path | None, typer.Option(help="Data file, or a directory that holds it. [default: a package's]")
+            Path | None, typer.Option(help="Data file or its directory. [default: the installed package]")
         ] = None,
         published: Annotated[
-            Path | None, typer.Option(help="Verdicts to compare with, task by task (EvalPlus' results file).")
+            Path | None, typer.Option(help="Published verdicts to compare with (EvalPlus results file).")
         ] = None,
         ground_truth: Annotated[
             Path | None,
@@ -45,20 +46,27 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         window: Annotated[
-            tuple[str, str] | None, typer.Option(help="First and last day of the tasks (ISO).")
+            tuple[str, str] | None,
+            typer.Option(help="First and last publication day of the tasks (ISO dates)."),
         ] = None,
-        pass_at: Annotated[list[int] | None, typer.Option(min=1, help="k of pass@k, beside 1.")] = None,
+        pass_at: Annotated[
+            list[int] | None, typer.Option(min=1, help="Additional k of pass@k; may be repeated.")
+        ] = None,
         exact_floats: Annotated[
             bool,
-            typer.Option(help="Floating-point outputs must be equal to the bit, as in the published run."),
+            typer.Option(help="Require bit-identical floating-point outputs, as in the published run."),
         ] = False,
-        runtime: Annotated[str, typer.Option(help="The sandbox's runtime.")] = "auto",
-        workers: Annotated[int | None, typer.Option(min=1, help="[default: all cores]")] = None,
+        runtime: Annotated[str, typer.Option(help="Sandbox runtime.")] = "auto",
+        workers: Annotated[
+            int | None,
+            typer.Option(min=1, help="Number of programs run in parallel. [default: one per core]"),
+        ] = None,
         _log_level: LogLevel = "WARNING",
     ) -> None:
         """Score samples in the sandbox.
 
-        With --published, the differing tasks are listed in comparison.json.
+        Samples that do not compile are counted and reported. With --published, comparison.json lists the tasks whose verdicts
+        differ.
         """
         from selfalign.benchmarks import load_benchmark
         from selfalign.core.config.evaluation import EvaluationConfig
@@ -103,10 +111,10 @@ def _comparison_lines(comparison: dict[str, Any] | None, file: str | Path | None
         return
     yield f"against the published verdicts: {comparison['agreeing']} of {comparison['tasks']} tasks agree"
     differing = comparison["differing"]
-    for difference in differing[:SHOWN]:
+    for difference in differing[:MAX_SHOWN]:
         yield (
             f"  {difference['task_id']} ({difference['part']}): published {difference['published']}, "
             f"ours {difference['ours']} ({difference['reason']}); {difference['explanation'] or 'unexplained'}"
         )
-    if len(differing) > SHOWN:
-        yield f"  and {len(differing) - SHOWN} more, in {file}"
+    if len(differing) > MAX_SHOWN:
+        yield f"  and {len(differing) - MAX_SHOWN} more, in {file}"

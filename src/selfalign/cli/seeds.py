@@ -1,4 +1,4 @@
-"""``selfalign seeds``: every step of the seeds stage alone, on plain files."""
+"""``selfalign seeds``: the steps of the seeds stage on plain files."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ import typer
 from selfalign.cli import LogLevel
 from selfalign.core.filtering import StepCounts
 
-Input = Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines with a `seed` a row.")]
-Output = Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines to write.")]
-Dropped = Annotated[
-    Path | None, typer.Option(help="JSON Lines for the dropped rows, each with its `reason`.")
-]
+Input = Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines file with a `seed` per row.")]
+Output = Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines file to write.")]
+Dropped = Annotated[Path | None, typer.Option(help="JSON Lines file for dropped rows with reasons.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Worker processes. [default: one a core]", show_default=False)
+    int | None,
+    typer.Option(min=1, help="Number of worker processes. [default: one per core]", show_default=False),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     seeds = typer.Typer(
-        no_args_is_help=True, help="Seeds: from source files to functions worth learning from."
+        no_args_is_help=True, help="Extract seed functions from source files and filter them."
     )
     app.add_typer(seeds, name="seeds")
     seeds.command()(extract)
@@ -39,35 +38,45 @@ def extract(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of Python files.")],
     out: Output,
     *,
-    lost: Annotated[Path | None, typer.Option(help="JSON Lines for files that could not be read.")] = None,
+    lost: Annotated[Path | None, typer.Option(help="JSON Lines file for unreadable source files.")] = None,
     workers: Workers = None,
     _log_level: LogLevel = "WARNING",
 ) -> None:
-    """Write a row per documented top-level function: its `seed`, `path`, `line` and `sha1`."""
+    """Extract documented top-level functions as rows with `seed`, `path`, `line` and `sha1`."""
     from selfalign.seeds.collect import extract_directory
 
     counts = extract_directory(directory, out, lost, workers=workers or os.cpu_count() or 1)
-    _say(counts, "functions", out)
+    _print_counts(counts, "functions", out)
 
 
 def filter_seeds(
     rows: Input,
     out: Output,
     *,
-    faithful: Annotated[bool, typer.Option("--faithful", help="The reference's substring tests.")] = False,
-    max_lines: Annotated[int, typer.Option(min=1, help="Longest seed, in lines.")] = 150,
-    max_characters: Annotated[int | None, typer.Option(min=1, help="Longest seed, in characters.")] = None,
-    min_docstring: Annotated[int, typer.Option(min=0, help="Shortest docstring, in characters.")] = 0,
+    faithful: Annotated[
+        bool, typer.Option("--faithful", help="Use the substring tests of the reference.")
+    ] = False,
+    max_lines: Annotated[int, typer.Option(min=1, help="Maximum length of a seed, in lines.")] = 150,
+    max_characters: Annotated[
+        int | None, typer.Option(min=1, help="Maximum length of a seed, in characters.")
+    ] = None,
+    min_docstring: Annotated[
+        int, typer.Option(min=0, help="Minimum length of a docstring, in characters.")
+    ] = 0,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="Drop what overlaps with this benchmark, name or name@version; may be repeated."),
+        typer.Option(
+            help="Drop seeds that overlap with this benchmark (name or name@version); may be repeated."
+        ),
     ] = None,
-    ngram: Annotated[int, typer.Option(min=5, help="Words in a row that count as overlap.")] = 13,
+    ngram: Annotated[
+        int, typer.Option(min=5, help="Number of consecutive words that count as overlap.")
+    ] = 13,
     data: Annotated[Path | None, typer.Option(help="Directory of benchmark data files.")] = None,
     dropped: Dropped = None,
     _log_level: LogLevel = "WARNING",
 ) -> None:
-    """Keep the rows that pass the text filters, in the reference's order."""
+    """Apply the text filters in the order of the reference."""
     from selfalign.contamination import find_sources
     from selfalign.core.config.seeds import FiltersConfig
     from selfalign.seeds.collect import decontamination_filter, filter_file
@@ -80,38 +89,38 @@ def filter_seeds(
     )
     decontaminate = decontamination_filter(find_sources(against or [], data), ngram)
     counts = filter_file(rows, out, settings, dropped, decontaminate)
-    _say(counts, "seeds", out)
+    _print_counts(counts, "seeds", out)
 
 
 def dedup(
     rows: Input,
     out: Output,
     *,
-    threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Jaccard similarity.")] = 0.5,
-    ngram: Annotated[int, typer.Option(min=1, help="Words of a shingle.")] = 5,
-    num_perm: Annotated[int, typer.Option(min=16, help="Hash functions of a signature.")] = 256,
-    exact_only: Annotated[bool, typer.Option("--exact-only", help="Drop only equal texts.")] = False,
+    threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Jaccard similarity threshold.")] = 0.5,
+    ngram: Annotated[int, typer.Option(min=1, help="Shingle length, in words.")] = 5,
+    num_perm: Annotated[int, typer.Option(min=16, help="Number of hash functions.")] = 256,
+    exact_only: Annotated[bool, typer.Option("--exact-only", help="Drop exact duplicates only.")] = False,
     dropped: Dropped = None,
     _log_level: LogLevel = "WARNING",
 ) -> None:
-    """Drop duplicates and near-duplicates; the first of several stays."""
+    """Drop duplicates and near-duplicates, keeping the first of each group."""
     from selfalign.core.config.seeds import NearDuplicatesConfig
     from selfalign.seeds.duplicates import deduplicate_units
 
     settings = NearDuplicatesConfig(
         enabled=not exact_only, threshold=threshold, ngram=ngram, num_perm=num_perm
     )
-    _say_steps(deduplicate_units([rows], [out], dropped, settings), out)
+    _print_step_counts(deduplicate_units([rows], [out], dropped, settings), out)
 
 
 def check(
     rows: Input,
     out: Output,
     *,
-    imports: Annotated[bool, typer.Option(help="Put missing imports before a function.")] = True,
+    imports: Annotated[bool, typer.Option(help="Insert missing imports before a function.")] = True,
     types: Annotated[bool, typer.Option(help="Drop functions with type errors.")] = True,
     faithful: Annotated[
-        bool, typer.Option("--faithful", help="Let autoimport rewrite the function, as the reference.")
+        bool, typer.Option("--faithful", help="As the reference: let autoimport rewrite the function.")
     ] = False,
     strictness: Annotated[str, typer.Option(help="basic, standard or strict.")] = "standard",
     workers: Workers = None,
@@ -137,14 +146,14 @@ def check(
         types=validate_section(TypesConfig, {"enabled": types, "strictness": strictness}, "types"),
         workers=workers or os.cpu_count() or 1,
     )
-    _say_steps(steps, out)
+    _print_step_counts(steps, out)
 
 
 def judge(
     rows: Input,
     out: Output,
     *,
-    model: Annotated[str, typer.Option(help="Name the model is served under.")],
+    model: Annotated[str, typer.Option(help="Name of the model on the server.")],
     endpoint: Annotated[
         list[str] | None,
         typer.Option(help="Base URL of a server; may be repeated. [default: OPENAI_BASE_URL]"),
@@ -154,14 +163,16 @@ def judge(
         typer.Option(help="Directory of the completion cache. [default: completions are not cached]"),
     ] = None,
     identity: Annotated[
-        str | None, typer.Option(help="What the model is (hash or id@revision). [default: its name]")
+        str | None, typer.Option(help="Identity of the model (hash or id@revision). [default: its name]")
     ] = None,
-    prompt: Annotated[Path, typer.Option(help="Question and examples.")] = Path("prompts/judge.yaml"),
-    by: Annotated[str, typer.Option(help="answers or logprobs.")] = "answers",
+    prompt: Annotated[Path, typer.Option(help="Prompt file with question and examples.")] = Path(
+        "prompts/judge.yaml"
+    ),
+    by: Annotated[str, typer.Option(help="Decide by answers or logprobs.")] = "answers",
     dropped: Dropped = None,
     _log_level: LogLevel = "WARNING",
 ) -> None:
-    """Keep the rows whose docstring a model judges enough to write the function again."""
+    """Keep seeds whose docstring, as judged by a model, suffices to reimplement the function."""
     from selfalign.client import open_client
     from selfalign.client.endpoints import default_endpoints
     from selfalign.core.config.base import validate_section
@@ -183,12 +194,14 @@ def judge(
             dropped=dropped,
             max_failed_share=client_settings.max_failed_share,
         )
-    _say(done, "seeds", out)
+    _print_counts(done, "seeds", out)
 
 
 def fetch(
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Data set on the hub, or a directory.")],
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Data file within it (Parquet or JSON Lines).")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Dataset id on the hub, or a directory.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Data file of the dataset (Parquet or JSON Lines).")
+    ],
     out: Output,
     *,
     revision: Annotated[
@@ -200,10 +213,10 @@ def fetch(
     start: Annotated[int, typer.Option(min=0, help="Index of the first row.")] = 0,
     _log_level: LogLevel = "WARNING",
 ) -> None:
-    """Stream a published intermediate data set into records, to start from any stage.
+    """Convert a published intermediate dataset to records, to start from any stage.
 
     The rows keep their fields (seed, concepts, instruction, response) and get `index` and `lineage`, so the
-    next stage's command takes them as they are. Gated data sets need HF_TOKEN.
+    next stage's command takes them as they are. Gated datasets need HF_TOKEN.
     """
     from selfalign.core.jsonl import write_jsonl
     from selfalign.hub import resolve_revision
@@ -220,12 +233,12 @@ def fetch(
     typer.echo(f"{count} records written to {out}")
 
 
-def _say_steps(steps: list[StepCounts], out: Path) -> None:
+def _print_step_counts(steps: list[StepCounts], out: Path) -> None:
     for step in steps:
-        _say(step, f"seeds after {step.step}", out)
+        _print_counts(step, f"seeds after {step.step}", out)
 
 
-def _say(counts: StepCounts, what: str, out: Path) -> None:
+def _print_counts(counts: StepCounts, what: str, out: Path) -> None:
     reasons = ", ".join(f"{name} {count}" for name, count in counts.to_json()["dropped"].items())
     more = "".join(f"; {name} {value}" for name, value in counts.extra.items())
     typer.echo(

@@ -1,4 +1,4 @@
-"""``selfalign trace``: the story of one row."""
+"""``selfalign trace``: source and processing steps of a row."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def trace(
     row: Annotated[
         str,
         typer.Argument(
-            metavar="ROW", help="Number of the row from 1, or its id INDEX.SAMPLE (such as 17.3)."
+            metavar="ROW", help="Number of the row, from 1, or its id INDEX.SAMPLE (such as 17.3)."
         ),
     ],
     where: Annotated[
-        Path, typer.Argument(metavar="IN", help="Directory of a run, or a file of rows (JSON Lines).")
+        Path, typer.Argument(metavar="IN", help="Directory of a run or JSON Lines file of rows.")
     ] = Path("results/default"),
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole row as JSON instead.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the row as JSON.")] = False,
     _log_level: LogLevel = "WARNING",
 ) -> None:
-    """Tell where a row comes from and what was done to it; by its id, one that was dropped too."""
+    """Show the source of a row and its processing steps; dropped rows are found by id."""
     import json
     import textwrap
 

@@ -1,4 +1,4 @@
-"""``selfalign train``: the fine-tune on plain files."""
+"""``selfalign train``: fine-tuning on plain files."""
 
 from __future__ import annotations
 
@@ -16,33 +16,39 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def train(
         dataset: Annotated[
-            Path, typer.Argument(metavar="DATASET", help="JSON Lines: `instruction` and `response`.")
+            Path, typer.Argument(metavar="DATASET", help="JSON Lines file with `instruction` and `response`.")
         ],
-        out: Annotated[Path, typer.Argument(metavar="OUTDIR", help="Directory of the tuned checkpoint.")],
+        out: Annotated[Path, typer.Argument(metavar="OUTDIR", help="Directory for the tuned checkpoint.")],
         *,
         config: Annotated[
             Path | None,
-            typer.Option(help="Configuration (YAML) over the default one; its `training` is used."),
+            typer.Option(
+                help="Configuration file (YAML), merged into the default; only `training` and the model are used."
+            ),
         ] = None,
         base: Annotated[
             Path | None,
-            typer.Option(help="Checkpoint to start from. [default: the configured model, as the run has it]"),
+            typer.Option(help="Checkpoint of the base model. [default: the configured model]"),
         ] = None,
         metrics: Annotated[
-            Path | None, typer.Option(help="JSON Lines of metrics. [default: OUTDIR.metrics.jsonl]")
+            Path | None, typer.Option(help="JSON Lines file for metrics. [default: OUTDIR.metrics.jsonl]")
         ] = None,
         work: Annotated[
             Path | None,
-            typer.Option(help="Checkpoints to resume from, removed at the end. [default: OUTDIR.work]"),
+            typer.Option(
+                help="Directory for checkpoints to resume from, removed at the end. [default: OUTDIR.work]"
+            ),
         ] = None,
         seed: Annotated[
             int | None,
-            typer.Option(min=0, help="Seed of the order of the rows. [default: the configured one]"),
+            typer.Option(min=0, help="Seed of the row order. [default: as configured]"),
         ] = None,
-        threads: Annotated[int | None, typer.Option(min=1, help="Processor cores. [default: all]")] = None,
+        threads: Annotated[
+            int | None, typer.Option(min=1, help="Number of CPU threads. [default: one per core]")
+        ] = None,
         _log_level: LogLevel = "INFO",
     ) -> None:
-        """Fine-tune a checkpoint on a data set; run again after a kill, it goes on from its last checkpoint."""
+        """Fine-tune a checkpoint on a dataset; after an interruption, resume from the last checkpoint."""
         from selfalign.core.config import read_config
         from selfalign.train.job import TrainingJob
         from selfalign.train.launch import launch

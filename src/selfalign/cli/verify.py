@@ -1,4 +1,4 @@
-"""``selfalign verify``: whether the files of a run are those that its provenance names."""
+"""``selfalign verify``: verify the files of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def verify(
         Path, typer.Argument(metavar="RUN_DIR", help="Directory of a run, such as results/default.")
     ],
 ) -> None:
-    """Hash the artifacts of a run again; exit with status 1, naming what differs from report/provenance.json."""
+    """Verify the artifacts of a run against report/provenance.json; exit with status 1 if any differs."""
     from selfalign.provenance import verify_run
 
     found = verify_run(run)
