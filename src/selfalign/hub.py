@@ -23,9 +23,15 @@ _WORDS = {"model": "model", "dataset": "data set"}
 
 
 def resolve_revision(kind: Kind, name: str, revision: str) -> Resolved:
-    """Return the commit that a branch or tag of a repository is at; a commit is taken as it is, unasked.
+    """Return the commit that a branch or tag of a repository points to.
 
-    Where the hub does not answer, the commit that its cache on this machine has for the revision is taken.
+    A commit hash is returned as it is, without a request. If the hub does not answer, the commit in its local cache is
+    used.
+
+    Args:
+        kind: "model" or "dataset".
+        name: id of the repository, ``owner/name``.
+        revision: branch, tag or commit hash.
 
     Raises:
         ConfigError: the hub has no such repository or revision for this user.
@@ -53,7 +59,14 @@ def resolve_revision(kind: Kind, name: str, revision: str) -> Resolved:
 
 
 def check_file(kind: Kind, name: str, revision: str, file: str, *, timeout_s: float | None = None) -> None:
-    """Ask the hub whether this user may have a file.
+    """Check that the hub offers a file to this user.
+
+    Args:
+        kind: "model" or "dataset".
+        name: id of the repository, ``owner/name``.
+        revision: branch, tag or commit hash.
+        file: path within the repository.
+        timeout_s: longest wait for an answer, in seconds; None: the library's default.
 
     Raises:
         ConfigError: there is no such repository, revision or file, or the user has no access to it.
@@ -71,7 +84,7 @@ def check_file(kind: Kind, name: str, revision: str, file: str, *, timeout_s: fl
 
 
 def cached_checkpoint(name: str, revision: str) -> Path | None:
-    """Return where the hub's cache on this machine holds a checkpoint whole; None: it does not."""
+    """Return the directory of a complete checkpoint in the hub's local cache, or None."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -134,7 +134,12 @@ def optimizer_bytes(shape: Shape, optimizer: str, width: int) -> tuple[int, int]
     """Return the bytes of an optimizer's states and, beside them, of its work on the largest parameter.
 
     Adafactor (Shazeer & Stern 2018, arXiv:1804.04235) without momentum keeps a float32 sum for each row and
-    column of a matrix; AdamW keeps two values a parameter, in the parameter's type of `width` bytes.
+    column of a matrix; AdamW keeps two values a parameter, in the parameter's type.
+
+    Args:
+        shape: shape of the model.
+        optimizer: "adafactor" or "adamw_torch".
+        width: bytes of a weight.
     """
     if optimizer == "adamw_torch":
         return 2 * width * shape.parameters, 0
@@ -151,9 +156,12 @@ def _adafactor_bytes(matrix: tuple[int, ...]) -> int:
 
 
 def activation_bytes(shape: Shape, tokens: int, width: int, *, again: bool) -> int:
-    """Return the bytes of the activations of a batch of `tokens`, logits included.
+    """Return the bytes of the activations of a batch, including the logits.
 
     Args:
+        shape: shape of the model.
+        tokens: tokens of the batch.
+        width: bytes of a weight.
         again: whether layers are computed again in the backward pass, so that only their inputs are kept.
     """
     # Inputs of two norms, of the projections and of the MLP; queries, keys, values and attention's output.
@@ -177,11 +185,16 @@ def estimate(
     tokens_per_row: float,
     utilisation: float = UTILISATION,
 ) -> TrainingEstimate:
-    """Return what a training needs.
+    """Estimate memory and time of a training.
 
     Args:
-        sharded: whether weights, gradients and optimizer are in parts over the GPUs (FSDP, ZeRO-3), not copied.
-        rows: of the data set; `tokens_per_row` is their mean length.
+        shape: shape of the model.
+        config: training configuration.
+        gpu: kind of GPU.
+        gpus: number of GPUs.
+        sharded: whether weights, gradients and optimizer states are sharded over the GPUs (FSDP, ZeRO-3), not copied.
+        rows: rows of the data set.
+        tokens_per_row: mean length of a row, in tokens.
         utilisation: share of the GPU's peak that is reached.
     """
     width = BYTES[config.precision]

@@ -211,12 +211,17 @@ def estimate_run(
     tokens_per_s: float | None = None,
     utilisation: float = UTILISATION,
 ) -> RunEstimate:
-    """Return what `seeds` seeds ask of a model.
+    """Estimate requests, tokens, hours, disk space and cost of a run.
 
     Args:
-        samples: responses an instruction, where they are not those of `usage`.
-        training_hours: on `machine`, from elsewhere.
-        tokens_per_s: completion tokens a second of all servers together; None: from the arithmetic above.
+        model: name shown in the estimate.
+        parameters: number of parameters of the model.
+        seeds: number of seeds.
+        usage: cost of a seed.
+        machine: GPUs and their price.
+        samples: responses per instruction; None: those of `usage`.
+        training_hours: hours of training on `machine`, estimated elsewhere.
+        tokens_per_s: completion tokens per second of all servers together; None: estimated from `machine`.
         utilisation: share of the GPUs' peak that generation reaches.
     """
     factor = samples / usage.stages["responses"].samples if samples else 1.0
@@ -261,11 +266,13 @@ def estimate_run(
 
 
 def implied_utilisation(parameters: float, hours: float, usage: Usage, machine: Hardware) -> float:
-    """Return the share of the peak that published hours of generation imply, by the same arithmetic.
+    """Return the share of the peak at which :func:`estimate_run` gives published hours of generation.
 
     Args:
-        parameters: of the model.
-        hours: of :data:`PUBLISHED_SEEDS` seeds, on `machine`.
+        parameters: number of parameters of the model.
+        hours: published hours for :data:`PUBLISHED_SEEDS` seeds on `machine`.
+        usage: cost of a seed.
+        machine: the GPUs of the published run.
     """
     plan = estimate_run("", round(parameters), PUBLISHED_SEEDS, usage, machine, utilisation=1.0)
     return plan.generation_hours / hours

@@ -40,7 +40,13 @@ def is_commit(revision: str) -> bool:
 
 
 def record_name(kind: Kind, name: str, revision: str) -> str:
-    """Return the file name of the record of what `revision` of the repository `name` was resolved to."""
+    """Return the file name of the record of a resolved revision.
+
+    Args:
+        kind: "model" or "dataset".
+        name: id of the repository, ``owner/name``.
+        revision: branch or tag.
+    """
     return f"{kind}--{name.replace('/', '--')}@{quote(revision, safe='')}.json"
 
 
