@@ -17,8 +17,7 @@ from selfalign_snakemake import internals
 min_version("9.27")
 
 
-# The directory of this file. (`workflow.basedir` is a different one if this workflow is used as a module.)
-WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+WORKFLOW = internals.snakefile_directory(workflow)
 if not WORKFLOW.is_dir():
     raise WorkflowError(
         f"the Snakefile was loaded from {WORKFLOW}, but its scripts and library must be in a local directory; clone the "
@@ -34,8 +33,9 @@ try:
         for file in workflow.configfiles:
             read_yaml(file)  # rejects duplicate keys, of which Snakemake silently keeps the last
     overrides = workflow.config_settings.config
-    if workflow.modifier.skip_configfile:  # a module whose configuration comes from the outer workflow
-        overrides = overrides_of(config, workflow.modifier_stack[0].globals["config"], overrides)
+    outer = internals.outer_configuration(workflow)
+    if outer is not None:
+        overrides = overrides_of(config, outer, overrides)
     configured = load_config(with_types(config, overrides))
     config = configured.model_dump()
     if workflow.is_main_process:
@@ -116,5 +116,5 @@ onerror:
     report_unfinished()
 
 
-if not workflow.modifier.is_main_snakefile():
+if internals.is_module(workflow):
     internals.add_handlers_to_outer_workflow(workflow, onstart=onstart, onsuccess=onsuccess, onerror=onerror)

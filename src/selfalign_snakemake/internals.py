@@ -17,6 +17,37 @@ from typing import Any
 METADATA = Path(".snakemake/metadata")
 
 
+def snakefile_directory(workflow: Any) -> Path:
+    """Return the directory of the Snakefile that is being read; it may be an address if Snakemake fetched the file.
+
+    ``workflow.basedir`` is the directory of the outermost Snakefile instead.
+
+    Args:
+        workflow: Snakemake's global ``workflow``.
+    """
+    return Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+
+
+def is_module(workflow: Any) -> bool:
+    """Return whether the Snakefile that is being read is used as a module of another one.
+
+    Args:
+        workflow: Snakemake's global ``workflow``.
+    """
+    return not workflow.modifier.is_main_snakefile()
+
+
+def outer_configuration(workflow: Any) -> dict[str, Any] | None:
+    """Return the configuration of the outermost Snakefile, if it passes a part of it to this module; else None.
+
+    Args:
+        workflow: Snakemake's global ``workflow``.
+    """
+    if not workflow.modifier.skip_configfile:
+        return None
+    return workflow.modifier_stack[0].globals["config"]
+
+
 def planned_outputs(workflow: Any) -> list[str]:
     """Return the local, lasting output files of the jobs that are about to run.
 

@@ -61,14 +61,17 @@ onsuccess:
     print("outer succeeds")
 
 module inner:
-    snakefile: "inner.smk"
-    config: config
+    snakefile: "deep/inner.smk"
+    config: config["inner"]
 
 use rule * from inner as inner_*
 """
 
 INNER = """
 from selfalign_snakemake import internals
+
+print("directory", internals.snakefile_directory(workflow))
+print("outer", internals.outer_configuration(workflow))
 
 rule one:
     output: "one"
@@ -87,7 +90,7 @@ onsuccess:
 onerror:
     print("inner fails")
 
-if not workflow.modifier.is_main_snakefile():
+if internals.is_module(workflow):
     internals.add_handlers_to_outer_workflow(
         workflow, onstart=onstart, onsuccess=onsuccess, onerror=onerror
     )
@@ -156,10 +159,21 @@ def test_cached_rules_may_have_no_benchmark(snakemake, tmp_path):
 
 def test_handlers_of_a_module_run_once_after_those_of_the_outer_workflow(snakemake, tmp_path):
     (tmp_path / "Snakefile").write_text(OUTER)
-    (tmp_path / "inner.smk").write_text(INNER)
-    output = snakemake("inner_one", "inner_two")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/inner.smk").write_text(INNER)
+    output = snakemake("inner_one", "inner_two", "--config", "inner={'a': 1}", "other=2")
+    assert f"directory {tmp_path / 'deep'}" in output
+    assert "outer {'inner': {'a': '1'}, 'other': 2}" in output
     said = re.findall(r"^(?:inner|outer) \w+$", output, flags=re.MULTILINE)
     assert said == ["outer starts", "inner starts", "outer succeeds", "inner succeeds"]
+
+
+def test_a_snakefile_of_its_own_is_no_module(snakemake, tmp_path):
+    (tmp_path / "Snakefile").write_text(INNER)
+    output = snakemake("one")
+    assert f"directory {tmp_path}\n" in output
+    assert "outer None" in output
+    assert output.count("inner starts") == 1
 
 
 def test_records_name_the_rule_and_the_times_of_every_output(snakemake, tmp_path):
