@@ -264,9 +264,9 @@ rule reproduce:
         result("benchmarks/reproduce.tsv")
     localrule: True
     conda:
-        environment("data")
+        environment("evaluation")
     container:
-        image("data")
+        image("evaluation")
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,15 @@ def _reason(report: pytest.CollectReport | pytest.TestReport) -> str:
         return f"expected to fail: {report.wasxfail}"
     said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return said.removeprefix("Skipped: ").removeprefix("not run: ")
+
+
+@pytest.fixture(autouse=True)
+def _root_logger():
+    """Give the root logger its handlers back: a command's writes to a standard error that ends with its test."""
+    logger = logging.getLogger()
+    handlers, level = logger.handlers[:], logger.level
+    yield
+    logger.handlers[:], logger.level = handlers, level
 
 
 @pytest.fixture(scope="session")

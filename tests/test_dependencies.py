@@ -21,7 +21,7 @@ WHERE = {
         "src/selfalign/core/model_config.py",
         "src/selfalign/model",
         "src/selfalign/plan",
-        "src/selfalign/respond",
+        "src/selfalign/respond.py",
         "src/selfalign/train",
     ],
     "evaluate": ["src/selfalign/evaluate"],

@@ -88,7 +88,7 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
     shard = "results/tiny/responses/shards/0000.jsonl"
     record = build.directory / "record"
     slow: dict[str, Any] = {
-        "paths": {**build.config["paths"], "completion_cache": "results/slow-completion-cache"},
+        "paths": {**build.config.get("paths", {}), "completion_cache": "results/slow-completion-cache"},
         "server": {"extra_args": ["--slots", "1", "--token-ms", "120", "--record", str(record)]},
     }
     command = build.command(

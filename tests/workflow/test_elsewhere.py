@@ -253,6 +253,4 @@ def test_a_repository_host_is_refused_in_words(tmp_path):
     (tmp_path / "Snakefile").write_text(text)
     done = snakemake(tmp_path, "--dry-run")
     assert done.returncode == 1
-    assert "clone the repository, install it (make setup) and give the path of the clone's Snakefile" in (
-        done.stdout
-    )
+    assert "install it (make setup) and give the path of the Snakefile in the clone" in (done.stdout)

@@ -16,9 +16,9 @@ pytestmark = [pytest.mark.workflow, pytest.mark.timeout(600)]
 
 CATEGORIES = ("Overview", "Seeds", "Data set", "Training", "Scores")
 CAPTIONS = (
-    "A build of the self-alignment pipeline",
-    "Rows in, kept and dropped, with reasons",
-    "The run on one page",
+    "A run of the self-alignment pipeline",
+    "Rows read, kept and dropped by every step of the build, with reasons",
+    "The run on one page: scores with confide",
     "Loss, learning rate, gradient norm",
 )
 PRESET = "selection-failing"
@@ -76,7 +76,7 @@ def test_snakemakes_report_opens_without_a_network(browser, snakemake_report):
     text, errors, asked = seen_in(browser, snakemake_report, act)
     assert errors == []
     assert asked == []
-    assert "A build of the self-alignment pipeline" in text
+    assert "A run of the self-alignment pipeline" in text
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,8 @@ def profile(name):
 @pytest.fixture(scope="module")
 def rules():
     texts = [path.read_text() for path in (ROOT / "rules").rglob("*.smk")]
-    return {name for text in texts for name in re.findall(r"^\s*rule (\w+):", text, re.MULTILINE)}
+    pattern = r"^\s*(?:rule|use rule \w+ as) (\w+)(?:| with):"
+    return {name for text in texts for name in re.findall(pattern, text, re.MULTILINE)}
 
 
 def test_there_are_profiles_for_five_schedulers():
@@ -60,9 +61,10 @@ def test_what_asks_a_model_gets_a_gpu_and_the_rest_does_not(name):
     assert {rule for rule, given in found.items() if asks[name] in given} == {*ASK_A_MODEL, RELEASED, "train"}
 
 
-def test_every_rule_states_its_resources(rules):
-    stated = 0
+def test_every_rule_states_its_resources_or_inherits_them(rules):
+    stated = inherited = 0
     for path in (ROOT / "rules").glob("*.smk"):
+        inherited += len(re.findall(r"^\s*use rule \w+ as \w+ with:", path.read_text(), re.MULTILINE))
         for rule in re.split(r"^\s*rule ", path.read_text(), flags=re.MULTILINE)[1:]:
             assert re.search(r"^\s+threads: \d+$", rule, re.MULTILINE), rule[:60]
             assert re.search(r"mem_mb=growing\(\d+\)", rule), rule[:60]
@@ -70,7 +72,7 @@ def test_every_rule_states_its_resources(rules):
             name = rule.split(":")[0]
             assert ("gpu=" in rule) == (name in (*ASK_A_MODEL, "train")), name
             stated += 1
-    assert stated == len(rules)
+    assert stated + inherited == len(rules)
 
 
 def install_plugin(name, build):

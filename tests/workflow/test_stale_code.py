@@ -33,10 +33,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.process": ("concepts", "train"),  # ends servers and trainings with what started them
     "selfalign.core.lineage": ("collect_functions",),
     "selfalign.core.lock": (),
+    "selfalign.core.model_config": ("train",),
     "selfalign.core.filtering": ("collect_functions",),
     "selfalign.core.prompt_template": ("concepts",),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
     "selfalign.downloads": (),
+    "selfalign.hub": ("collect_functions", "base_model"),
     "selfalign.contamination": ("collect_functions",),
     "selfalign.client": ("concepts", "benchmark_samples"),
     "selfalign.client.progress": ("concepts",),
