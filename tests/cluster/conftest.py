@@ -145,10 +145,10 @@ def _lines(record: Path, kind: str) -> list[str]:
 
 
 def _bought(record: Path, process: subprocess.Popen[str]) -> list[str]:
-    """Wait until a completion was answered and return it; before it, the shared prefix was warmed."""
-    _wait_for(lambda: len(_lines(record, "answered")) >= 2, process)
+    """Wait until a completion was answered, and return it."""
+    _wait_for(lambda: _lines(record, "answered"), process)
     time.sleep(0.3)  # it is noted before it is sent
-    return _lines(record, "answered")[1:]
+    return _lines(record, "answered")
 
 
 def _state(job: str) -> dict[str, str]:
@@ -163,7 +163,7 @@ def _wait_empty() -> list[str]:
     return left
 
 
-def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+def _wait_for(condition: Callable[[], object], process: subprocess.Popen[str], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -38,7 +38,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.prompt_template": ("concepts",),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
     "selfalign.downloads": (),
-    "selfalign.hub": ("collect_functions", "base_model"),
+    "selfalign.hub": ("fetch_package", "base_model"),
     "selfalign.contamination": ("collect_functions",),
     "selfalign.client": ("concepts", "benchmark_samples"),
     "selfalign.client.progress": ("concepts",),
