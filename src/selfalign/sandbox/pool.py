@@ -6,10 +6,11 @@ import contextlib
 import logging
 import os
 import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from selfalign.core.errors import ConfigError
@@ -58,6 +59,9 @@ class Pool:
         self._limits = limits
         self._most = most
         self._waiting: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._current: dict[Future[Verdict], AnySlot] = {}
+        self._abandoned: set[Future[Verdict]] = set()
         # For the pool's life: a sandbox ends with the thread that has started it.
         self._threads = ThreadPoolExecutor(size)
         self.restarts = 0
@@ -85,9 +89,7 @@ class Pool:
         unfinished: deque[Future[Verdict]] = deque()
         try:
             for program in programs:
-                task = _Task(program, self._allowed(program))
-                self._waiting.put(task)
-                unfinished.append(task.verdict)
+                unfinished.append(self.submit(program))
                 if len(unfinished) >= LOOK_AHEAD * self._size:
                     yield unfinished.popleft().result()
             while unfinished:
@@ -95,6 +97,33 @@ class Pool:
         finally:
             for verdict in unfinished:
                 verdict.cancel()
+
+    def submit(self, program: Program) -> Future[Verdict]:
+        """Queue one program; return the future of its verdict.
+
+        Args:
+            program: the program.
+
+        Raises:
+            ConfigError: the program exceeds the maximum limits of the slots.
+        """
+        task = _Task(program, self._allowed(program))
+        self._waiting.put(task)
+        return task.verdict
+
+    def abandon(self, verdict: Future[Verdict]) -> None:
+        """Stop a program whose verdict is no longer wanted: remove it from the queue, or replace its slot.
+
+        Args:
+            verdict: future returned by :meth:`submit`.
+        """
+        if verdict.cancel():
+            return
+        with self._lock:
+            if not verdict.done():
+                self._abandoned.add(verdict)
+                if verdict in self._current:
+                    self._current[verdict].kill()
 
     def close(self) -> None:
         """End all slots; wait for the programs that are running."""
@@ -156,33 +185,45 @@ class Pool:
         while unfinished:
             batch = list(unfinished)[:at_once]
             try:
+                self._set_current(unfinished[0], slot)
                 for verdict in slot.run_many([(task.program, task.limits) for task in batch]):
-                    unfinished.popleft().verdict.set_result(verdict)
+                    self._finish(unfinished.popleft(), verdict)
+                    if unfinished:
+                        self._set_current(unfinished[0], slot)
             except SlotDied as death:
                 at_once = 1  # so that it is clear which program it was, should it die again
-                slot = self._replaced(slot, death, unfinished[0])
-                slot = self._run_again(slot, unfinished.popleft())
+                task = unfinished.popleft()
+                slot = self._replaced(slot, death, task)
+                slot = self._run_again(slot, task)
         return slot
+
+    def _set_current(self, task: _Task, slot: AnySlot) -> None:
+        """Note which slot runs a program, for :meth:`abandon`; end the slot if it was already abandoned."""
+        with self._lock:
+            self._current[task.verdict] = slot
+            if task.verdict in self._abandoned:
+                slot.kill()
+
+    def _finish(self, task: _Task, verdict: Verdict) -> None:
+        """Publish a verdict."""
+        with self._lock:
+            self._current.pop(task.verdict, None)
+            self._abandoned.discard(task.verdict)
+            task.verdict.set_result(verdict)
 
     def _run_again(self, slot: AnySlot, task: _Task) -> AnySlot:
         """Run a program that a slot may have died of in another; if that dies too, say so instead of judging it."""
-        try:
-            (verdict,) = slot.run_many([(task.program, task.limits)], apart=True)
-        except SlotDied as death:
-            verdict = Verdict(
-                task.program.key,
-                "infrastructure",
-                None,
-                "",
-                str(death),
-                0.0,
-                0.0,
-                0.0,
-                self.runtime,
-                self.image,
-            )
-            slot = self._replaced(slot, death, task)
-        task.verdict.set_result(verdict)
+        verdict = Verdict(
+            task.program.key, "infrastructure", None, "", "abandoned", 0.0, 0.0, 0.0, self.runtime, self.image
+        )
+        if task.verdict not in self._abandoned:
+            self._set_current(task, slot)
+            try:
+                (verdict,) = slot.run_many([(task.program, task.limits)], apart=True)
+            except SlotDied as death:
+                verdict = replace(verdict, stderr=str(death))
+                slot = self._replaced(slot, death, task)
+        self._finish(task, verdict)
         return slot
 
     def _replaced(self, slot: AnySlot, death: SlotDied, task: _Task) -> AnySlot:

@@ -11,7 +11,7 @@ import httpx
 
 from selfalign.core.errors import ConfigError
 from selfalign.sandbox.slot import GRACE_S, SlotDied
-from selfalign.sandbox.types import Limits, Program, Verdict
+from selfalign.sandbox.types import STATUSES, Limits, Program, Verdict
 
 # A secret, so it is neither in the configuration nor on a command line.
 TOKEN_VARIABLE = "SELFALIGN_SANDBOX_TOKEN"
@@ -80,14 +80,31 @@ class RemoteSlot:
             # It may wait for as many others as the queue holds.
             answer = self._ask("POST", "/run", PATIENCE_S + limits.wall_s + GRACE_S, request)
             if answer.status_code == httpx.codes.OK:
-                return Verdict(**answer.json())
+                return self._verdict(answer, program)
             if time.monotonic() > until:
                 raise SlotDied(f"the sandbox at {self._client.base_url} stayed full for {PATIENCE_S:.0f} s")
             time.sleep(float(answer.headers.get("Retry-After", 1)))
 
+    def _verdict(self, answer: httpx.Response, program: Program) -> Verdict:
+        """Return the verdict in an answer, which must be that of `program`."""
+        try:
+            verdict = Verdict(**answer.json())
+        except (ValueError, TypeError) as error:
+            raise SlotDied(f"the sandbox at {self._client.base_url}: expected a verdict: {error}") from None
+        if verdict.key != program.key or verdict.status not in STATUSES:
+            raise SlotDied(
+                f"the sandbox at {self._client.base_url}: expected the verdict of {program.key}, "
+                f"found {verdict.status!r} of {verdict.key!r}"
+            )
+        return verdict
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+    def kill(self) -> None:
+        """Close the connection; the server then abandons the program that it runs."""
+        self.close()
 
     def _ask(self, method: str, path: str, timeout: float, content: object = None) -> httpx.Response:
         limits = httpx.Timeout(timeout, connect=CONNECT_S)
