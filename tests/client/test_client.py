@@ -132,8 +132,8 @@ def test_another_model_is_noticed_before_the_first_request(start_double, tmp_pat
     config = ClientConfig()
     for model, identity, message in [
         ("other", "x", "does not serve 'other', it serves base"),
-        ("base", "org/model@def", "expected def, it says abc"),
-        ("base", "0" * 64, "it says abc"),
+        ("base", "org/model@def", "expected def, found abc"),
+        ("base", "0" * 64, "found abc"),
     ]:
         with (
             open_client([url], model, identity=identity, cache=None, settings=config) as client,
@@ -203,7 +203,7 @@ def test_answers_that_are_always_broken_off_are_an_error_and_not_cached(scripted
     broken = scripted_server(lambda body: completion(*["x"] * body["n"], finish_reason="abort"))
     results, _ = run([broken.url], requests(3), tmp_path, max_retries=2)
     assert {result.error for result in results} == {
-        "unfinished: the server broke it off (finish_reason 'abort') (sent 3 times)"
+        "unfinished: the completion is incomplete (finish_reason 'abort') (sent 3 times)"
     }
     again, metrics = run([server], requests(3), tmp_path)
     assert all(result.error is None for result in again)
@@ -283,10 +283,10 @@ def test_a_long_retry_after_is_cut_and_said(scripted_server, caplog):
     server = scripted_server(lambda _: next(replies))
     (result,), _ = run([server.url], requests(1), retry_after_longest_s=0.2)
     assert result.error is None
-    (line,) = [record.message for record in caplog.records if "asks to wait" in record.message]
+    (line,) = [record.message for record in caplog.records if "requests a wait of" in record.message]
     assert line == (
-        f"{server.url} asks to wait 86400 s (http_429: slow down), "
-        "which is cut to client.retry_after_longest_s = 0.2 s"
+        f"{server.url} requests a wait of 86400 s (http_429: slow down), "
+        "limited to client.retry_after_longest_s = 0.2 s"
     )
 
 

@@ -88,7 +88,7 @@ def test_cut_answers_are_dropped_and_counted(start_double, run, seeds):
 
 def test_too_many_failures_fail_the_job_and_few_do_not(start_double, run, seeds, tmp_path):
     url = start_double("--fault", "server_error=0.3")
-    with pytest.raises(InfrastructureError, match=r"requests failed for good so far.*record \d+: http_500"):
+    with pytest.raises(InfrastructureError, match=r"requests have failed permanently.*record \d+: http_500"):
         run(url, "S->C", seeds(40), cache=tmp_path / "j")
     url = start_double("--fault", "server_error=0.3")
     rows, dropped, counts = run(url, "S->C", seeds(40), share=1.0)
@@ -182,7 +182,7 @@ def test_a_server_that_refuses_every_record_fails_the_stage_with_its_words(
     server = scripted_server(lambda _: error(400, "frequency_penalty must be in [-2, 2]"))
     with pytest.raises(
         InfrastructureError,
-        match=r"refuses all 5 requests; the first: record 0: http_400: frequency_penalty must be",
+        match=r"rejected all 5 requests; the first: record 0: http_400: frequency_penalty must be",
     ):
         run_stage_against(server, seeds(5), few_shots, tmp_path, share=1.0)
     assert not (tmp_path / "out").exists()

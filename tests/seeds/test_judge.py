@@ -15,7 +15,7 @@ SEED = 'def f(x):\n    """Doc."""\n    return x\n'
 
 
 class FakeClient:
-    """Answers in turn; None is a request that failed for good."""
+    """Answers in turn; None is a request that failed permanently."""
 
     def __init__(self, *answers: str | None) -> None:
         self.answers = list(answers)
@@ -113,7 +113,7 @@ def test_verdicts_are_written_in_order(tmp_path):
 
 
 def test_a_failed_request_is_no_verdict(tmp_path):
-    with pytest.raises(InfrastructureError, match="1 of 3 requests failed for good"):
+    with pytest.raises(InfrastructureError, match="1 of 3 requests have failed permanently"):
         run(tmp_path, FakeClient(" Yes", None, " Yes"), max_failed_share=0.1)
     assert not (tmp_path / "out").exists()
     counts = run(tmp_path, FakeClient(" Yes", None, " Yes"), max_failed_share=0.5)

@@ -180,7 +180,7 @@ def test_a_server_elsewhere_is_known_by_the_commit(made, tmp_path, start_double)
 
     done = ask("0" * 40)
     assert done.returncode == 1
-    assert f"another revision of the model: expected {commits['model']}, it says {'0' * 40}" in done.stdout
+    assert f"another revision of the model: expected {commits['model']}, found {'0' * 40}" in done.stdout
     done = ask(commits["model"])
     assert done.returncode == 0, done.stdout[-3000:]
 

@@ -80,8 +80,7 @@ def register(app: typer.Typer) -> None:
         _log_level: LogLevel = "INFO",
     ) -> None:
         """Generate concepts, instructions or responses for records."""
-        from selfalign.client import open_client
-        from selfalign.client.endpoints import default_endpoints
+        from selfalign.client import default_endpoints, open_client
         from selfalign.core.config.serving import ClientConfig
         from selfalign.core.jsonl import write_json
         from selfalign.generate.prompted_records import REFERENCE_SAMPLING, Sampling

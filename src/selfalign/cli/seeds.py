@@ -173,8 +173,7 @@ def judge(
     _log_level: LogLevel = "WARNING",
 ) -> None:
     """Keep seeds whose docstring, as judged by a model, suffices to reimplement the function."""
-    from selfalign.client import open_client
-    from selfalign.client.endpoints import default_endpoints
+    from selfalign.client import default_endpoints, open_client
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.seeds import JudgeConfig
     from selfalign.core.config.serving import ClientConfig

@@ -1,4 +1,4 @@
-"""Keeps a bounded number of requests in flight, without batch barriers, and retries transient errors."""
+"""Keep a bounded number of requests in flight, without batch barriers; balance the load, and retry transient errors."""
 
 from __future__ import annotations
 
@@ -7,19 +7,113 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from selfalign.client.endpoints import Endpoints
 from selfalign.client.metrics import Metrics
 from selfalign.client.transport import Transport
 from selfalign.client.types import Answer, PermanentError, Request, TransientError
 from selfalign.core.config.serving import ClientConfig
+from selfalign.core.errors import InfrastructureError
 
 log = logging.getLogger(__name__)
 
 # Waits requested by a server (Retry-After) of at least this many seconds are logged.
 LONG_WAIT_S = 10.0
+# First and longest interval between attempts to reach an unreachable endpoint, in seconds.
+PROBE_FIRST_S = 1.0
+PROBE_LONGEST_S = 30.0
+
+
+class Endpoint:
+    """State of one endpoint. Times are in seconds of the event loop's clock.
+
+    Args:
+        url: its base URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+        self.in_flight = 0
+        self.down_since: float | None = None
+        self.next_try = 0.0
+        self._probe_interval_s = PROBE_FIRST_S
+
+    def available(self, now: float) -> bool:
+        """Whether it can be sent a request: it is reachable, or due to be probed.
+
+        Args:
+            now: the current time.
+        """
+        return self.down_since is None or self.next_try <= now
+
+    def take(self, now: float) -> None:
+        """Record that a request is sent to it; if it is unreachable, the request is the probe.
+
+        Args:
+            now: the current time.
+        """
+        self.in_flight += 1
+        if self.down_since is not None:
+            self.next_try = now + self._probe_interval_s
+            self._probe_interval_s = min(PROBE_LONGEST_S, 2 * self._probe_interval_s)
+
+    def release(self) -> None:
+        """Record that a request to it has ended."""
+        self.in_flight -= 1
+
+    def answered(self) -> None:
+        """Record a reply: it is reachable."""
+        if self.down_since is not None:
+            log.info("%s is reachable again", self.url)
+        self.down_since, self._probe_interval_s = None, PROBE_FIRST_S
+
+    def failed(self, error: TransientError, now: float) -> None:
+        """Record a failed request; exclude the endpoint while it is unreachable.
+
+        Args:
+            error: the error.
+            now: the current time.
+        """
+        if error.answered:
+            self.answered()
+        elif error.unreachable and self.down_since is None:
+            log.warning("%s is unreachable; excluded until it answers: %s", self.url, error.detail)
+            self.down_since, self.next_try = now, now + self._probe_interval_s
+
+
+class Endpoints:
+    """Selects the endpoint of each request.
+
+    Args:
+        urls: base URLs.
+        outage_s: longest time for which all endpoints may be unreachable, in seconds.
+    """
+
+    def __init__(self, urls: Sequence[str], outage_s: float) -> None:
+        self.all = [Endpoint(url) for url in urls]
+        self._outage_s = outage_s
+
+    async def acquire(self) -> Endpoint:
+        """Return the reachable endpoint with the fewest requests in flight; wait if there is none.
+
+        Raises:
+            InfrastructureError: all have been unreachable for longer than `outage_s`.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            now = loop.time()
+            candidates = [each for each in self.all if each.available(now)]
+            if candidates:
+                # An unreachable endpoint that is due gets one request as a probe, whatever the load of the others.
+                chosen = min(candidates, key=lambda each: (each.down_since is None, each.in_flight))
+                chosen.take(now)
+                return chosen
+            down = [each.down_since for each in self.all if each.down_since is not None]
+            if len(down) == len(self.all) and now - max(down) > self._outage_s:
+                urls = ", ".join(each.url for each in self.all)
+                raise InfrastructureError(f"no server has been reachable for {now - max(down):.0f} s: {urls}")
+            await asyncio.sleep(0.05)
 
 
 @dataclass(eq=False, slots=True)
@@ -180,13 +274,17 @@ class Dispatcher:
         """Return the seconds to wait: exponential backoff with full jitter, added to the server's Retry-After."""
         backoff = min(self._settings.backoff_longest_s, self._settings.backoff_first_s * 2 ** (tries - 1))
         longest = self._settings.retry_after_longest_s
-        asked = error.retry_after or 0.0
-        wait = min(asked, longest)
+        requested = error.retry_after or 0.0
+        wait = min(requested, longest)
         now = asyncio.get_running_loop().time()
-        if (asked > longest or wait >= LONG_WAIT_S) and now >= self._wait_announced_until:
+        if (requested > longest or wait >= LONG_WAIT_S) and now >= self._wait_announced_until:
             self._wait_announced_until = now + wait
-            cut = f", which is cut to client.retry_after_longest_s = {longest:g} s" if asked > longest else ""
-            log.warning("%s asks to wait %.0f s (%s: %s)%s", url, asked, error.reason, error.detail, cut)
+            limited = (
+                f", limited to client.retry_after_longest_s = {longest:g} s" if requested > longest else ""
+            )
+            log.warning(
+                "%s requests a wait of %.0f s (%s: %s)%s", url, requested, error.reason, error.detail, limited
+            )
         return wait + self._jitter.uniform(0, backoff)
 
     def _queue_first(self, job: PendingRequest) -> None:

@@ -74,7 +74,7 @@ class Metrics:
         """Return a percentile of the latencies, in seconds, within 10 %.
 
         Args:
-            share: share of the answers that are at most as slow, from 0 to 1.
+            share: the percentile as a fraction, from 0 to 1.
         """
         wanted, seen = share * sum(self._latencies.values()), 0
         for bin_number in sorted(self._latencies):

@@ -1,7 +1,7 @@
 """Requests to one endpoint through the `openai` package, and the classification of replies and errors.
 
-The package's own retries are off, for the dispatcher decides when and where a request is sent again. Its aiohttp
-backend costs half the CPU time of its default one with 64 requests in flight, and a sixth with 512.
+The package's own retries are off: the dispatcher decides when and where a request is sent again. Its aiohttp
+backend takes half the CPU time of its default backend with 64 requests in flight, and a sixth with 512.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ NO_KEY = "EMPTY"
 
 
 class Transport:
-    """Connections to all endpoints; made and used inside one event loop.
+    """Connections to all endpoints; created and used inside one event loop.
 
-    The key and all else that the package reads from OPENAI_* variables goes into headers and nowhere else.
+    The API key and the other values that the package reads from OPENAI_* variables are sent as headers only.
 
     Args:
         model: name under which the model is served.
@@ -51,7 +51,7 @@ class Transport:
         self._timeout_s = settings.timeout_s
         self._clients: dict[str, openai.AsyncOpenAI] = {}
         self._client = openai.AsyncOpenAI(
-            base_url="http://localhost",  # every endpoint has a copy with its own
+            base_url="http://localhost",  # each endpoint has a copy of the client with its own URL
             api_key=os.environ.get("OPENAI_API_KEY") or NO_KEY,
             max_retries=0,
             default_headers=settings.headers,
@@ -122,8 +122,8 @@ def _typed_errors() -> Iterator[None]:
     try:
         yield
     except UnicodeEncodeError as error:
-        # A surrogate alone, which no UTF-8 and so no JSON can hold.
-        message = f"the request has half a character at position {error.start}; expected Unicode text"
+        # An unpaired surrogate cannot be encoded in UTF-8, so not in JSON.
+        message = f"the request has an unpaired surrogate at position {error.start}; expected Unicode text"
         raise PermanentError("invalid_text", message, refused=True) from None
     except openai.APIStatusError as error:
         raise _status_error(error) from None
@@ -132,10 +132,10 @@ def _typed_errors() -> Iterator[None]:
 
 
 def _status_error(error: openai.APIStatusError) -> TransientError | PermanentError:
-    # Not by the `code` of the body: the package makes text of it, and not every server sends one.
+    # By the status, not the `code` in the body: the package converts that to text, and not every server sends it.
     status, reason = error.status_code, f"http_{error.status_code}"
     detail = error_message(error.response.content)
-    # Waiting does not refill an account.
+    # An exhausted quota does not recover by waiting.
     if error.code != "insufficient_quota" and (status in TRANSIENT_STATUSES or status >= 500):
         return TransientError(
             reason,
@@ -148,9 +148,9 @@ def _status_error(error: openai.APIStatusError) -> TransientError | PermanentErr
 
 
 def _connection_error(error: BaseException) -> TransientError:
-    """Tell an endpoint that cannot be reached from a time-out and from a connection that broke.
+    """Classify a connection error: the endpoint is unreachable, a time-out, or a broken connection.
 
-    By the first cause: the package's aiohttp backend makes connect time-outs of all three.
+    The chain of causes decides, since the package's aiohttp backend reports all three as connect time-outs.
     """
     causes: list[BaseException] = []
     cause: BaseException | None = error
@@ -163,16 +163,16 @@ def _connection_error(error: BaseException) -> TransientError:
             return TransientError("unreachable", str(each), unreachable=True)
     if any(isinstance(each, TimeoutError | httpx2.ReadTimeout) for each in causes):
         return TransientError("timeout", overload=True)
-    ours = next((each for each in causes if isinstance(each, aiohttp.ClientError)), causes[-1])
-    return TransientError("connection", f"{type(ours).__name__}: {ours}")
+    broken = next((each for each in causes if isinstance(each, aiohttp.ClientError)), causes[-1])
+    return TransientError("connection", f"{type(broken).__name__}: {broken}")
 
 
 def _read_answer(body: bytes, request: Request) -> Answer:
     """Return the answer in a reply with status 200.
 
     Raises:
-        TransientError: it is not whole, or the server broke a sample off.
-        PermanentError: the server withholds a sample for what it says.
+        TransientError: the answer is malformed, or a sample is incomplete.
+        PermanentError: the server's content filter withheld a sample.
     """
     try:
         value = json.loads(body)
@@ -188,16 +188,16 @@ def _read_answer(body: bytes, request: Request) -> Answer:
     except (KeyError, TypeError, AttributeError, ValueError):
         raise TransientError("malformed_answer", _beginning(body), answered=True) from None
     if len(choices) != request.n or not all(isinstance(c["text"], str) for c in choices):
-        detail = f"asked for {request.n} choices, got {len(choices)}"
+        detail = f"expected {request.n} choices, found {len(choices)}"
         raise TransientError("missing_choices", detail, answered=True)
     reasons = [choice["finish_reason"] for choice in choices]
     if "content_filter" in reasons:
         raise PermanentError(
             "content_filter", "the server's content filter withheld the completion", refused=True
         )
-    if odd := [reason for reason in reasons if reason not in request.finished]:
+    if other := [reason for reason in reasons if reason not in request.finished]:
         raise TransientError(
-            "unfinished", f"the server broke it off (finish_reason {odd[0]!r})", answered=True
+            "unfinished", f"the completion is incomplete (finish_reason {other[0]!r})", answered=True
         )
     return Answer(choices, usage)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# How a sample ends that the server finished: at a stop string or the end of the text ("eos_token" is how
-# text-generation-inference says it), or at `max_tokens`. Any other reason, or none, means that it was broken off.
+# Finish reasons of a complete sample: a stop string or the end of the text ("eos_token" in text-generation-inference),
+# or `max_tokens`. With any other reason, or none, the sample is incomplete.
 FINISHED = ("stop", "eos_token", "length")
-# The most stop strings that the completions API takes in one request.
+# Maximum number of stop strings in one request of the completions API.
 MAX_SERVER_STOPS = 4
 
 
@@ -18,18 +18,18 @@ class Request:
     """One request to the completions endpoint.
 
     Attributes:
-        key: name of the record in messages ("record 7"); no part of the completion key.
-        prompt: the text to be continued.
-        max_tokens: longest answer, in tokens.
+        key: name of the record in messages ("record 7"); not part of the completion key.
+        prompt: text to complete.
+        max_tokens: maximum length of an answer, in tokens.
         temperature: sampling temperature; 0 is greedy.
-        n: samples asked for.
+        n: number of samples.
         seed: the server's sampling seed.
-        stop: texts at which an answer ends (they are not part of it). The server is sent the first four, which is
-            what the API takes; answers are cut at all of them.
-        logprobs: how many log probabilities per token to return.
-        extra: further fields of the request body, as the server names them.
-        finished: the finish reasons of a whole answer; an answer with another one is not accepted, neither from a
-            server nor from the completion cache. No part of the completion key.
+        stop: stop strings; an answer ends before the first of them. The server is sent the first four (the limit of
+            the API), and answers are cut at the others here.
+        logprobs: number of log probabilities to return per token.
+        extra: additional fields of the request body.
+        finished: finish reasons of complete answers; an answer with any other reason is rejected, whether it comes
+            from a server or from the completion cache. Not part of the completion key.
     """
 
     key: str
@@ -44,7 +44,7 @@ class Request:
     finished: tuple[str, ...] = FINISHED
 
     def body(self) -> dict[str, Any]:
-        """Return the request's body as the completions endpoint takes it, without the model's name."""
+        """Return the body of the request to the completions endpoint, without the model's name."""
         body: dict[str, Any] = {
             "prompt": self.prompt,
             "max_tokens": self.max_tokens,
@@ -76,7 +76,7 @@ class Choice:
     Attributes:
         text: the sample, cut at the request's stop strings.
         finish_reason: why it ended: "stop", "length", …
-        logprobs: its log probabilities as the server gave them, if they were asked for.
+        logprobs: log probabilities as returned by the server, if requested.
     """
 
     text: str
@@ -90,7 +90,7 @@ class Result:
 
     Attributes:
         request: the request.
-        choices: `request.n` samples in the server's order; none where `error` says why.
+        choices: `request.n` samples in the server's order; empty if `error` is set.
         usage: the server's token counts.
         error: why the request failed permanently; None if it did not.
         refused: the server rejects this request for its content (such as a prompt that is too long).
@@ -105,7 +105,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole, well-formed answer of a server.
+    """A complete, well-formed answer of a server.
 
     Attributes:
         choices: ``{"text", "finish_reason", "logprobs"}`` each, in the order of their index.
@@ -121,7 +121,7 @@ class TransientError(Exception):
 
     Args:
         reason: short stable name, counted in the metrics.
-        detail: the server's or the operating system's words.
+        detail: message of the server or the operating system.
         retry_after: seconds to wait that the server requested, or None.
         overload: the server is overloaded.
         unreachable: no connection to the endpoint could be made.
@@ -152,8 +152,8 @@ class PermanentError(Exception):
 
     Args:
         reason: short stable name, counted in the metrics.
-        detail: the server's words.
-        status: the HTTP status; None where the error is not a status of the server.
+        detail: message of the server.
+        status: HTTP status; None if the error is not an HTTP status.
         refused: the server rejects this request for its content; others may succeed.
     """
 

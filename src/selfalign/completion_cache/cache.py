@@ -1,4 +1,4 @@
-"""The completion cache: values by key, in one directory shared by parallel jobs; written to disk before they count."""
+"""The completion cache: values by key, in a directory shared by parallel jobs; entries are durable before they are used."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from selfalign.completion_cache.segments import (
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.hashing import json_sha256
 
-# The lock file: shared by those who have the cache open, exclusive during compaction.
+# Lock file: a shared lock while the cache is open, an exclusive lock during compaction.
 LOCK = "lock"
 
 
 def request_key(identity: str, body: Mapping[str, Any]) -> str:
-    """Return the completion key of a request: a hash of all that determines its completion, 64 hexadecimal digits.
+    """Return the completion key of a request: hash of everything that determines its completion, 64 hexadecimal digits.
 
-    The prompt template takes part by its effects, the prompt and the stop strings in `body`. Stages or templates that
-    send the same request to the same model share the completion.
+    The prompt template enters only through the prompt and the stop strings in `body`, so stages or templates that send
+    the same request to the same model share the completion.
 
     Args:
-        identity: identity of the model (checkpoint hash, or hub id and revision), not the name it is served under.
+        identity: identity of the model (checkpoint hash, or hub id and revision), not the name under which it is served.
         body: the request's body: prompt, sampling parameters, seed, stop strings.
     """
     return json_sha256({"model": identity, "request": dict(body)})
 
 
 class CompletionCache:
-    """The entries that `directory` had when it was opened, and those that this process adds.
+    """An open cache: the entries in `directory` at the time of opening, and those that this process adds.
 
     Locations of entries are in a temporary SQLite database, so memory does not grow with the cache. One thread may
     read while another appends.
@@ -81,10 +81,10 @@ class CompletionCache:
 
         Args:
             key: 64 hexadecimal digits.
-            usable: predicate on values; those for which it is false are passed over.
+            usable: predicate on values; values for which it returns False are skipped.
 
         Raises:
-            ValueError: `key` is something else.
+            ValueError: `key` is not 64 hexadecimal digits.
         """
         wanted = parse_key(key)
         for segment, offset, length in self._find(wanted):
@@ -99,7 +99,7 @@ class CompletionCache:
         return None
 
     def append(self, entries: Iterable[tuple[str, dict[str, Any]]]) -> None:
-        """Write entries and wait until they are on the disk.
+        """Write entries, and wait until they are on disk.
 
         Args:
             entries: the key (64 hexadecimal digits) and the value of each.
@@ -115,7 +115,7 @@ class CompletionCache:
             self._add(self._own, locations)
 
     def close(self) -> None:
-        """Close the cache; write the index of what this process added."""
+        """Close the cache, and write the index of the entries that this process added."""
         own = self._locations.execute(
             "SELECT key, offset, length FROM entries WHERE segment = ?", (self._own,)
         )

@@ -24,7 +24,7 @@ from selfalign.core.jsonl import atomic_path
 
 @dataclass
 class Summary:
-    """What a completion cache holds.
+    """Contents of a completion cache.
 
     Attributes:
         segments: number of segments.
@@ -33,7 +33,7 @@ class Summary:
         entries: distinct keys among them.
         damaged_lines: lines that are incomplete or damaged.
         choices: samples in the entries, each key counted once.
-        completion_tokens: their tokens, as the servers counted them.
+        completion_tokens: number of their tokens, as counted by the servers.
         models: number of entries by the model's identity.
     """
 

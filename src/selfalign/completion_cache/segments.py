@@ -1,11 +1,11 @@
 """Segments: append-only files of JSON lines, each written by one process only.
 
 A segment is ``<name>.jsonl``; its writer holds an exclusive lock on it until it is closed. A closed segment has an index
-beside it (``<name>.index``), so that opening the cache does not parse every line. The index holds the segment's size and
-a checksum of its own: one that does not fit its segment, or is damaged, is rebuilt.
+beside it (``<name>.index``), so that opening the cache does not parse every line. The index contains the size of its
+segment and a checksum: an index that does not match its segment, or is damaged, is rebuilt.
 
-A killed writer leaves at most one incomplete line, the last. It is removed when the segment is indexed. Any other line
-that is no entry was damaged later: it is reported when the segment is indexed, and skipped.
+A killed writer leaves at most one incomplete line, the last. It is removed when the segment is indexed. Any other
+invalid line was damaged later: it is reported when the segment is indexed, and skipped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from selfalign.core.jsonl import atomic_path
 log = logging.getLogger(__name__)
 
 Location = tuple[bytes, int, int]
-"""Where a segment has an entry: its key, its offset and its length, both in bytes."""
+"""Location of an entry in a segment: key, offset and length, the last two in bytes."""
 
 KEY_BYTES = 32
 _MAGIC = b"SAINDEX1"
@@ -44,7 +44,7 @@ def parse_key(key: str) -> bytes:
         key: 64 hexadecimal digits.
 
     Raises:
-        ValueError: `key` is something else.
+        ValueError: `key` is not 64 hexadecimal digits.
     """
     found = bytes.fromhex(key)
     if len(found) != KEY_BYTES:
@@ -82,7 +82,7 @@ class Line:
 
     Attributes:
         number: line number, from 1.
-        offset: where it begins, in bytes.
+        offset: its position in the segment, in bytes.
         data: its bytes, with the newline if it has one.
         entry: key and value; None if the line is incomplete or damaged.
     """
@@ -137,7 +137,7 @@ class SegmentWriter:
         self._end = 0
 
     def append(self, lines: Iterable[tuple[str, bytes]]) -> list[Location]:
-        """Write encoded entries, wait until they are on the disk, and return their locations.
+        """Write encoded entries, wait until they are on disk, and return their locations.
 
         Args:
             lines: the key and the line of each entry.
@@ -206,7 +206,7 @@ def write_index(segment: Path, locations: Iterable[Location]) -> None:
 
 
 def read_index(segment: Path) -> Iterator[Location] | None:
-    """Return the locations in the index of a segment, or None if there is no index that fits the segment.
+    """Return the locations in the index of a segment, or None if there is no index that matches the segment.
 
     Args:
         segment: path of the segment.
@@ -224,7 +224,7 @@ def read_index(segment: Path) -> Iterator[Location] | None:
 
 
 def locate_entries(segment: Path) -> Iterable[Location]:
-    """Return the locations of all entries of a segment, from its index if that fits.
+    """Return the locations of all entries of a segment, from its index if that matches.
 
     Otherwise read the segment; unless another process is writing it, complete or remove an incomplete last line and
     write the index. Damaged lines are reported.
@@ -237,7 +237,7 @@ def locate_entries(segment: Path) -> Iterable[Location]:
 
 
 def build_index(segment: Path) -> list[Location]:
-    """Read a segment as :func:`locate_entries` does where there is no index, and return its locations.
+    """Read a segment, write its index, and return the locations of its entries; see :func:`locate_entries`.
 
     Args:
         segment: path of the segment.

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.client import Choice, Client, Request, Result
-from selfalign.client.failures import Failures
-from selfalign.client.progress import progress
+from selfalign.client.progress import Failures, progress
 from selfalign.completion_cache import request_key
 from selfalign.core.config import Config
 from selfalign.core.config.generation import ModeConfig

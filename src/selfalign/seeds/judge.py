@@ -18,7 +18,7 @@ import yaml
 from pydantic import Field
 
 from selfalign.client import Choice, Client, Request
-from selfalign.client.failures import Failures
+from selfalign.client.progress import Failures
 from selfalign.core.config import Config
 from selfalign.core.config.base import Section, validate_section
 from selfalign.core.config.seeds import JudgeConfig

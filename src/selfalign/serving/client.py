@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from selfalign.client import Client, open_client
-from selfalign.client.endpoints import default_endpoints
+from selfalign.client import Client, default_endpoints, open_client
 from selfalign.core.checkpoint import model_identity
 from selfalign.core.config import Config
 from selfalign.core.errors import ConfigError
