@@ -137,9 +137,14 @@ rule decontaminate:
         "../scripts/decontaminate.py"
 
 
+if SELF_TESTS:
+
+    include: "curate_self_tests.smk"
+
+
 rule dataset:
     input:
-        rows=result("dataset/decontaminate.jsonl"),
+        rows=result(f"dataset/{CURATION_STEPS[-1]}.jsonl"),
     output:
         train=report(
             result("dataset/train.jsonl"),

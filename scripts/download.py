@@ -7,7 +7,7 @@ with job(snakemake):
 
     file = DataFile(**snakemake.params.file)
     download(
-        file.url,
+        snakemake.params.file["url"],
         snakemake.output.file,
         lambda path: check_content(path, file, file.file),
         name=file.file,

@@ -3,6 +3,7 @@
 RESPONSES = config["curation"]["responses"]
 NONTRIVIAL_TESTS = config["curation"]["quality"]["nontrivial_tests"]
 SELECTED_FROM = "nontrivial_tests" if NONTRIVIAL_TESTS else "sanitize_raw"
+SELF_TESTS = config["curation"]["self_tests"]["share"] > 0
 
 # The counts files of the stage, in the order of its steps.
 CURATION_STEPS = [
@@ -11,8 +12,10 @@ CURATION_STEPS = [
     "select",
     "sanitize_smart",
     "decontaminate",
+    *(["hold_out"] if SELF_TESTS else []),
 ]
 CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
+SELF_TESTS_COUNTS = [result("self_tests/counts/tasks.json")] if SELF_TESTS else []
 
 # The test split in JSON Lines and Parquet, if there is one.
 TEST_FILES = (

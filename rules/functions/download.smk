@@ -11,6 +11,7 @@ def pinned_files():
         for name in available()
         for version in load_definition(name).versions.values()
         for each in version.files
+        if each.url
     }
     pinned = SETS.downloads()
     url, sha256 = (config["generation"][f"few_shots_{key}"] for key in ("url", "sha256"))

@@ -1,5 +1,7 @@
 # The files in the provenance of a run.
 
+from selfalign.benchmarks import load_definition
+
 
 def run_artifacts(wildcards):
     """Return the outputs of the run, from the pool of seeds to the scores, with the shards and counts of all stages."""
@@ -11,6 +13,7 @@ def run_artifacts(wildcards):
         *shards("execution", "verdicts"),
         *funnel_counts(wildcards),
         *(result(f"dataset/{step}.jsonl") for step in CURATION_STEPS),
+        *([result("self_tests/tasks.jsonl")] if SELF_TESTS else []),
         *rules.dataset.output,
         result("model/tuned"),
         *rules.scores.input,
@@ -24,7 +27,10 @@ def run_sources(wildcards):
     units = UNITS if SOURCES.kind == "packages" else []
     packages = expand(f"{DOWNLOADS}/packages/{{unit}}.whl", unit=units)
     benchmarks = [
-        path for each in SETS.own.values() for path in SETS.data(each.choice.name, each.choice.version)
+        path
+        for each in SETS.own.values()
+        if not load_definition(each.choice.name).is_of_run
+        for path in SETS.data(each.choice.name, each.choice.version)
     ]
     prompts = [bundled(config["generation"]["prompt_template"]), few_shots_file()]
     return list(dict.fromkeys([*packages, *prompts, *benchmarks]))

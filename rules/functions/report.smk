@@ -6,7 +6,7 @@ from pathlib import Path
 
 def funnel_counts(wildcards):
     """Return the counts files of all steps, in the order of the pipeline."""
-    return [*SEED_COUNTS, *GENERATION_COUNTS, *EXECUTION_COUNTS, *CURATION_COUNTS]
+    return [*SEED_COUNTS, *GENERATION_COUNTS, *EXECUTION_COUNTS, *CURATION_COUNTS, *SELF_TESTS_COUNTS]
 
 
 UNFINISHED = result("report/unfinished.html")

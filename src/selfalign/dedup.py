@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from collections.abc import Iterator
 from typing import Protocol
 
 from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
@@ -80,10 +81,10 @@ def count_bands(threshold: float, num_perm: int) -> int:
 
 
 class NearDuplicates:
-    """An index of the texts kept so far.
+    """An index of the texts kept so far, which finds the near-duplicates of a text among them.
 
-    The first of several near-duplicates stays, so the outcome of a text depends on earlier texts only. Memory grows
-    with the kept texts: 4 bytes per permutation and 8 bytes per shingle.
+    With :meth:`add`, the first of several near-duplicates is kept, so the outcome of a text depends on earlier texts
+    only. Memory grows with the kept texts: 4 bytes per permutation and 8 bytes per shingle.
 
     Args:
         settings: threshold, number of permutations and shingle size.
@@ -104,16 +105,37 @@ class NearDuplicates:
         Returns:
             the number of the kept text, from 0 in the order in which texts were kept; None if `text` was kept.
         """
+        signature, hashes = self._sign(text)
+        duplicate_of = next(self._similar(signature, hashes), None)
+        if duplicate_of is None:
+            self._keep(signature, hashes)
+        return duplicate_of
+
+    def add_to_all(self, text: str) -> list[int]:
+        """Keep `text`; return the numbers of the texts kept before that it is a near-duplicate of, in order.
+
+        Args:
+            text: the next text.
+        """
+        signature, hashes = self._sign(text)
+        found = list(self._similar(signature, hashes))
+        self._keep(signature, hashes)
+        return found
+
+    def _sign(self, text: str) -> tuple[RMinHash, set[int]]:
         parts = shingles(text, self._settings.ngram)
         signature = RMinHash(self._settings.num_perm, SEED)
         signature.update(sorted(parts))
-        hashes = hash_shingles(parts)
+        return signature, hash_shingles(parts)
+
+    def _similar(self, signature: RMinHash, hashes: set[int]) -> Iterator[int]:
         for candidate in sorted(self._index.query(signature)):
             if overlap(hashes, self._kept[candidate]) >= self._settings.threshold:
-                return candidate
+                yield candidate
+
+    def _keep(self, signature: RMinHash, hashes: set[int]) -> None:
         self._index.insert(len(self._kept), signature)
         self._kept.append(array("q", hashes))
-        return None
 
 
 def hash_shingles(parts: set[str]) -> set[int]:

@@ -12,8 +12,11 @@ import pytest
 from own_records import EVALPLUS, MBPP
 
 from selfalign.benchmarks import available, load, load_benchmark, load_definition
+from selfalign.benchmarks.definition import DataFile
 from selfalign.benchmarks.records import read_tasks
+from selfalign.core.config.base import validate_section
 from selfalign.core.errors import ConfigError, DataError
+from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import write_jsonl
 
 
@@ -26,6 +29,7 @@ def test_every_definition_is_valid():
         "livecodebench",
         "mbpp",
         "mbpp_plus",
+        "self_tests",
     ]
     for name in available():
         assert load_definition(name).name == name
@@ -105,6 +109,52 @@ def test_missing_data_and_unknown_names_are_one_line(tmp_path):
         load_benchmark("humaneval_plus", "v9")
     with pytest.raises(ConfigError, match="no benchmark is called 'humanevil'; there are ds1000"):
         load_benchmark("humanevil")
+
+
+TASK = {"task_id": "self_tests/0.0", "instruction": "Add.", "solution": "s", "tests": "t"}
+
+
+def test_an_artifact_of_the_run_has_its_own_checksum(tmp_path):
+    path = tmp_path / "tasks.jsonl"
+    write_jsonl(path, [TASK])
+    benchmark = load_benchmark("self_tests", data=tmp_path)
+    assert (benchmark.version, benchmark.sha256) == ("run", file_sha256(path))
+    assert [(task.id, task.prompt, task.canonical_solution, task.tests) for task in benchmark.tasks] == [
+        ("self_tests/0.0", "Add.", "s", "t")
+    ]
+    with pytest.raises(DataError, match=r"no data; give the path of self_tests/tasks\.jsonl in the results"):
+        load_benchmark("self_tests")
+
+
+def test_no_tasks_are_one_line_that_says_what_to_do(tmp_path):
+    write_jsonl(tmp_path / "tasks.jsonl", [])
+    with pytest.raises(DataError) as error:
+        load_benchmark("self_tests", data=tmp_path / "tasks.jsonl")
+    assert str(error.value) == (
+        f"{tmp_path}/tasks.jsonl: Self-tests: expected at least one task, found none; dropped/tasks.jsonl beside it says "
+        "why. Raise 'seeds.count', 'generation.responses.n' or 'curation.self_tests.share'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ({"url": "https://example.org/x"}, "needs a URL and one checksum"),
+        ({"sha256": "0" * 64}, "needs a URL and one checksum"),
+        (
+            {"url": "https://example.org/x", "sha256": "0" * 64, "archive_sha256": "0" * 64},
+            "needs a URL and one checksum",
+        ),
+        ({"artifact": "self_tests/x", "sha256": "0" * 64}, "an artifact of the run has no checksum"),
+        (
+            {"artifact": "self_tests/x", "url": "https://example.org/x"},
+            "an artifact of the run has no checksum",
+        ),
+    ],
+)
+def test_a_data_file_is_pinned_or_of_the_run(file, message):
+    with pytest.raises(ConfigError, match=message):
+        validate_section(DataFile, {"file": "x", **file})
 
 
 def _question(**changes):

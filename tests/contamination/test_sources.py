@@ -53,6 +53,12 @@ def test_unknown_names_and_versions_are_said():
         find_sources(["mbpp_plus@v9"])
 
 
+def test_a_benchmark_of_the_run_is_not_searched_for():
+    assert find_sources(["mbpp"], known=[("self_tests", None)]) == find_sources(["mbpp"])
+    with pytest.raises(ConfigError, match="benchmark 'self_tests' is made of the rows of the run"):
+        find_sources(["self_tests"])
+
+
 def test_json_and_back(own_data):
     directory = own_data("humaneval_plus", "v0.1.10", EVALPLUS)
     (source,) = find_sources(["humaneval_plus@v0.1.10"], directory)

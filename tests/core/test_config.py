@@ -81,6 +81,19 @@ def test_a_wrong_key_or_value_names_key_value_and_what_is_allowed(value, message
     assert message in str(error.value)
 
 
+def test_self_tests_need_held_out_instructions():
+    with pytest.raises(ConfigError) as error:
+        load_config({"curation": {"self_tests": {"share": 0.0}}})
+    assert str(error.value) == (
+        "configuration: 'evaluation.benchmarks' contains self_tests, but 'curation.self_tests.share' is 0; expected a share "
+        "above 0 (such as 0.4), or 'evaluation.benchmarks' without self_tests"
+    )
+    others = {"benchmarks": [{"name": "humaneval"}]}
+    assert not load_config(
+        {"curation": {"self_tests": {"share": 0.0}}, "evaluation": others}
+    ).curation.self_tests.share
+
+
 @pytest.mark.parametrize(("old", "instead"), REPLACED.items())
 def test_a_key_of_an_earlier_version_names_what_took_its_place(old, instead):
     value = {}

@@ -67,6 +67,10 @@ def test_the_released_model_is_asked_what_it_has_published_answers_to(sets):
 def test_packaged_data_are_no_files_and_only_compared_benchmarks_have_a_ground_truth(sets):
     made = sets()
     assert (made.data("humaneval", None), made.ground_truth("humaneval", None)) == ([], [])
+    assert (made.data("self_tests", None), made.ground_truth("self_tests", None)) == (
+        ["results/r/self_tests/tasks.jsonl"],
+        [],
+    )
     assert made.data("mbpp_plus", "v0.2.0") == ["d/benchmarks/mbpp_plus/MbppPlus-v0.2.0.jsonl.gz"]
     assert made.ground_truth("mbpp_plus", None) == [
         "d/ground_truth/mbpp_plus-v0.2.0.jsonl",
@@ -81,8 +85,8 @@ def test_the_table_has_what_is_asked_for(sets):
     ] == [
         5,
         8,
-        7,
-        10,
+        9,
+        12,
     ]
 
 

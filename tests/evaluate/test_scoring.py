@@ -53,6 +53,38 @@ def test_reference_solutions_pass(scored):
         assert [verdict["passed"] for verdict in verdicts] == [True] * len(records), verdicts
 
 
+SELF_TESTS = [
+    {
+        "task_id": f"self_tests/{number}.0",
+        "instruction": "Write `double`.",
+        "solution": "def double(x):\n    return 2 * x",
+        "tests": "assert double(2) == 4\nassert double(3) == 6",
+    }
+    for number in range(6)
+]
+
+
+def test_self_tests_run_the_solution_and_the_tests_as_one_program(scored):
+    verdicts = scored(
+        "self_tests",
+        SELF_TESTS,
+        None,
+        "def double(x):\n    return x ** 2",
+        "def double(x:",
+        "def double(x):\n    return 2 * x\nraise SystemExit(0)",
+        "def double(x):\n    while True:\n        pass",
+        "double = lambda x: x + x\nif __name__ == '__main__':\n    print(double(1))",
+    )
+    assert [(verdict["base"]["status"], verdict["base"]["reason"]) for verdict in verdicts] == [
+        ("pass", None),
+        ("fail", "AssertionError"),
+        ("fail", "SyntaxError"),
+        ("fail", "exit 0"),
+        ("timeout", "cpu"),
+        ("pass", None),
+    ]
+
+
 def test_added_tests_find_what_the_original_ones_miss(scored):
     halve, add = scored("humaneval_plus", EVALPLUS, None, ADD + "return abs(a + b) if a > 0 else 7\n")
     assert halve["passed"]

@@ -22,6 +22,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "sanitize_smart": ("decontaminate", "funnel"),
     "nontrivial_tests": ("select", "funnel"),
     "decontaminate": ("dataset", "funnel"),
+    "hold_out": ("dataset", "self_tests", "funnel"),
+    "self_tests": ("benchmark_samples", "benchmark_score", "funnel"),
     "dataset": ("train", "dataset_card", "report"),
     "dataset_card": ("report",),
     "train": ("benchmark_samples", "report", "model_card"),

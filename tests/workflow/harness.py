@@ -120,6 +120,9 @@ def tiny_config() -> dict[str, Any]:
         "server": {"kind": "command", "command": model_server.command()},
         "seeds": {"count": 6, "sources": {"packages": ["toolz==1.0.0"]}},
         "generation": {"shard_size": 3, "responses": {"n": 4}},
+        # tests/workflow/test_self_tests.py builds the benchmark of the run on top.
+        "curation": {"self_tests": {"share": 0.0}},
+        "evaluation": {"benchmarks": [{"name": "humaneval", "max_new_tokens": 160}]},
         "training": {"max_steps": 2, "gradient_accumulation_steps": 1, "max_length": 2048, "min_rows": 1},
     }
 

@@ -84,6 +84,12 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     # The scored benchmark is in `against` as well; the data-set card prints the configuration.
     "curation.decontamination.scored": (False, since("dataset_card")),
     "curation.decontamination.ngram": (12, since("decontaminate")),
+    # No instruction is held out; the data-set card prints the configuration.
+    "curation.self_tests.threshold": (0.6, since("dataset_card")),
+    "curation.self_tests.num_perm": (128, since("dataset_card")),
+    "curation.self_tests.ngram": (4, since("dataset_card")),
+    "curation.self_tests.distinct_siblings": (False, since("dataset_card")),
+    "curation.self_tests.share": (0.5, since("hold_out", "dataset_card")),
     "curation.export.title": ("Rows", since("dataset_card")),
     "curation.export.license": ("mit", since("dataset_card")),
     "curation.export.test_share": (0.5, since("dataset")),

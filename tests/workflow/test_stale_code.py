@@ -37,6 +37,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.filtering": ("collect_functions",),
     "selfalign.core.prompt_template": ("concepts",),
     "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
+    "selfalign.benchmarks.self_tests": ("benchmark_score",),
     "selfalign.downloads": (),
     "selfalign.hub": ("fetch_package", "base_model"),
     "selfalign.contamination": ("collect_functions",),
@@ -77,9 +78,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.decontaminate": ("decontaminate",),
     "selfalign.curate.duplicates": ("select",),
     "selfalign.curate.export": ("dataset",),
+    "selfalign.curate.hold_out": (),  # is off
     "selfalign.curate.push": (),
     "selfalign.curate.quality": ("select",),
     "selfalign.curate.select": ("select",),
+    "selfalign.curate.self_tests": (),  # is off
     "selfalign.curate.trace": (),
     "selfalign.curate.trivial_tests": (),  # is off
     "selfalign.train": ("train",),

@@ -16,19 +16,30 @@ from selfalign.core.config.base import Section, validate_section
 from selfalign.core.errors import ConfigError
 from selfalign.core.hashing import text_sha256
 
-Format = Literal["humaneval", "evalplus", "mbpp", "evoeval", "livecodebench", "ds1000"]
+Format = Literal["humaneval", "evalplus", "mbpp", "evoeval", "livecodebench", "ds1000", "self_tests"]
 Scoring = Literal[
-    "check_function", "evalplus_humaneval", "evalplus_mbpp", "evoeval", "livecodebench", "ds1000"
+    "check_function",
+    "evalplus_humaneval",
+    "evalplus_mbpp",
+    "evoeval",
+    "livecodebench",
+    "ds1000",
+    "self_tests",
 ]
 
 SHA256 = "^[0-9a-f]{64}$"
 
 
 class DataFile(Section):
-    """One data file of a version. Data without a known checksum are not scored."""
+    """One data file of a version: pinned by its checksum, or an artifact of the run."""
 
     file: str = Field(description="File name.")
-    url: str = Field(description="Download URL.")
+    url: str | None = Field(default=None, description="Download URL.")
+    artifact: str | None = Field(
+        default=None,
+        description="Path of the file within the results of the run that makes it. Its checksum is not known in advance; "
+        "the score records it.",
+    )
     package: str | None = Field(
         default=None,
         description="Installed Python package that holds the file, and the path in it (package:path).",
@@ -45,8 +56,12 @@ class DataFile(Section):
 
     @model_validator(mode="after")
     def _pinned(self) -> DataFile:
-        if (self.sha256 is None) == (self.archive_sha256 is None):
-            raise ValueError("a data file needs one checksum: 'sha256' or 'archive_sha256'")
+        checksums = [each for each in (self.sha256, self.archive_sha256) if each is not None]
+        if self.artifact is not None:
+            if checksums or self.url or self.package:
+                raise ValueError("an artifact of the run has no checksum, URL or package")
+        elif len(checksums) != 1 or self.url is None:
+            raise ValueError("a data file needs a URL and one checksum: 'sha256' or 'archive_sha256'")
         return self
 
 
@@ -119,6 +134,11 @@ class Definition(Section):
     def has_plus(self) -> bool:
         """Whether verdicts have two parts, for the original and the added tests."""
         return self.scoring.startswith("evalplus")
+
+    @property
+    def is_of_run(self) -> bool:
+        """Whether the data are an artifact of the run, instead of published."""
+        return any(each.artifact for version in self.versions.values() for each in version.files)
 
     def version_named(self, version: str | None) -> tuple[str, Version]:
         """Return name and content of a version.

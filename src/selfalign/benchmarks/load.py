@@ -77,7 +77,7 @@ def load_benchmark(
 
     Raises:
         ConfigError: the benchmark or version does not exist.
-        DataError: the data are missing, have another checksum or number of tasks, or a record is incomplete.
+        DataError: the data are missing, have no tasks, another checksum or number of tasks, or a record is incomplete.
     """
     definition = load_definition(name)
     version, entry = definition.version_named(version)
@@ -91,6 +91,12 @@ def load_benchmark(
         path = locate(definition, version, each, data)
         hashes.append(check_content(path, each, f"{definition.title} {version}"))
         tasks += read_tasks(definition.format, path)
+    if not tasks and definition.is_of_run:
+        raise DataError(
+            f"{definition.title}: expected at least one task, found none; dropped/{entry.files[0].file} beside it says why. "
+            "Raise 'seeds.count', 'generation.responses.n' or 'curation.self_tests.share'",
+            file=data,
+        )
     if entry.tasks is not None and len(tasks) != entry.tasks:
         raise DataError(
             f"{definition.title} {version}: expected {entry.tasks} tasks, found {len(tasks)}", file=data
@@ -149,6 +155,8 @@ def locate(definition: Definition, version: str, entry: DataFile, data: str | Pa
             return Path(str(files(package) / inner))
         except ModuleNotFoundError:
             raise DataError(f"{what}: the data come with the package '{package}'; install it") from None
+    if entry.artifact is not None:
+        raise DataError(f"{what}: no data; give the path of {entry.artifact} in the results of a run")
     raise DataError(f"{what}: no data; give the path of {entry.file}, published at {definition.source}")
 
 
@@ -175,7 +183,8 @@ def check_content(path: Path, entry: DataFile, what: str) -> str:
         expected, found = entry.archive_sha256, file_sha256(path)
         of = f"of {entry.file} itself, as it is published"
     else:
-        expected, found, of = entry.sha256, content, "uncompressed"
+        # The checksum of an artifact of the run is not known in advance.
+        expected, found, of = entry.sha256 or content, content, "uncompressed"
     if found != expected:
         raise DataError(
             f"{what}: expected SHA-256 {expected} ({of}), found {found}; these are other data", file=path

@@ -248,6 +248,16 @@ def _ds1000(record: dict[str, Any], at: Source) -> Task:
     )
 
 
+def _self_tests(record: dict[str, Any], at: Source) -> Task:
+    return Task(
+        id=at.text(record, "task_id"),
+        prompt=at.text(record, "instruction"),
+        canonical_solution=at.text(record, "solution"),
+        tests=at.text(record, "tests"),
+        record=record,
+    )
+
+
 _READERS: dict[str, Reader] = {
     "humaneval": _humaneval,
     "evalplus": _evalplus,
@@ -255,4 +265,5 @@ _READERS: dict[str, Reader] = {
     "evoeval": _evoeval,
     "livecodebench": _livecodebench,
     "ds1000": _ds1000,
+    "self_tests": _self_tests,
 }

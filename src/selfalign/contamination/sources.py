@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from selfalign.benchmarks import Benchmark, data_files, load_benchmark, load_definition
+from selfalign.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,23 @@ def find_sources(
     Args:
         names: benchmarks, as ``name`` or ``name@version``.
         directory: directory of the data files of all benchmarks; None to use `downloads`.
-        known: name and version of further benchmarks.
+        known: name and version of further benchmarks; those that the run itself makes are left out.
         downloads: directory to which data files are downloaded, one subdirectory per benchmark.
 
     Raises:
-        ConfigError: a benchmark or version does not exist.
+        ConfigError: a benchmark or version does not exist, or the run itself makes the benchmark.
     """
     found: dict[tuple[str, str], Source] = {}
-    for name, version in (*known, *map(_split, names)):
+    named = [_split(name) for name in names]
+    for name, _ in named:
+        if load_definition(name).is_of_run:
+            raise ConfigError(
+                f"benchmark '{name}' is made of the rows of the run, which cannot be searched for it; expected a published "
+                "benchmark"
+            )
+    for name, version in (*known, *named):
+        if load_definition(name).is_of_run:
+            continue
         resolved, entry = load_definition(name).version_named(version)
         place = directory if directory is not None else downloads and f"{downloads}/{name}"
         packaged = all(each.package for each in entry.files)

@@ -1,4 +1,4 @@
-"""Rows of the curation: reading them, and logging what a step did with them."""
+"""Rows of the curation: reading them, their instructions as generated, and logging what a step did with them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ Responses = Literal["passing", "failing", "random"]
 
 # Fields that a dropped row has in addition to those of the row.
 DROP_FIELDS = ("reason", "detail")
+# Begins what the second sanitising pass appends to some instructions.
+PASS_THE_FOLLOWING = "\n\nYour code should pass the following "
 
 
 def read_rows(paths: Iterable[File]) -> Iterator[Record]:
@@ -53,6 +55,15 @@ def read_candidates(
     if responses != "passing":
         for row in read_rows(failed):
             yield {key: value for key, value in row.items() if key not in DROP_FIELDS}
+
+
+def without_assertions(instruction: str) -> str:
+    """Return an instruction without the assertions that the second sanitising pass may have appended.
+
+    Args:
+        instruction: instruction of a row.
+    """
+    return instruction.partition(PASS_THE_FOLLOWING)[0]
 
 
 def log_counts(counts: StepCounts) -> StepCounts:

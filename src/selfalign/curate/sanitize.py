@@ -18,7 +18,7 @@ from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.filtering import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_transformation
-from selfalign.curate.rows import File, log_counts
+from selfalign.curate.rows import PASS_THE_FOLLOWING, File, log_counts
 from selfalign.curate.sections import validate_sections
 
 Mode = Literal["raw", "smart"]
@@ -122,8 +122,7 @@ def _smart(record: Record, generator: random.Random, done: list[str]) -> Outcome
     response = "\n\n".join(part for part in parts if part)
     text, name = _draw_assertions(code, generator)
     if _may_augment(text) and generator.random() < 0.5 and _lacks_example(instruction):
-        fenced = f"```python\n{text.strip()}\n```"
-        instruction = f"{instruction}\n\nYour code should pass the following {name}:\n{fenced}"
+        instruction = f"{instruction}{PASS_THE_FOLLOWING}{name}:\n```python\n{text.strip()}\n```"
         done.append("with_assertions")
     bare = remove_comments(response)
     if bare != response:

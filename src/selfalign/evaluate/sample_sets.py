@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from selfalign.benchmarks import data_files, definition_sha256, load_definition
@@ -86,7 +87,7 @@ class SampleSets:
     """
 
     def __init__(self, config: Config, released: Config, *, results: str, downloads: str) -> None:
-        self._downloads = downloads
+        self._results, self._downloads = results, downloads
         evaluation = config.evaluation
         self.own = {
             (model, choice.key): SampleSet(
@@ -147,7 +148,7 @@ class SampleSets:
         return self.released[wildcards["benchmark"]]
 
     def data(self, name: str, version: str | None) -> list[str]:
-        """Return the downloaded data files of a benchmark.
+        """Return the data files of a benchmark: downloaded, or artifacts of the run.
 
         Args:
             name: name of the benchmark.
@@ -157,12 +158,14 @@ class SampleSets:
         return data_files(name, version, directory) if directory else []
 
     def data_directory(self, name: str) -> str | None:
-        """Return the directory of a benchmark's downloaded data; None if an installed package holds them.
+        """Return the directory of a benchmark's data files; None if an installed package holds them.
 
         Args:
             name: name of the benchmark.
         """
         files = load_definition(name).version_named(None)[1].files
+        if artifact := files[0].artifact:
+            return f"{self._results}/{PurePosixPath(artifact).parent}"
         return None if all(each.package for each in files) else f"{self._downloads}/benchmarks/{name}"
 
     def ground_truth(self, name: str, version: str | None) -> list[str]:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from selfalign.benchmarks import Benchmark, Task
+from selfalign.benchmarks.self_tests import self_test_program
 from selfalign.core.errors import ConfigError
 from selfalign.evaluate.ground_truth import read_ground_truth
 from selfalign.evaluate.harness import MAX_LIMITS, evalplus, harness_source, livecodebench, script
@@ -167,6 +168,26 @@ class DS1000Scorer:
         return 0.0
 
 
+class SelfTestsScorer:
+    """Score self_tests as the execution filter does: run the solution and the task's tests as one program."""
+
+    parts: tuple[str, ...] = ("base",)
+
+    def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
+        """Return the solution followed by the tests.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            solution: source text of the solution.
+        """
+        return self_test_program(key, solution, task.tests)
+
+    def cost(self, _task: Task, _part: str, /) -> float:
+        """Return 0: the time is not known in advance."""
+        return 0.0
+
+
 class EvalPlusScorer:
     """Score HumanEval+, MBPP+ and EvoEval as EvalPlus does: compare outputs with those of the reference solution.
 
@@ -220,10 +241,11 @@ class EvalPlusScorer:
         return sum(found) - len(found) * min(found, default=0.0) + len(truth["cases"]) / CASES_PER_S
 
 
-_SCORERS: dict[str, type[HumanEvalScorer | LiveCodeBenchScorer | DS1000Scorer]] = {
+_SCORERS: dict[str, type[HumanEvalScorer | LiveCodeBenchScorer | DS1000Scorer | SelfTestsScorer]] = {
     "check_function": HumanEvalScorer,
     "livecodebench": LiveCodeBenchScorer,
     "ds1000": DS1000Scorer,
+    "self_tests": SelfTestsScorer,
 }
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from selfalign.core.config.base import RUNTIME_ONLY, Section, validate_section
 from selfalign.core.config.curation import CurationConfig
 from selfalign.core.config.downloads import DownloadsConfig
-from selfalign.core.config.evaluation import EvaluationConfig
+from selfalign.core.config.evaluation import SELF_TESTS, EvaluationConfig
 from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.config.files import read_yaml
 from selfalign.core.config.generation import GenerationConfig
@@ -111,6 +111,17 @@ class Config(Section):
             raise ValueError(
                 f"'seeds.count' {self.seeds.count} in shards of 'generation.shard_size' {self.generation.shard_size} makes "
                 f"{shards} shards; expected at most {MAX_SHARDS}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _self_tests_are_held_out(self) -> Config:
+        if not self.curation.self_tests.share and any(
+            each.name == SELF_TESTS for each in self.evaluation.benchmarks
+        ):
+            raise ValueError(
+                f"'evaluation.benchmarks' contains {SELF_TESTS}, but 'curation.self_tests.share' is 0; expected a share "
+                f"above 0 (such as 0.4), or 'evaluation.benchmarks' without {SELF_TESTS}"
             )
         return self
 

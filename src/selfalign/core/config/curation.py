@@ -77,6 +77,31 @@ class LengthConfig(Section):
         return self.min_tokens is not None or self.max_tokens is not None
 
 
+class SelfTestsConfig(Section):
+    """Instructions held out from training, with their tests, for the benchmark `self_tests`."""
+
+    share: float = Field(
+        default=0.4,
+        ge=0,
+        lt=1,
+        description="Share of the instructions that is held out from training; 0: none, and no benchmark. Instructions "
+        "that are near-duplicates, or whose implementations share a function name, are held out together.",
+    )
+    threshold: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Jaccard similarity of word n-grams from which two instructions are near-duplicates.",
+    )
+    num_perm: int = Field(default=256, ge=16, description="Number of hash functions in a MinHash signature.")
+    ngram: int = Field(default=3, ge=1, description="Words in an n-gram.")
+    distinct_siblings: bool = Field(
+        default=True,
+        description="Tests count if another response to the instruction passes them. true: one with a different "
+        "implementation, apart from layout, comments and docstrings; false: any other response.",
+    )
+
+
 class ExportConfig(Section):
     """Export of the data set."""
 
@@ -125,5 +150,9 @@ class CurationConfig(Section):
     length: LengthConfig = Field(default_factory=LengthConfig, description="Length of training examples.")
     decontamination: DecontaminationConfig = Field(
         default_factory=DecontaminationConfig, description="Removal of rows that contain text of a benchmark."
+    )
+    self_tests: SelfTestsConfig = Field(
+        default_factory=SelfTestsConfig,
+        description="Instructions held out from training, with their tests, for the benchmark `self_tests`.",
     )
     export: ExportConfig = Field(default_factory=ExportConfig, description="Export of the data set.")

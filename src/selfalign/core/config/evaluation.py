@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from selfalign.core.config.base import Section, Seed
 
+# The benchmark made of instructions that the run holds out from training (`curation.self_tests`).
+SELF_TESTS = "self_tests"
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
@@ -59,7 +61,10 @@ class EvaluationConfig(Section):
         default=["base", "tuned"], min_length=1, description="Models to evaluate."
     )
     benchmarks: list[BenchmarkChoice] = Field(
-        default=[BenchmarkChoice(name="humaneval", max_new_tokens=160)],
+        default=[
+            BenchmarkChoice(name=SELF_TESTS, max_new_tokens=256),
+            BenchmarkChoice(name="humaneval", max_new_tokens=160),
+        ],
         min_length=1,
         description="Benchmarks; for the names see src/selfalign/benchmarks/definitions/.",
     )

@@ -1,0 +1,312 @@
+"""Tasks of the benchmark self_tests: held-out instructions, each with the tests of one of its responses.
+
+Every response to a held-out instruction that passed its own tests offers these tests. They count if they depend on the
+solution (they fail if every function returns None), if the instruction gives the names that they use, and if an
+independent response to the same instruction passes them. Of several that count, those that most responses pass are kept.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from re import escape, search
+
+from selfalign.benchmarks.self_tests import LIMITS, self_test_program
+from selfalign.core.errors import InfrastructureError
+from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter, run_filters
+from selfalign.core.jsonl import Record
+from selfalign.core.lineage import row_id, with_lineage
+from selfalign.curate.code import FUNCTIONS, parse, parse_response_code
+from selfalign.curate.hold_out import normalized_instruction
+from selfalign.curate.quality import drop_deep_nesting, require_asserting_tests, require_complete_code
+from selfalign.curate.rows import File, log_counts, read_rows
+from selfalign.curate.trivial_tests import judge_tests
+from selfalign.sandbox import Program, open_pool
+from selfalign.sandbox.cache import VerdictCache
+
+DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
+
+
+@dataclass
+class Candidate:
+    """A response whose tests may become a task.
+
+    Attributes:
+        row: row of the response.
+        id: id of the row.
+        key: key of its implementation in :attr:`Group.implementations`.
+        outcome: the task to keep, or why the tests do not count; the row itself until that is known.
+        passing: keys of the implementations that pass the tests.
+    """
+
+    row: Record
+    id: str
+    key: str
+    outcome: Outcome
+    passing: set[str] = field(default_factory=set)
+
+    @property
+    def counts(self) -> bool:
+        """Whether nothing is known against the tests."""
+        return isinstance(self.outcome, Keep)
+
+
+@dataclass
+class Group:
+    """The responses to one held-out instruction.
+
+    Attributes:
+        cluster: id of the instruction's cluster.
+        candidates: the responses that passed their own tests, in the order of the rows.
+        implementations: source of each implementation, as the first response has it, by the implementation without
+            layout, comments and docstrings (:func:`implementation_key`).
+        rows: ids of the responses with each implementation, by the same keys.
+    """
+
+    cluster: str
+    candidates: list[Candidate] = field(default_factory=list)
+    implementations: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, list[str]] = field(default_factory=dict)
+
+    def siblings_passing(self, candidate: Candidate, distinct: bool) -> list[str]:
+        """Return the ids of the other responses that pass the tests of a candidate.
+
+        Args:
+            candidate: response whose tests were run.
+            distinct: only one response of each implementation that differs from the candidate's.
+        """
+        if distinct:
+            return [ids[0] for key, ids in self.rows.items() if key in candidate.passing - {candidate.key}]
+        passing = (each for key, ids in self.rows.items() if key in candidate.passing for each in ids)
+        return [each for each in passing if each != candidate.id]
+
+
+def self_tests_file(
+    held_out: File,
+    passing: Iterable[File],
+    failed: Iterable[File],
+    out: File,
+    dropped: File | None = None,
+    *,
+    distinct_siblings: bool = True,
+    runtime: str = "auto",
+    workers: int | None = None,
+    cache: str | Path | None = None,
+) -> StepCounts:
+    """Write the tasks of the benchmark, at most one for each held-out instruction.
+
+    Holds the responses to the held-out instructions in memory.
+
+    Args:
+        held_out: JSON Lines file of the rows that :func:`~selfalign.curate.hold_out.hold_out_file` holds out.
+        passing: JSON Lines files of the responses that passed their own tests.
+        failed: JSON Lines files of the responses that did not.
+        out: JSON Lines file of tasks: ``task_id``, ``instruction``, ``solution``, ``tests`` and ``lineage``, whose key
+            ``self_tests`` has the row, its cluster, the number of different implementations and the ids of the
+            responses that pass the tests.
+        dropped: JSON Lines file of the passing responses whose tests are not used, with reasons; None writes none.
+        distinct_siblings: require a sibling with a different implementation; see
+            :class:`~selfalign.core.config.curation.SelfTestsConfig`.
+        runtime: sandbox runtime; see :func:`selfalign.sandbox.open_pool`.
+        workers: programs that run at a time; None for the number of cores.
+        cache: file of known verdicts, which is added to; None keeps none.
+
+    Raises:
+        DataError: a row lacks instruction or response.
+        InfrastructureError: the sandbox failed for a program even after a retry; nothing is written.
+    """
+    groups = {
+        normalized_instruction(row["instruction"]): Group(row["detail"]["cluster"])
+        for row in read_rows([held_out])
+    }
+    candidates: list[Candidate] = []
+    for rows, passed in ((read_rows(passing), True), (read_rows(failed), False)):
+        for row in rows:
+            group = groups.get(normalized_instruction(row["instruction"]))
+            if group is not None:
+                added = _add(group, row, passed)
+                candidates += [added] if passed else []
+    counting = [each for each in candidates if each.counts]
+    judged = judge_tests(
+        (each.row for each in counting), runtime=runtime, workers=workers, limits=LIMITS, cache=cache
+    )
+    for candidate, (_, outcome) in zip(counting, judged, strict=True):
+        candidate.outcome = outcome
+    _run_implementations(groups.values(), runtime=runtime, workers=workers, cache=cache)
+    for group in groups.values():
+        _keep_best(group, distinct_siblings)
+    with StepWriter("tasks", out=out, dropped=dropped) as writer:
+        for candidate in candidates:
+            writer.put(candidate.row, candidate.outcome)
+    writer.counts.extra = {"instructions": len(groups)}
+    return log_counts(writer.counts)
+
+
+def _add(group: Group, row: Record, passed: bool) -> Candidate:
+    """Add a response to its group: its implementation and, if it passed its own tests, its tests."""
+    key = implementation_key(row["response"])
+    name = row_id(row) or f"{len(group.candidates)} of {group.cluster[:12]}"
+    outcome: Outcome = Drop("no_implementation")
+    if key is not None:
+        group.implementations.setdefault(key, parse_response_code(row["response"]).implementation)
+        group.rows.setdefault(key, []).append(name)
+        if passed:
+            checks = (require_complete_code, require_asserting_tests, require_given_names)
+            outcome = run_filters(row, checks)
+    candidate = Candidate(row, name, key or "", outcome)
+    if passed:
+        group.candidates.append(candidate)
+    return candidate
+
+
+def implementation_key(response: str) -> str | None:
+    """Return the syntax tree of an implementation without docstrings, as text.
+
+    Responses with equal keys are not independent of each other.
+
+    Args:
+        response: text of the response.
+
+    Returns:
+        the text; None if the response has no implementation apart from its tests, or one that does not parse or is
+        nested too deeply.
+    """
+    code = parse_response_code(response)
+    tree = parse(code.implementation) if code.tagged else None
+    if tree is None or not tree.body:
+        return None
+    for node in ast.walk(tree):
+        if isinstance(node, (*DEFINITIONS, ast.Module)) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    try:
+        return ast.dump(tree)
+    except RecursionError:
+        return None
+
+
+@drop_deep_nesting
+def require_given_names(record: Record) -> Outcome:
+    """Drop a response whose tests use names of its implementation that its instruction does not give.
+
+    The names are those of functions, classes, methods and global variables. Tests that use none of them do not depend
+    on the solution and are dropped too (``no_name_used``).
+
+    Args:
+        record: a row whose response has sections.
+    """
+    code = parse_response_code(record["response"])
+    implementation, tests = parse(code.implementation), parse(code.tests)
+    if implementation is None or tests is None:
+        return Drop("incomplete_code", "does not parse")
+    methods = {node.attr for node in ast.walk(tests) if isinstance(node, ast.Attribute)}
+    used = (_names(tests, ast.Load) | methods) & _defined_names(implementation)
+    used -= _names(tests, ast.Store) | _defined_names(tests)
+    if not used:
+        return Drop("no_name_used")
+    missing = sorted(
+        name for name in used if not search(rf"(?<!\w){escape(name)}(?!\w)", record["instruction"])
+    )
+    return Drop("name_not_given", missing) if missing else Keep(record)
+
+
+def self_contained_tests(response: str) -> str:
+    """Return the tests of a response, after those imports of its implementation whose names they use.
+
+    A solution need not import what another implementation did.
+
+    Args:
+        response: text of a response with sections whose code parses.
+    """
+    code = parse_response_code(response)
+    implementation, tests = parse(code.implementation), parse(code.tests)
+    used = _names(tests, ast.Load) if tests else set()
+    imports = [
+        ast.unparse(node)
+        for node in (implementation.body if implementation else [])
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and getattr(node, "module", None) != "__future__"
+        and any((each.asname or each.name.partition(".")[0]) in (*used, "*") for each in node.names)
+    ]
+    return "\n".join([*imports, code.tests])
+
+
+def _defined_names(tree: ast.Module) -> set[str]:
+    """Return the names of all functions, classes and methods that a module defines, and of its global variables."""
+    names = {node.name for node in ast.walk(tree) if isinstance(node, DEFINITIONS)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= _names(node, ast.Store)
+    return {name for name in names if not name.startswith("__")}
+
+
+def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
+    return {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)
+    }
+
+
+def _run_implementations(
+    groups: Collection[Group], *, runtime: str, workers: int | None, cache: str | Path | None
+) -> None:
+    """Run every different implementation with all tests that count of its group; record who passes them."""
+    runs = [
+        (candidate, key, source)
+        for group in groups
+        for candidate in group.candidates
+        if candidate.counts
+        for key, source in group.implementations.items()
+    ]
+
+    def programs() -> Iterator[Program]:
+        for number, (candidate, _, source) in enumerate(runs):
+            tests = self_contained_tests(candidate.row["response"])
+            yield self_test_program(f"tests of {candidate.id}, run {number}", source, tests)
+
+    with ExitStack() as stack:
+        pool = stack.enter_context(open_pool(runtime, workers=workers, limits=LIMITS))
+        known = stack.enter_context(VerdictCache(cache)) if cache else None
+        verdicts = known.run(pool, programs(), LIMITS) if known else pool.run(programs())
+        for (candidate, key, _), verdict in zip(runs, verdicts, strict=True):
+            if verdict.status == "infrastructure":
+                raise InfrastructureError(f"{verdict.key}: the sandbox failed twice: {verdict.stderr}")
+            if verdict.status == "passed":
+                candidate.passing.add(key)
+
+
+def _keep_best(group: Group, distinct: bool) -> None:
+    """Decide which tests of a group become the task: those that most siblings pass, the first of several."""
+    passed_by = {each.id: group.siblings_passing(each, distinct) for each in group.candidates}
+    for candidate in group.candidates:
+        if candidate.counts and candidate.key not in candidate.passing:
+            candidate.outcome = Drop("own_solution_fails")
+        elif candidate.counts and not passed_by[candidate.id]:
+            candidate.outcome = Drop("no_sibling_passes")
+    left = [each for each in group.candidates if each.counts]
+    best = max(left, key=lambda each: len(passed_by[each.id]), default=None)
+    for candidate in left:
+        if candidate is best:
+            candidate.outcome = Keep(_task(group, candidate, passed_by[candidate.id]))
+        elif best is not None:
+            candidate.outcome = Drop("other_tests", {"used": best.id})
+
+
+def _task(group: Group, candidate: Candidate, passed_by: list[str]) -> Record:
+    row = candidate.row
+    task = {
+        "task_id": f"self_tests/{candidate.id}",
+        "instruction": row["instruction"],
+        "solution": parse_response_code(row["response"]).implementation,
+        "tests": self_contained_tests(row["response"]),
+        **({"lineage": row["lineage"]} if "lineage" in row else {}),
+    }
+    return with_lineage(
+        task,
+        "self_tests",
+        row=candidate.id,
+        cluster=group.cluster,
+        implementations=len(group.implementations),
+        passed_by=passed_by,
+    )
