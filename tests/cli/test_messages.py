@@ -160,7 +160,7 @@ MISTAKES = {
     ),
     "token file is not there": (
         "sandbox serve --token-file {t}/none",
-        ["{t}/none", "expected a file with a token in it"],
+        ["{t}/none", "expected a file that contains a token"],
     ),
     "port in use": (
         "sandbox serve --token-file {t}/token --port {used} --runtime none",

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from selfalign.cli import build_app
-from selfalign.cli.paths import OUTPUTS
+from selfalign.cli import OUTPUTS, build_app
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 

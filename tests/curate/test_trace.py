@@ -28,7 +28,7 @@ def test_a_row_by_its_number_and_by_its_id(run):
     assert by_number == by_id
     assert "package: toolz" in by_number
     assert "license: BSD" in by_number
-    assert "asked of model abc" in by_number
+    assert "\n  model abc\n" in by_number
     assert "sanitize:raw" in by_number
     assert "Do 1." in by_number
     assert trace(2, run / "dataset/train.jsonl") == by_number
@@ -49,6 +49,6 @@ def test_what_is_not_there_is_said(run, tmp_path):
         trace("1", tmp_path)
 
 
-def test_a_row_of_somebody_else_has_less_of_a_story(tmp_path):
+def test_a_row_without_lineage(tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", [{"instruction": "Add.", "response": "a + b"}])
-    assert "none: the row was not made by the pipeline" in trace(1, tmp_path / "rows.jsonl")
+    assert "none: the row does not come from the pipeline" in trace(1, tmp_path / "rows.jsonl")

@@ -38,7 +38,7 @@ def whole_run(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="Directory of a finished run whose token counts are used. [default: the configured run, if finished]"
+            help="Directory of a finished run that provides the token counts. [default: the configured run, if finished]"
         ),
     ] = None,
     seeds: Annotated[
@@ -59,7 +59,7 @@ def whole_run(
     tokens_per_s: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Total completion tokens per second of your servers. [default: estimated]"
+            min=0.1, help="Throughput of all servers, in completion tokens per second. [default: estimated]"
         ),
     ] = None,
     as_json: AsJson = False,
@@ -160,7 +160,7 @@ def published(as_json: AsJson = False) -> None:
                 "implied_utilisation": round(
                     implied_utilisation(billions * 1e9, generation, PUBLISHED, machine), 2
                 ),
-                "tuning_hours_at_a_row_a_seed_4_epochs": round(hours, 1),
+                "tuning_hours": round(hours, 1),
                 "published_tuning_hours": tuning,
             }
         )
@@ -171,12 +171,12 @@ def published(as_json: AsJson = False) -> None:
         f"{PUBLISHED_SEEDS:,} seeds on {PUBLISHED_GPUS} x A100; estimated and published hours (arXiv:2410.24198)"
     )
     _table(
-        ["model", "generation h", "published", "share of peak that implies", "tuning h", "published"],
+        ["model", "generation h", "published", "implied utilisation", "tuning h", "published"],
         [[*row.values()] for row in rows],
     )
     typer.echo(
-        "Planned at a fifth of the peak for generation and, for tuning, 0.3 of it, a row of 450 tokens a seed and "
-        "4 epochs; the paper's hours do not come with its number of rows."
+        "Assumptions: 20 % of peak performance for generation, 30 % for fine-tuning; one row of 450 tokens per seed; "
+        "4 epochs. The paper does not state the number of rows of its fine-tuning."
     )
 
 
@@ -199,7 +199,7 @@ def train(
         typer.Option(min=0.01, max=1, help="Fraction of the GPU's peak performance. [default: 0.3]"),
     ] = None,
 ) -> None:
-    """Estimate memory per GPU and time of a training, within some tens of per cent; print JSON."""
+    """Estimate memory per GPU and duration of a training run, to within tens of per cent; print JSON."""
     from selfalign.core.config import read_config
     from selfalign.plan.training import UTILISATION, describe, estimate, read_shape
 
@@ -250,7 +250,8 @@ def _show(found: dict[str, Any]) -> None:
     typer.echo(f"Tokens: {found['tokens']}. Hardware: {found['gpu']}.")
     if found["measured_tokens_per_s"]:
         typer.echo(
-            f"The run's servers wrote {found['measured_tokens_per_s']} tokens a second (--tokens-per-s plans by that)."
+            f"Measured throughput of the run's servers: {found['measured_tokens_per_s']} tokens/s "
+            "(pass it as --tokens-per-s to plan with it)."
         )
     names = list(found["plans"][0])
     plans = [["" if value is None else value for value in plan.values()] for plan in found["plans"]]

@@ -109,12 +109,12 @@ def _score_lines(score: dict[str, Any]) -> Iterator[str]:
 def _comparison_lines(comparison: dict[str, Any] | None, file: str | Path | None) -> Iterator[str]:
     if comparison is None:
         return
-    yield f"against the published verdicts: {comparison['agreeing']} of {comparison['tasks']} tasks agree"
+    yield f"published verdicts: {comparison['agreeing']} of {comparison['tasks']} tasks agree"
     differing = comparison["differing"]
     for difference in differing[:MAX_SHOWN]:
         yield (
             f"  {difference['task_id']} ({difference['part']}): published {difference['published']}, "
-            f"ours {difference['ours']} ({difference['reason']}); {difference['explanation'] or 'unexplained'}"
+            f"here {difference['ours']} ({difference['reason']}); {difference['explanation'] or 'unexplained'}"
         )
     if len(differing) > MAX_SHOWN:
         yield f"  and {len(differing) - MAX_SHOWN} more, in {file}"

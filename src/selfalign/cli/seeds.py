@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from selfalign.cli import LogLevel
+from selfalign.cli import CacheDirectory, Endpoint, Identity, LogLevel
 from selfalign.core.filtering import StepCounts
 
 Input = Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines file with a `seed` per row.")]
@@ -154,17 +154,9 @@ def judge(
     out: Output,
     *,
     model: Annotated[str, typer.Option(help="Name of the model on the server.")],
-    endpoint: Annotated[
-        list[str] | None,
-        typer.Option(help="Base URL of a server; may be repeated. [default: OPENAI_BASE_URL]"),
-    ] = None,
-    completion_cache: Annotated[
-        Path | None,
-        typer.Option(help="Directory of the completion cache. [default: completions are not cached]"),
-    ] = None,
-    identity: Annotated[
-        str | None, typer.Option(help="Identity of the model (hash or id@revision). [default: its name]")
-    ] = None,
+    endpoint: Endpoint = None,
+    completion_cache: CacheDirectory = None,
+    identity: Identity = None,
     prompt: Annotated[Path, typer.Option(help="Prompt file with question and examples.")] = Path(
         "prompts/judge.yaml"
     ),
@@ -181,14 +173,16 @@ def judge(
 
     settings = validate_section(JudgeConfig, {"prompt": str(prompt), "by": by}, "judge")
     client_settings = ClientConfig()
-    what = identity or model
+    identity = identity or model
     urls = endpoint or default_endpoints()
-    with open_client(urls, model, identity=what, cache=completion_cache, settings=client_settings) as client:
+    with open_client(
+        urls, model, identity=identity, cache=completion_cache, settings=client_settings
+    ) as client:
         done = judge_file(
             rows,
             client,
             settings,
-            what,
+            identity,
             out=out,
             dropped=dropped,
             max_failed_share=client_settings.max_failed_share,
@@ -204,10 +198,10 @@ def fetch(
     out: Output,
     *,
     revision: Annotated[
-        str | None, typer.Option(help="Commit hash, branch or tag. [default: main, of a directory none]")
+        str | None, typer.Option(help="Commit hash, branch or tag. [default: main; none for a directory]")
     ] = None,
     rename: Annotated[
-        list[str] | None, typer.Option(help="COLUMN=FIELD, as content=seed; may be repeated.")
+        list[str] | None, typer.Option(help="COLUMN=FIELD, such as content=seed; may be repeated.")
     ] = None,
     start: Annotated[int, typer.Option(min=0, help="Index of the first row.")] = 0,
     _log_level: LogLevel = "WARNING",
@@ -215,7 +209,7 @@ def fetch(
     """Convert a published intermediate dataset to records, to start from any stage.
 
     The rows keep their fields (seed, concepts, instruction, response) and get `index` and `lineage`, so the
-    next stage's command takes them as they are. Gated datasets need HF_TOKEN.
+    command of the next stage accepts them unchanged. Gated datasets need HF_TOKEN.
     """
     from selfalign.core.jsonl import write_jsonl
     from selfalign.hub import resolve_revision

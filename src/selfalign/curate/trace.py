@@ -69,7 +69,7 @@ def describe_row(found: Found) -> Iterator[tuple[str, str]]:
     name = row_id(record)
     yield "row", f"{f'{name}, ' if name else ''}line {found.number} of {found.file}"
     if not lineage:
-        yield "lineage", "none: the row was not made by the pipeline, or its lineage was removed"
+        yield "lineage", "none: the row does not come from the pipeline, or its lineage was removed"
     seed = lineage.get("seed", {})
     yield (
         "seed",
@@ -86,7 +86,7 @@ def describe_row(found: Found) -> Iterator[tuple[str, str]]:
     yield "instruction", _request(lineage.get("instruction", {}))
     yield "response", _request(lineage.get("response", {}))
     if "sample" in lineage:
-        yield "sample", f"number {lineage['sample'].get('number')} (from 0) of that request"
+        yield "sample", f"number {lineage['sample'].get('number')} (from 0) of the request"
     yield "sandbox", _facts(lineage.get("execution", {}))
     yield "transformations", "\n".join(lineage.get("transformations", []))
     if "reason" in record:
@@ -116,7 +116,7 @@ def _request(facts: dict[str, Any]) -> str:
     if not facts:
         return ""
     text = (
-        f"asked of model {facts.get('model')}\nprompt template {facts.get('recipe')}, few-shots {facts.get('few_shots')}, "
+        f"model {facts.get('model')}\nprompt template {facts.get('recipe')}, few-shots {facts.get('few_shots')}, "
         f"request seed {facts.get('request_seed')}, temperature {facts.get('temperature')}"
     )
     rest = {k: v for k, v in facts.items() if k in ("drawn", "prompt_sha256", "completion_key")}
