@@ -13,9 +13,10 @@ import math
 import os
 import select
 import signal
-from os import close, kill, pidfd_open, pipe, pread, read, sched_yield, set_blocking
-from time import monotonic, sleep
+from os import close, kill, pidfd_open, pipe, read, set_blocking
+from time import monotonic
 
+from completion import LOOKS, Completion  # pyright: ignore[reportMissingImports]
 from kernel import (  # pyright: ignore[reportMissingImports]
     PR_SET_CHILD_SUBREAPER,
     RLIMIT_AS,
@@ -65,11 +66,6 @@ FIRST_CHECK_S = 0.02
 CHECK_S = 0.05
 SOONEST_CHECK_S = 0.002
 ANNOUNCED_CHECK_S = 0.002
-# A process takes some tens of microseconds from announcing its end to waiting there. The first looks only give up the
-# processor, for a slot that stays on one.
-LOOKS, YIELDING_LOOKS, LOOK_S = 20, 4, 0.00003
-# pause and ppoll on x86-64, ppoll on aarch64 (glibc's pause is one of these).
-PAUSES = (b"34", b"271", b"73")
 
 CALIBRATION = (
     "",
@@ -146,12 +142,11 @@ class Run:
         wall_s: seconds from the fork to the end of the process.
         cpu_s: seconds of CPU time, of the process and the children it waited for.
         peak_kb: KiB of the largest resident set seen.
-        place: where the process waited when it was last looked at.
         slow: whether it lived long enough to be checked.
     """
 
     __slots__ = (
-        *("bounds", "cpu_s", "data", "end", "handle", "job", "peak_kb", "pid", "pipes", "place", "slow"),
+        *("bounds", "cpu_s", "data", "end", "handle", "job", "peak_kb", "pid", "pipes", "slow"),
         *("started", "status", "stdin", "wall_s"),
     )
 
@@ -160,7 +155,6 @@ class Run:
         self.stdin = stdin
         self.bounds = bounds_of(tuple(job["limits"].items()))
         self.data = bytearray(), bytearray(), bytearray()
-        self.place = b""
         self.end = None
         self.peak_kb = 0
         self.slow = False
@@ -177,7 +171,7 @@ class ForkLoop:
     def __init__(self, scratch, supervisor):
         self.scratch = scratch
         self.supervisor = supervisor
-        self.ends = None  # learned by `calibrate`
+        self.completion = Completion()
         self.no_input = os.open("/dev/null", os.O_RDONLY)
         self.inherited_kb = 0
         room = address_space(os.getpid()) + COMPILER_BYTES
@@ -279,47 +273,13 @@ class ForkLoop:
                 # A program that fails says how instead, and its process ends.
                 if stream == CONTROL and data[CONTROL].endswith(ANNOUNCEMENT):
                     check = 0.0
-                    end = "proved" if self.waits_at_end(run, LOOKS) else end
+                    end = "proved" if self.completion.is_reached(run.pid, LOOKS) else end
                 elif len(data[stream]) > bounds.output:
                     end = "output"
         drain(run, poll)
         if end in ("proved", "gone") and max(len(data[OUT]), len(data[ERR])) > bounds.output:
             end = "output"
         run.end = end
-
-    def waits_at_end(self, run, looks=1):
-        """Tell whether the process waits, or comes to wait, where only a finished program waits.
-
-        Args:
-            run: the program.
-            looks: how often to look.
-        """
-        try:
-            descriptor = os.open(f"/proc/{run.pid}/syscall", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            for look in range(looks):
-                if look < YIELDING_LOOKS:
-                    sched_yield()
-                else:
-                    sleep(LOOK_S)
-                try:
-                    words = pread(descriptor, 256, 0).split()
-                except OSError:
-                    return False
-                if len(words) != 9:
-                    continue  # it runs
-                # System call, stack pointer, program counter.
-                run.place = b" ".join((words[0], words[-2], words[-1]))
-                if self.ends is None:
-                    if words[0] in PAUSES and run.data[CONTROL]:
-                        return True
-                elif run.place in self.ends:
-                    return True
-        finally:
-            close(descriptor)
-        return False
 
     def check(self, run):
         """Check the memory and time of all processes, and whether the end went unannounced.
@@ -345,7 +305,7 @@ class ForkLoop:
         run.peak_kb = max(run.peak_kb, total)
         if total > bounds.memory_kb:
             return "memory", 0.0
-        return ("proved" if self.waits_at_end(run) else None), pause
+        return ("proved" if self.completion.is_reached(run.pid) else None), pause
 
     def finish(self, run):
         """End the program's processes and remove its files.
@@ -390,20 +350,21 @@ class ForkLoop:
             self.send(finished)
 
     def calibrate(self):
-        """Learn from harmless programs where a program that has ended waits.
-
-        The C library's ``pause`` makes its system call from another place once a process has had threads.
+        """Learn from harmless programs how a program that has come to its end looks, and check it with them.
 
         Raises:
-            RuntimeError: the kernel does not say where a process waits.
+            RuntimeError: the kernel does not show where a process waits, or its stack.
         """
-        seen = []
-        for source in CALIBRATION:
-            job = {"source": source, "stdin": "", "apart": False, "limits": CALIBRATION_LIMITS}
-            self.run([job], seen.extend)
-        if any(run.end != "proved" for run in seen):
-            raise RuntimeError("cannot see where a process waits (/proc/<pid>/syscall)")
-        self.ends = frozenset(run.place for run in seen)
+        job = {"stdin": "", "apart": False, "limits": CALIBRATION_LIMITS}
+        for check in (False, True):
+            seen = []
+            for source in CALIBRATION:
+                self.run([{**job, "source": source}], seen.extend)
+            if any(run.end != "proved" for run in seen):
+                what = "its stack (/proc/<pid>/mem)" if check else "where it waits (/proc/<pid>/syscall)"
+                raise RuntimeError(f"the kernel does not show of a process {what}")
+            if not check:
+                self.completion.finish_learning()
         self.inherited_kb = anonymous_kb(os.getpid())
 
 

@@ -1,17 +1,4 @@
-"""A program: its code, and what happens in its own process.
-
-How the end of a program is proved
-    Whatever the forked process knows or can write, the program in it knows and can write too, so tokens and exit
-    statuses prove nothing. The proof is where the process *is*. `attend` calls the program through C functions
-    (`partial`, `exec`) and, when they have returned, waits in ``pause()``. The parent asks the kernel
-    (``/proc/<pid>/syscall``) for the system call, the stack pointer and the program counter of the main thread. Only
-    after the stack has unwound to `attend` do they have the values that the parent saw for an empty program: code of
-    the program, however deep its introspection, runs under ``exec`` and so further down the stack. Every way out of
-    the program other than its end raises, and `execute` raises it again, so `attend` does not come to wait. `attend`
-    and `execute` have no line numbers, so that a trace function cannot jump in them.
-    Limit: native code that the program loads or writes into its own memory (ctypes) can put the stack pointer where
-    it likes, just as it could remove the tests. It still cannot reach anything outside its own process.
-"""
+"""A program: its code, and what happens in its own process (how its end is recognized: see completion.py)."""
 
 # Written to touch few pages of memory after the fork (see fork_loop.py).
 # ruff: noqa: SIM105

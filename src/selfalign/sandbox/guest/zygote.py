@@ -33,7 +33,7 @@ from kernel import (  # pyright: ignore[reportMissingImports]
 from serve import serve  # pyright: ignore[reportMissingImports]
 
 # The modules of this directory: programs are not to find them loaded.
-MODULES = ("kernel", "processes", "program", "fork_loop", "judge", "serve")
+MODULES = ("kernel", "processes", "completion", "program", "fork_loop", "judge", "serve")
 
 FAILING = """\
 class A:
