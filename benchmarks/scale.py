@@ -123,7 +123,7 @@ def write_soak(directory: Path, shards: int) -> None:
         },
         "generation": {"shard_size": SMALL, "responses": {"n": 2}},
         "training": {"max_steps": 1, "gradient_accumulation_steps": 1, "max_length": 2048, "min_rows": 1},
-        "evaluation": {"models": ["base"]},
+        "evaluation": {"layouts": {"base": ["plain"], "tuned": []}},
     }
     (directory / "soak.yaml").write_text(yaml.safe_dump(config))
 

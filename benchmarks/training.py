@@ -101,18 +101,18 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Train with one batching in this process."""
     import torch
 
-    from selfalign.train.data import encode, load_tokenizer
+    from selfalign.train.data import encode, load_format
     from selfalign.train.run import build_trainer
     from selfalign.train.trainer import peak_memory_mb
 
     torch.set_num_threads(given.threads)
     config = recipe(given.one, given.rows_per_step, given.steps)
-    tokenizer = load_tokenizer(given.checkpoint)
+    chat = load_format(given.checkpoint, config.layout)
     count = given.rows_per_step * given.steps
     rows = library_rows()[:count] if given.long else final_rows(count)
-    encoded = encode(rows, tokenizer, config.max_length)
+    encoded = encode(rows, chat, config.max_length)
     with tempfile.TemporaryDirectory() as work:
-        trainer = build_trainer(config, given.checkpoint, encoded, tokenizer, work)
+        trainer = build_trainer(config, given.checkpoint, encoded, chat.tokenizer, work)
         marks: list[tuple[float, float]] = []
         plain_log = trainer.log
 

@@ -89,9 +89,9 @@ rule sanitize_smart:
     benchmark:
         result("benchmarks/sanitize_smart.tsv")
     conda:
-        environment("data")
+        environment("evaluation" if length_checkpoint() else "data")
     container:
-        image("data")
+        image("evaluation" if length_checkpoint() else "data")
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -100,7 +100,7 @@ rule sanitize_smart:
         code=fingerprint("sanitize"),
         sanitizing="smart",
         responses="passing",
-        settings=settings("curation.seed", "curation.length"),
+        settings=settings("curation.seed", "curation.length", *LENGTH_LAYOUT),
     message:
         "Make the final text of the selected responses"
     script:

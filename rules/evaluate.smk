@@ -37,13 +37,14 @@ rule benchmark_samples:
     input:
         data=benchmark_data,
         model=scored_checkpoint,
+        tokenizer=tokenizer_source,
         revisions=model_revision(),
     output:
         samples=f"{SCORES}/samples.jsonl",
     log:
-        result("logs/benchmark_samples/{model}-{benchmark}.log"),
+        result("logs/benchmark_samples/{model}-{layout}-{benchmark}.log"),
     benchmark:
-        result("benchmarks/benchmark_samples/{model}-{benchmark}.tsv")
+        result("benchmarks/benchmark_samples/{model}-{layout}-{benchmark}.tsv")
     conda:
         environment(serving("evaluation"))
     container:
@@ -59,7 +60,7 @@ rule benchmark_samples:
         sampling=sampling,
         settings=sampling_settings,
     message:
-        "Generate samples of the {wildcards.model} model for {wildcards.benchmark}"
+        "Generate samples of the {wildcards.model} model for {wildcards.benchmark}, layout {wildcards.layout}"
     script:
         "../scripts/benchmark_samples.py"
 
@@ -76,12 +77,12 @@ rule benchmark_score:
             f"{SCORES}/score.json",
             caption="../report/score.rst",
             category="Scores",
-            labels={"model": "{model}", "benchmark": "{benchmark}"},
+            labels={"model": "{model}", "benchmark": "{benchmark}, {layout}"},
         ),
     log:
-        result("logs/benchmark_score/{model}-{benchmark}.log"),
+        result("logs/benchmark_score/{model}-{layout}-{benchmark}.log"),
     benchmark:
-        result("benchmarks/benchmark_score/{model}-{benchmark}.tsv")
+        result("benchmarks/benchmark_score/{model}-{layout}-{benchmark}.tsv")
     conda:
         environment("evaluation")
     container:
@@ -95,15 +96,15 @@ rule benchmark_score:
         directory=benchmark_directory,
         scoring=scoring,
     message:
-        "Score the {wildcards.model} model's samples for {wildcards.benchmark} in the sandbox"
+        "Score the {wildcards.model} model's samples for {wildcards.benchmark}, layout {wildcards.layout}, in the sandbox"
     script:
         "../scripts/benchmark_score.py"
 
 
 rule scores:
     input:
-        scores=[f"{SCORES}/score.json".format(model=model, benchmark=key) for model, key in SCORED],
-        verdicts=[f"{SCORES}/verdicts.jsonl".format(model=model, benchmark=key) for model, key in SCORED],
+        scores=[f"{samples.directory}/score.json" for samples in SETS.own.values()],
+        verdicts=[f"{samples.directory}/verdicts.jsonl" for samples in SETS.own.values()],
     output:
         summary=report(
             result("scores/summary.json"),
@@ -208,6 +209,7 @@ use rule benchmark_samples as released_samples with:
     input:
         data=benchmark_data,
         model=[] if RELEASED.server.kind == "external" else rules.released_model.output.checkpoint,
+        tokenizer=[] if RELEASED.server.kind == "external" else rules.released_model.output.checkpoint,
         revisions=model_revision(RELEASED.model),
     output:
         samples=f"{RELEASED_SCORES}/samples.jsonl",

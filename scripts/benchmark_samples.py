@@ -8,8 +8,10 @@ with job(snakemake):
     sample_benchmark(
         job_config(snakemake),
         snakemake.wildcards.get("model", "base"),
+        sampling["layout"],
         BenchmarkChoice(**{key: sampling[key] for key in BenchmarkChoice.model_fields}),
         snakemake.output.samples,
         checkpoint=snakemake.input.get("model") or None,
+        tokenizer=snakemake.input.get("tokenizer") or None,
         data=snakemake.params.directory,
     )

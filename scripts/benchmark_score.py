@@ -15,6 +15,7 @@ with job(snakemake):
         published=files.get("published") or None,
         exact_floats=scoring["exact_floats"],
         pass_at=scoring["pass_at"],
+        layout=scoring["layout"],
         runtime=job_config(snakemake).execution.runtime,
         workers=snakemake.threads,
     )

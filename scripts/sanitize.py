@@ -1,19 +1,25 @@
 from _job import job, job_config
 
 with job(snakemake):
-    from selfalign.core.config.curation import LengthConfig
     from selfalign.core.jsonl import write_json
     from selfalign.curate.rows import read_candidates
     from selfalign.curate.sanitize import sanitize_file
 
-    params, curation = snakemake.params, job_config(snakemake).curation
+    params, config = snakemake.params, job_config(snakemake)
+    # Only the final text has a length.
+    length = {}
+    if checkpoint := snakemake.input.get("checkpoint"):
+        length = {
+            "length": config.curation.length,
+            "checkpoint": checkpoint,
+            "layout": config.training.layout,
+        }
     counts = sanitize_file(
         params.sanitizing,
         read_candidates(snakemake.input.rows, snakemake.input.get("failed", []), params.responses),
         snakemake.output.rows,
         snakemake.output.dropped,
-        seed=curation.seed,
-        length=curation.length if params.sanitizing == "smart" else LengthConfig(),
-        checkpoint=next(iter(snakemake.input.get("checkpoint", [])), None),
+        seed=config.curation.seed,
+        **length,
     )
     write_json(snakemake.output.counts, counts.to_json())

@@ -6,5 +6,5 @@ with job(snakemake):
     from selfalign.evaluate.score import write_summary
 
     directories = [Path(score).parent for score in snakemake.input.scores]
-    scored = [(model, benchmark) for model, benchmark in snakemake.params.scored]
+    scored = [(model, layout, benchmark) for model, layout, benchmark in snakemake.params.scored]
     write_summary(dict(zip(scored, directories, strict=True)), snakemake.output.summary)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# Like that of the embedded model, it writes no beginning-of-sequence token of its own.
+CHAT_ML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
 
 def write_tiny_checkpoint(directory: Path, corpus: list[str] | None = None) -> Path:
     """Write a Llama of two layers with random (seeded) weights and a byte-level BPE of 600 tokens."""
@@ -25,6 +31,7 @@ def write_tiny_checkpoint(directory: Path, corpus: list[str] | None = None) -> P
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
+    tokenizer.chat_template = CHAT_ML
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(

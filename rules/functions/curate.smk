@@ -36,4 +36,8 @@ def check_push(targets):
 
 def length_checkpoint():
     """Return the base model, whose tokenizer is used, if the length of examples is limited."""
-    return [result("model/base")] if configured.curation.length.limited else []
+    return result("model/base") if configured.curation.length.limited else []
+
+
+# Tokens are counted in the prompt layout of the training.
+LENGTH_LAYOUT = ["training.layout"] if length_checkpoint() else []

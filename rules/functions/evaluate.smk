@@ -10,7 +10,7 @@ from selfalign.evaluate.sample_sets import SampleSets
 RELEASED = with_preset(config, WORKFLOW / "presets/released-model.yaml")
 SETS = SampleSets(configured, RELEASED, results=RUN, downloads=DOWNLOADS)
 SCORED = list(SETS.own)
-SCORES = result("scores/{model}/{benchmark}")
+SCORES = result("scores/{model}/{layout}/{benchmark}")
 REPRODUCED = result("reproduce/{published}")
 RELEASED_SCORES = result("reproduce/released/{benchmark}")
 GROUND_TRUTH = f"{DOWNLOADS}/ground_truth/{{name}}-{{version}}"
@@ -22,7 +22,8 @@ def alternatives(names):
 
 
 wildcard_constraints:
-    benchmark=alternatives(key for _, key in SCORED),
+    layout="own|reference|plain",
+    benchmark=alternatives(key for _, _, key in SCORED),
     published=alternatives(SETS.published),
     name="[a-z0-9_]+",
     version=r"[A-Za-z0-9._-]+",
@@ -58,9 +59,7 @@ def sampling(wildcards):
 def sampling_settings(wildcards):
     """Return the settings that decide the samples of a job, besides :func:`sampling`."""
     used = configured if "model" in wildcards.keys() else RELEASED
-    # The prompts of the tuned model do not depend on the layout of those of the base model.
-    layout = [] if wildcards.get("model") == "tuned" else ["evaluation.base_layout"]
-    return decisive_values(used, "run", "paths.results", "model", "evaluation.seed", *layout)
+    return decisive_values(used, "run", "paths.results", "model", "evaluation.seed")
 
 
 def scoring(wildcards):
@@ -82,6 +81,15 @@ def published_verdicts(wildcards):
 def scored_checkpoint(wildcards):
     """Return the checkpoint of the model of a job."""
     return server_input(wildcards.model)
+
+
+def tokenizer_source(wildcards):
+    """Return the checkpoint with the tokenizer and chat template of a job: the base model, or nothing if it is on the hub."""
+    if wildcards.layout == "plain" or (
+        config["server"]["kind"] == "external" and config["model"]["source"] == "hub"
+    ):
+        return []
+    return result("model/base")
 
 
 @cache

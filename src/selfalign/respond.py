@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.client import Request, open_client
-from selfalign.core.chat import CHAT_TEMPLATE, STOP, cut_answer, inference_prompt
+from selfalign.core.chat import ChatFormat, cut_answer, load_tokenizer
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import DataError, InfrastructureError
 
@@ -46,27 +46,20 @@ def load(model: str | Path) -> tuple[Any, Any]:
     return loaded.to("cuda" if torch.cuda.is_available() else "cpu").eval(), tokenizer
 
 
-def prompt_text(tokenizer: Any, instruction: str, prefix: str = "") -> str:
-    """Return the prompt, in the tokenizer's own chat template or, if it has none, in selfalign's.
+def chat_format(tokenizer: Any, source: str | Path | None = None) -> ChatFormat:
+    """Return the format of the prompts: the tokenizer's own chat template or, if it has none, the layout ``reference``.
 
     Args:
         tokenizer: tokenizer of the model.
-        instruction: the instruction.
-        prefix: beginning of the response.
+        source: name of the tokenizer, for messages.
     """
-    template = None if tokenizer.chat_template else CHAT_TEMPLATE
-    message = [{"role": "user", "content": instruction}]
-    # ChatML templates open the assistant's turn only on request; selfalign's and the released one always do.
-    text = tokenizer.apply_chat_template(
-        message, tokenize=False, chat_template=template, add_generation_prompt=True
-    )
-    return text + prefix
+    return ChatFormat(tokenizer, "own" if tokenizer.chat_template else "reference", source)
 
 
 def respond(
     model: Any, tokenizer: Any, instruction: str, prefix: str = "", max_new_tokens: int = 1024
 ) -> str:
-    """Return the model's greedy response up to its end or a ``###``, which is cut off.
+    """Return the model's greedy response up to its end, or to a ``###`` in a layout with such headers.
 
     Args:
         model: a loaded model.
@@ -77,12 +70,12 @@ def respond(
     """
     import torch
 
-    text = prompt_text(tokenizer, instruction, prefix)
-    # The template already contains the beginning-of-sequence token.
-    inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)
+    chat = chat_format(tokenizer)
+    prompt = torch.tensor([chat.prompt_ids(instruction, prefix)], device=model.device)
     with torch.inference_mode():
         ids = model.generate(
-            **inputs,
+            input_ids=prompt,
+            attention_mask=torch.ones_like(prompt),
             do_sample=False,
             num_beams=1,
             temperature=None,
@@ -90,20 +83,26 @@ def respond(
             top_k=None,
             repetition_penalty=1.0,
             max_new_tokens=max_new_tokens,
-            stop_strings=[STOP],
-            tokenizer=tokenizer,
+            eos_token_id=[tokenizer.eos_token_id, *chat.stop_token_ids],
             pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
+            **({"stop_strings": list(chat.stop), "tokenizer": tokenizer} if chat.stop else {}),
         )
-    answer = tokenizer.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-    return cut_answer(prefix + answer)
+    answer = tokenizer.decode(ids[0, prompt.shape[1] :], skip_special_tokens=True)
+    return _cut(prefix + answer, chat)
 
 
 def respond_from(
-    endpoint: str, model: str, instruction: str, prefix: str = "", max_new_tokens: int = 1024
+    endpoint: str,
+    model: str,
+    instruction: str,
+    prefix: str = "",
+    max_new_tokens: int = 1024,
+    *,
+    tokenizer: str | Path,
 ) -> str:
-    """Return a served model's greedy response up to its end or a ``###``.
+    """Return a served model's greedy response; see :func:`respond`.
 
-    The request is a plain completion in selfalign's prompt format, so the model must have been tuned by selfalign.
+    The request is a completion of the prompt's token ids, the same as for a model in this process.
 
     Args:
         endpoint: base URL, such as ``http://127.0.0.1:8000/v1``.
@@ -111,13 +110,26 @@ def respond_from(
         instruction: the instruction.
         prefix: beginning of the response; it is part of the result.
         max_new_tokens: maximum length of the response, in tokens.
+        tokenizer: checkpoint directory or hub id with the model's tokenizer and chat template.
 
     Raises:
+        DataError: the tokenizer cannot be read.
         InfrastructureError: the server did not respond.
     """
-    request = Request("respond", inference_prompt(instruction, prefix), max_new_tokens, stop=(STOP,))
+    chat = chat_format(load_tokenizer(tokenizer), tokenizer)
+    request = Request(
+        "respond",
+        tuple(chat.prompt_ids(instruction, prefix)),
+        max_new_tokens,
+        stop=chat.stop,
+        extra={"stop_token_ids": chat.stop_token_ids} if chat.stop_token_ids else {},
+    )
     with open_client([endpoint], model, identity=model, cache=None, settings=ClientConfig()) as client:
         result = next(iter(client.complete([request])))
     if result.error is not None:
         raise InfrastructureError(f"{endpoint}: {result.error}")
-    return cut_answer(prefix + result.choices[0].text)
+    return _cut(prefix + result.choices[0].text, chat)
+
+
+def _cut(response: str, chat: ChatFormat) -> str:
+    return cut_answer(response) if chat.stop else response

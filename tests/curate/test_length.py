@@ -16,30 +16,31 @@ def checkpoint(tmp_path_factory):
 
 def test_long_and_short_examples_go(checkpoint):
     row = {"instruction": "Add.", "response": "a " * 50}
-    outcome = length_filter(LengthConfig(max_tokens=10), checkpoint)(row)
+    outcome = length_filter(LengthConfig(max_tokens=10), checkpoint, "own")(row)
     assert isinstance(outcome, Drop)
     tokens = outcome.detail["tokens"]
     assert outcome.reason == "too_long"
     assert isinstance(
-        length_filter(LengthConfig(min_tokens=tokens, max_tokens=tokens), checkpoint)(row), Keep
+        length_filter(LengthConfig(min_tokens=tokens, max_tokens=tokens), checkpoint, "own")(row), Keep
     )
-    assert length_filter(LengthConfig(min_tokens=tokens + 1), checkpoint)(row) == Drop(
+    assert length_filter(LengthConfig(min_tokens=tokens + 1), checkpoint, "own")(row) == Drop(
         "too_short", {"tokens": tokens}
     )
 
 
-def test_the_training_encoding_has_as_many_tokens(checkpoint):
-    from selfalign.train.data import encode, load_tokenizer
+@pytest.mark.parametrize("layout", ["own", "reference"])
+def test_the_training_encoding_has_as_many_tokens(checkpoint, layout):
+    from selfalign.train.data import encode, load_format
 
     row = {"instruction": "Add two numbers.", "response": "```python\ndef f(a, b):\n    return a + b\n```"}
-    (example,) = encode([row], load_tokenizer(checkpoint), 10_000).examples
-    outcome = length_filter(LengthConfig(max_tokens=1), checkpoint)(row)
+    (example,) = encode([row], load_format(checkpoint, layout), 10_000).examples
+    outcome = length_filter(LengthConfig(max_tokens=1), checkpoint, layout)(row)
     assert isinstance(outcome, Drop)
-    assert outcome.detail["tokens"] + 2 == len(example["input_ids"])  # beginning and end of sequence
+    assert outcome.detail["tokens"] == len(example["input_ids"])
 
 
 def test_a_missing_tokenizer_is_one_line(tmp_path):
-    with pytest.raises(DataError, match=r"tokenizer\.json"):
-        length_filter(LengthConfig(max_tokens=1), tmp_path)
+    with pytest.raises(DataError, match="the tokenizer cannot be read"):
+        length_filter(LengthConfig(max_tokens=1), tmp_path, "own")
     with pytest.raises(ConfigError, match="needs the directory of the model"):
         sanitize_file("raw", [], tmp_path / "o.jsonl", length=LengthConfig(max_tokens=1))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from tests.scripted_server import completion
+from tests.tiny import write_tiny_checkpoint
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.client import Choice, Result, open_client
@@ -16,6 +17,7 @@ from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.generate import generate_samples, sample_benchmark
+from selfalign.evaluate.prompts import build_task_format
 from selfalign.evaluate.samples import read_samples
 from selfalign.evaluate.score import build_score
 from selfalign.evaluate.scorers import build_scorer
@@ -45,7 +47,7 @@ def benchmark():
 def test_samples_are_what_scoring_reads(tmp_path, benchmark):
     out, client = tmp_path / "samples.jsonl", _Client()
     choice = BenchmarkChoice(name="humaneval", max_new_tokens=33)
-    generate_samples(benchmark, choice, client, out, layout="plain", seed=1)
+    generate_samples(benchmark, choice, client, out, task_format=build_task_format(benchmark), seed=1)
     assert len(read_samples(out, benchmark)) == 164
     first = next(read_jsonl(out))
     assert first["solution"] == benchmark.tasks[0].prompt + "    pass\n"
@@ -56,7 +58,7 @@ def test_samples_are_what_scoring_reads(tmp_path, benchmark):
 def test_sampled_requests_are_seeded_by_task(tmp_path, benchmark):
     out, client = tmp_path / "samples.jsonl", _Client()
     choice = BenchmarkChoice(name="humaneval", n=3, temperature=0.8)
-    generate_samples(benchmark, choice, client, out, layout="chat", seed=10)
+    generate_samples(benchmark, choice, client, out, task_format=build_task_format(benchmark), seed=10)
     assert [request.seed for request in client.requests[:3]] == [10, 11, 12]
     assert sum(1 for _ in read_jsonl(out)) == 3 * 164
 
@@ -65,7 +67,12 @@ def test_a_server_that_dies_leaves_no_samples(tmp_path, benchmark):
     out = tmp_path / "samples.jsonl"
     with pytest.raises(InfrastructureError, match=r"task HumanEval/7: no completion .*the server is gone"):
         generate_samples(
-            benchmark, BenchmarkChoice(name="humaneval"), _Client(7), out, layout="plain", seed=0
+            benchmark,
+            BenchmarkChoice(name="humaneval"),
+            _Client(7),
+            out,
+            task_format=build_task_format(benchmark),
+            seed=0,
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -80,16 +87,30 @@ def test_a_server_that_is_not_there_is_one_message(tmp_path, benchmark):
         client = stack.enter_context(
             open_client(["http://127.0.0.1:9/v1"], "m", identity="i", cache=None, settings=settings)
         )
-        generate_samples(benchmark, BenchmarkChoice(name="humaneval"), client, out, layout="plain", seed=0)
+        generate_samples(
+            benchmark,
+            BenchmarkChoice(name="humaneval"),
+            client,
+            out,
+            task_format=build_task_format(benchmark),
+            seed=0,
+        )
     assert not out.exists()
 
 
 def test_no_request_has_more_stops_than_the_api_takes_and_answers_end_at_all_of_them(tmp_path, benchmark):
     out, client = tmp_path / "samples.jsonl", _Client()
-    generate_samples(benchmark, BenchmarkChoice(name="humaneval"), client, out, layout="plain", seed=0)
-    assert len(benchmark.definition.base.stop) > 4
+    generate_samples(
+        benchmark,
+        BenchmarkChoice(name="humaneval"),
+        client,
+        out,
+        task_format=build_task_format(benchmark),
+        seed=0,
+    )
+    assert len(benchmark.definition.plain.stop) > 4
     assert all(len(request.body()["stop"]) == 4 for request in client.requests)
-    for stop in benchmark.definition.base.stop:
+    for stop in benchmark.definition.plain.stop:
         assert client.requests[0].cut(f"    return 1{stop}rest") == "    return 1"
 
 
@@ -103,7 +124,7 @@ def test_a_fragment_is_no_sample(scripted_server, tmp_path, benchmark):
     def ask(url):
         with open_client([url], "base", identity="m", cache=cache, settings=settings) as client:
             choice = BenchmarkChoice(name="humaneval")
-            generate_samples(two, choice, client, out, layout="plain", seed=0)
+            generate_samples(two, choice, client, out, task_format=build_task_format(two), seed=0)
 
     with pytest.raises(InfrastructureError, match=r"HumanEval/0: no completion .*finish_reason 'abort'"):
         ask(server.url)
@@ -135,7 +156,9 @@ def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge
 
     small = replace(benchmark, tasks=benchmark.tasks[:2])
     choice = BenchmarkChoice(name="humaneval", n=4, temperature=0.8)
-    generate_samples(small, choice, Sampled(), tmp_path / "samples.jsonl", layout="plain", seed=0)
+    generate_samples(
+        small, choice, Sampled(), tmp_path / "samples.jsonl", task_format=build_task_format(small), seed=0
+    )
     verdicts = judge(build_scorer(small, None), read_samples(tmp_path / "samples.jsonl", small))
     assert [verdict["passed"] for verdict in verdicts] == [False, False, True, False, True, True, True, True]
     score = build_score(small, verdicts, [1, 2, 4, 10])
@@ -151,10 +174,22 @@ def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge
 
 
 @pytest.mark.parametrize("model", ["base", "tuned"])
-def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path, model):
+@pytest.mark.parametrize("layout", ["own", "plain"])
+def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path, tmp_path_factory, model, layout):
+    tokenizer = write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
+
     def job(config, checkpoint):
         choice = config.evaluation.benchmarks[0]
-        sample_benchmark(config, model, choice, tmp_path / "samples", checkpoint=checkpoint, data=None)
+        sample_benchmark(
+            config,
+            model,
+            layout,
+            choice,
+            tmp_path / "samples",
+            checkpoint=checkpoint,
+            tokenizer=tokenizer,
+            data=None,
+        )
         return [tmp_path / "samples"]
 
     cached(job, model={"name": "served"}, evaluation={"benchmarks": [{"name": "humaneval"}]})

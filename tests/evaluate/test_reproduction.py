@@ -146,7 +146,7 @@ def test_the_three_forms_hold_the_same_rows(tmp_path, benchmark):
         write_jsonl(tmp_path / model / "verdicts.jsonl", verdicts)
         write_json(tmp_path / model / "score.json", build_score(benchmark, verdicts, [1]))
     write_summary(
-        {("base", "humaneval_plus"): tmp_path / "base", ("tuned", "humaneval_plus"): tmp_path / "tuned"},
+        {(model, "own", "humaneval_plus"): tmp_path / model for model in ("base", "tuned")},
         tmp_path / "summary.json",
     )
     (comparison,) = read_json(tmp_path / "summary.json")["comparisons"]
@@ -214,4 +214,38 @@ def test_different_data_are_not_compared(tmp_path, benchmark):
         write_jsonl(tmp_path / model / "verdicts.jsonl", verdicts)
         write_json(tmp_path / model / "score.json", score)
     with pytest.raises(DataError, match="scored on different data"):
-        write_summary({(m, "b"): tmp_path / m for m in ("base", "tuned")}, tmp_path / "summary.json")
+        write_summary({(m, "own", "b"): tmp_path / m for m in ("base", "tuned")}, tmp_path / "summary.json")
+
+
+def test_models_are_compared_within_a_layout_and_the_headline_is_where_the_base_is_best(tmp_path, benchmark):
+    """The base model solves both tasks by plain completion; the tuned one is not asked so, and nothing is compared."""
+    solved = {
+        ("base", "plain"): ((True, True), (True, True)),
+        ("base", "reference"): ((False, False), (False, False)),
+        ("base", "own"): ((True, True), (False, False)),
+        ("tuned", "reference"): ((True, True), (True, True)),
+        ("tuned", "own"): ((True, True), (True, False)),
+    }
+    scores = {}
+    for (model, layout), pairs in solved.items():
+        directory = tmp_path / model / layout
+        verdicts = _verdicts(*pairs)
+        write_jsonl(directory / "verdicts.jsonl", verdicts)
+        write_json(directory / "score.json", build_score(benchmark, verdicts, [1], layout=layout))
+        scores[model, layout, "humaneval_plus"] = directory
+    write_summary(scores, tmp_path / "summary.json")
+    summary = read_json(tmp_path / "summary.json")
+    assert [(row["model"], row["layout"]) for row in summary["scores"]] == list(solved)
+    assert [
+        (each["layout"], each["headline"], each["metrics"]["base pass@1"]["difference"])
+        for each in summary["comparisons"]
+    ] == [("reference", False, 1.0), ("own", True, 0.5)]
+
+
+def test_a_published_score_stands_only_beside_one_of_its_layout(tmp_path, benchmark):
+    model = "bigcode/starcoder2-15b"
+    for layout, published in (("plain", 0.378), ("reference", None)):
+        score = build_score(benchmark, _verdicts((True, True), (True, True)), [1], layout=layout)
+        write_json(tmp_path / "score.json", score)
+        _, plus = reproduction_rows([ObtainedScore(model, "new", tmp_path / "score.json")])[:2]
+        assert (plus["published"] and plus["published"]["value"]) == published

@@ -29,16 +29,18 @@ def sets(root):
 
 
 def test_own_answers_are_found_by_model_and_benchmark(sets):
-    found = sets().find({"model": "tuned", "benchmark": "humaneval"})
-    assert found.directory == "results/r/scores/tuned/humaneval"
-    assert (found.model, found.layout) == ("SmolLM2-135M-Instruct, tuned here", "chat")
-    assert sets().find({"model": "base", "benchmark": "humaneval"}).layout == "plain"
+    found = sets().find({"model": "tuned", "layout": "own", "benchmark": "humaneval"})
+    assert found.directory == "results/r/scores/tuned/own/humaneval"
+    assert (found.model, found.layout) == ("SmolLM2-135M-Instruct, tuned here", "own")
+    plain = sets().find({"model": "base", "layout": "plain", "benchmark": "humaneval"})
+    assert (plain.layout, plain.how) == ("plain", "samples generated here, plain completion")
     assert found.sampling()["max_new_tokens"] == 160
     assert found.scoring() == {
         "name": "humaneval",
         "version": "2021-07",
         "window": None,
         "pass_at": [1],
+        "layout": "own",
         "exact_floats": False,
     }
 
@@ -58,7 +60,7 @@ def test_the_released_model_is_asked_what_it_has_published_answers_to(sets):
     made = sets()
     assert set(made.released) == {"humaneval_plus-v0.1.9", "humaneval_plus-v0.1.10", "mbpp_plus-v0.1.0"}
     found = made.find({"benchmark": "mbpp_plus-v0.1.0"})
-    assert (found.model, found.layout) == (RELEASED, "chat")
+    assert (found.model, found.layout) == (RELEASED, "own")
     verdicts = made.published_verdicts(found)
     assert verdicts is not None
     assert verdicts.endswith("-mbpp_eval_results.json")
@@ -85,8 +87,8 @@ def test_the_table_has_what_is_asked_for(sets):
     ] == [
         5,
         8,
-        9,
-        12,
+        11,
+        14,
     ]
 
 
@@ -141,6 +143,11 @@ def test_a_published_file_is_pinned_or_local(file, message):
     [
         ({"paths": {"journal": "x"}}, r"'paths\.journal' no longer exists; use 'paths\.completion_cache'"),
         ({"paths": {"shared": "x"}}, r"'paths\.shared' no longer exists; 'downloads\.local' names"),
+        (
+            {"evaluation": {"models": ["base"]}},
+            r"'evaluation\.models' no longer exists; use 'evaluation\.layouts'",
+        ),
+        ({"evaluation": {"base_layout": "chat"}}, r"use 'evaluation\.layouts\.base'"),
         ({"evaluation": {"generate_released": "never"}}, r"use 'reproduction\.released_model'"),
         (
             {"evaluation": {"benchmarks": [{"name": "humaneval", "data": "x"}]}},
@@ -151,3 +158,16 @@ def test_a_published_file_is_pinned_or_local(file, message):
 def test_former_keys_are_refused_with_what_took_their_place(config, line):
     with pytest.raises(ConfigError, match=line):
         load_config(config)
+
+
+@pytest.mark.parametrize(
+    ("layouts", "line"),
+    [
+        ({"base": [], "tuned": []}, "no layout for any model; name at least one"),
+        ({"tuned": ["own", "own"]}, "a layout is listed twice"),
+        ({"base": ["chat"]}, r"evaluation\.layouts\.base"),
+    ],
+)
+def test_layouts_that_cannot_be_scored_are_refused(layouts, line):
+    with pytest.raises(ConfigError, match=line):
+        load_config({"evaluation": {"layouts": layouts}})

@@ -33,6 +33,7 @@ class CannedServer:
         lengths: draw the lengths of answers from this, and answer with filler of that length.
         record: append the SHA-256 of every request's body to this file, as "asked …" and "answered …".
         instant: one fixed answer, made beforehand, for measuring clients.
+        tokenizer: decodes prompts of token ids.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class CannedServer:
         lengths: Lengths | None = None,
         record: Path | None = None,
         instant: bool = False,
+        tokenizer: Any = None,
     ) -> None:
+        self._tokenizer = tokenizer
         self._models = models
         self._revision = revision
         self._faults = faults or Faults({})
@@ -65,10 +68,18 @@ class CannedServer:
             return web.Response(body=self._instant, content_type="application/json")
         try:
             body = json.loads(data)
-            prompt = body["prompt"]
-        except (ValueError, KeyError):
+            prompt = self._text(body["prompt"])
+        except (ValueError, KeyError, TypeError):
             return _error(400, "expected a JSON object with a prompt")
         return self._refusal(body) or await self._complete(request, data, body, prompt)
+
+    def _text(self, prompt: str | list[int]) -> str:
+        """Return the text of a prompt that is text or token ids."""
+        if isinstance(prompt, str):
+            return prompt
+        if self._tokenizer is None:
+            return " ".join(map(str, prompt))
+        return self._tokenizer.decode(prompt, skip_special_tokens=False)
 
     def _refusal(self, body: dict[str, Any]) -> web.Response | None:
         """Return the error with which a real server answers a wrong request, if it is one."""
@@ -168,12 +179,23 @@ async def serve(server: CannedServer, host: str, port: int) -> None:
     await runner.cleanup()
 
 
+def _tokenizer(checkpoint: str | None) -> Any:
+    path = Path(checkpoint or "") / "tokenizer.json"
+    if not path.is_file():
+        return None
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(path))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="A test double of an OpenAI-compatible server.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--model", nargs="+", default=["base"], help="names of the model served")
-    parser.add_argument("--checkpoint", help="taken as real servers take it, and not read")
+    parser.add_argument(
+        "--checkpoint", help="directory with tokenizer.json, which decodes prompts of token ids"
+    )
     parser.add_argument("--revision", help="revision stated in the list of models")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND=RATE", help="may be repeated")
     parser.add_argument("--retry-after", type=float, default=0.05, help="what a 429 asks for, in seconds")
@@ -207,6 +229,7 @@ def main() -> None:
             lengths=lengths,
             record=given.record,
             instant=given.instant,
+            tokenizer=_tokenizer(given.checkpoint),
         )
         await serve(server, given.host, given.port)
 

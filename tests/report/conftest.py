@@ -91,7 +91,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "n": 164,
         "metrics": metrics,
     }
-    write_json(directory / "scores/summary.json", {"scores": [{"model": "base", **score}], "comparisons": []})
+    write_json(
+        directory / "scores/summary.json",
+        {"scores": [{"model": "base", "layout": "own", **score}], "comparisons": []},
+    )
     write_json(
         directory / "report/provenance.json",
         {

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -19,7 +20,7 @@ from selfalign.report.figures import (
 )
 from selfalign.report.files import files_of_run, stage_of
 from selfalign.report.funnel import PUBLISHED, build_funnel
-from selfalign.report.page import provenance_rows, seed_charts
+from selfalign.report.page import provenance_rows, result_rows, seed_charts, write_page
 
 
 def test_shards_of_a_step_are_joined_in_order(run):
@@ -171,3 +172,54 @@ def test_the_statistics_of_the_seeds_are_drawn():
     assert "itertools" in drawn["Modules that the seeds in the pool import"]
     assert "filter: no_return" in drawn["Dropped functions by reason"]
     assert ">files<" in drawn["Functions found in a file"]
+
+
+def _summary(base, tuned, only_first, only_second, p_value):
+    def score(model, layout, value):
+        metrics = {"pass@1": {"value": value, "interval": [0.0, 1.0]}}
+        return {"model": model, "layout": layout, "benchmark": "b", "title": "B", "n": 46, "metrics": metrics}
+
+    test = {"only_first": only_first, "only_second": only_second, "p_value": p_value}
+    metrics = {"pass@1": {"difference": tuned - base, "mcnemar": test}}
+    comparison = {"benchmark": "b", "title": "B", "first": "base", "second": "tuned", "metrics": metrics}
+    return {
+        "scores": [score("base", "own", base), score("base", "plain", 0.1), score("tuned", "own", tuned)],
+        "comparisons": [
+            {**comparison, "layout": "reference", "headline": False},
+            {**comparison, "layout": "own", "headline": True},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned", "p_value", "verdict"),
+    [
+        (0.5, 0.7, 0.04, "better"),
+        (0.7, 0.5, 0.04, "worse"),
+        (0.5, 0.7, 0.06, "no clear difference"),
+        (0.5, 0.5, 1.0, "no clear difference"),
+    ],
+)
+def test_the_result_is_said_in_the_layout_of_the_headline(base, tuned, p_value, verdict):
+    (row,) = result_rows(_summary(base, tuned, 1, 8, p_value))
+    assert (row["verdict"], row["layout"], row["n"]) == (verdict, "own", 46)
+    assert (row["base"], row["tuned"], row["only_base"], row["only_tuned"]) == (base, tuned, 1, 8)
+    assert row["others"] == [("plain", 0.1)]
+
+
+def test_the_result_comes_first_on_the_page(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "copy")
+    write_json(copy / "scores/summary.json", _dataset(_summary(0.5, 0.7, 1, 8, 0.04)))
+    write_page(tmp_path / "page.html", run="r", files=files_of_run(copy), configuration={})
+    text = " ".join((tmp_path / "page.html").read_text().split())
+    assert text.index('<h2 id="result">') == text.index("<h2 id=")
+    assert "B: better.</strong> The tuned model solves 70.0" in text
+    assert "+20.0 points; 8 tasks only the tuned model, 1 only the base model" in text
+    assert "the base model solves 10.0" in text
+    assert "points by the layout alone" in text
+
+
+def _dataset(summary):
+    for row in summary["scores"]:
+        row["dataset"] = {"version": "v1"}
+    return summary

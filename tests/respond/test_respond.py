@@ -8,21 +8,14 @@ from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
-from selfalign.core.chat import CHAT_TEMPLATE, SYSTEM, cut_answer, inference_prompt
+from selfalign.core.chat import CHAT_TEMPLATE, cut_answer, inference_prompt
 from selfalign.core.errors import DataError, InfrastructureError
-from selfalign.respond import load, prompt_text, respond, respond_from
+from selfalign.respond import load, respond, respond_from
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
-
-
-def test_our_template_writes_our_prompt(checkpoint):
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    expected = tokenizer.bos_token + inference_prompt("Do {{ this }}.", "def f")
-    assert prompt_text(tokenizer, "Do {{ this }}.", "def f") == expected
-    assert expected.startswith(tokenizer.bos_token + SYSTEM + "\n\n### Instruction\n")
 
 
 def test_our_template_writes_a_training_row(checkpoint):
@@ -31,12 +24,6 @@ def test_our_template_writes_a_training_row(checkpoint):
     messages = [{"role": "user", "content": "Add."}, {"role": "assistant", "content": "a + b"}]
     text = tokenizer.apply_chat_template(messages, tokenize=False)
     assert text == tokenizer.bos_token + inference_prompt("Add.") + "a + b" + tokenizer.eos_token
-
-
-def test_a_models_own_template_is_used(checkpoint):
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    tokenizer.chat_template = "{{ messages[0]['content'] }}!{% if add_generation_prompt %}>{% endif %}"
-    assert prompt_text(tokenizer, "Add.", "x") == "Add.!>x"
 
 
 def test_the_answer_is_cut_at_a_header():
@@ -74,13 +61,22 @@ def test_the_command_of_the_readme_asks_a_checkpoint(checkpoint, root):
     assert "def f" in done.output
 
 
-def test_an_endpoint_is_asked_in_our_format(start_double):
-    url = start_double("--model", "tuned")
-    answer = respond_from(url, "tuned", "Add two numbers.", "```python\ndef add", max_new_tokens=50)
+def test_an_endpoint_is_sent_the_prompt_of_the_checkpoint(start_double, checkpoint):
+    url = start_double("--model", "tuned", "--checkpoint", str(checkpoint))
+    answer = respond_from(
+        url, "tuned", "Add two numbers.", "```python\ndef add", max_new_tokens=50, tokenizer=checkpoint
+    )
     assert answer.startswith("```python\ndef add")
-    assert "###" not in answer
 
 
-def test_an_endpoint_that_is_not_there_is_named():
+def test_an_endpoint_that_is_not_there_is_named(checkpoint):
     with pytest.raises(InfrastructureError, match=r"127\.0\.0\.1:9"):
-        respond_from("http://127.0.0.1:9/v1", "tuned", "Add.", max_new_tokens=5)
+        respond_from("http://127.0.0.1:9/v1", "tuned", "Add.", max_new_tokens=5, tokenizer=checkpoint)
+
+
+def test_an_endpoint_needs_the_tokenizer():
+    done = CliRunner().invoke(
+        build_app(), ["respond", "Add.", "--model", "m", "--endpoint", "http://127.0.0.1:9"]
+    )
+    assert done.exit_code != 0
+    assert "--endpoint and --tokenizer must be given together" in str(done.exception or done.output)

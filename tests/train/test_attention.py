@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
@@ -17,7 +17,7 @@ CONFIG = TrainingConfig(batching="packed", max_length=400)
 
 @pytest.fixture
 def rows(base, dataset):
-    encoded = encode(read_pairs(dataset), AutoTokenizer.from_pretrained(base), CONFIG.max_length, dataset)
+    encoded = encode(read_pairs(dataset), load_format(base, "own"), CONFIG.max_length, dataset)
     return [encoded[n] for n in (5, 0, 17, 3, 11)]
 
 

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 from transformers.optimization import Adafactor
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.model_config import read_model_config
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import BatchSchedule, collate_packed
-from selfalign.train.data import encode, read_pairs
+from selfalign.train.data import encode, load_format, read_pairs
 from selfalign.train.run import build_trainer
 
 RECIPE = TrainingConfig(
@@ -18,8 +18,8 @@ RECIPE = TrainingConfig(
 
 
 def encoded_rows(base, dataset):
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    return tokenizer, encode(read_pairs(dataset), tokenizer, 400, dataset)
+    chat = load_format(base, "own")
+    return chat.tokenizer, encode(read_pairs(dataset), chat, 400, dataset)
 
 
 def trained(base, dataset, work, config):

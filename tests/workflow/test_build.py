@@ -20,8 +20,8 @@ ARTIFACTS = (
     "dataset/train.parquet",
     "dataset/README.md",
     "model/tuned/config.json",
-    "scores/base/humaneval/verdicts.jsonl",
-    "scores/tuned/humaneval/score.json",
+    "scores/base/own/humaneval/verdicts.jsonl",
+    "scores/tuned/own/humaneval/score.json",
     "scores/summary.json",
     "model/README.md",
     "report/funnel.json",
@@ -61,7 +61,11 @@ def test_the_funnel_accounts_for_every_row(finished):
 
 def test_scores_are_of_all_tasks(finished):
     scores = json.loads(finished.result("scores/summary.json").read_text())["scores"]
-    assert {score["model"] for score in scores} == {"base", "tuned"}
+    assert [(score["model"], score["layout"]) for score in scores] == [
+        ("base", "own"),
+        ("base", "plain"),
+        ("tuned", "own"),
+    ]
     assert all(score["n"] == 164 for score in scores)
 
 

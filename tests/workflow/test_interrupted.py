@@ -38,8 +38,8 @@ TIMED = (
     "report/provenance.json",
     "model/training/",
     "model/tuned.metrics.jsonl",
-    "scores/base/humaneval/timings.jsonl",
-    "scores/tuned/humaneval/timings.jsonl",
+    "scores/base/own/humaneval/timings.jsonl",
+    "scores/tuned/own/humaneval/timings.jsonl",
 )
 
 

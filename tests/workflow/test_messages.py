@@ -134,7 +134,7 @@ def server_of(build: Build) -> psutil.Process | None:
     ("rule", "output"),
     [
         ("responses", "responses/shards/0000.jsonl"),
-        ("benchmark_samples", "scores/base/humaneval/samples.jsonl"),
+        ("benchmark_samples", "scores/base/plain/humaneval/samples.jsonl"),
     ],
 )
 def test_a_server_that_dies_stops_the_job_and_the_next_build_goes_on(build, tmp_path, rule, output):
@@ -144,7 +144,7 @@ def test_a_server_that_dies_stops_the_job_and_the_next_build_goes_on(build, tmp_
     config = {
         "server": {"extra_args": ["--token-ms", "20", "--slots", "1"]},
         "client": {"outage_s": 1, "max_retries": 1, "backoff_first_s": 0.1},
-        "evaluation": {"models": ["base"]},
+        "evaluation": {"layouts": {"base": ["plain"], "tuned": []}},
     }
     log = tmp_path / "out.txt"
     command = build.command("--forcerun", rule, "--until", rule, config=config)

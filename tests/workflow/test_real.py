@@ -14,7 +14,10 @@ CONFIG = {
     "seeds": {"count": 4, "sources": {"packages": ["toolz==1.0.0"]}},
     "generation": {"shard_size": 4, "responses": {"n": 6}},
     "training": {"max_steps": 1, "gradient_accumulation_steps": 1, "min_rows": 1},
-    "evaluation": {"models": ["tuned"], "benchmarks": [{"name": "humaneval", "max_new_tokens": 12}]},
+    "evaluation": {
+        "layouts": {"base": [], "tuned": ["own"]},
+        "benchmarks": [{"name": "humaneval", "max_new_tokens": 12}],
+    },
 }
 
 

@@ -93,6 +93,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "curation.export.title": ("Rows", since("dataset_card")),
     "curation.export.license": ("mit", since("dataset_card")),
     "curation.export.test_share": (0.5, since("dataset")),
+    "training.layout": ("reference", since("train")),
     "training.learning_rate": (1e-5, since("train")),
     "training.optim": ("adamw_torch", since("train")),
     "training.lr_scheduler_type": ("cosine", since("train")),
@@ -109,10 +110,10 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "training.gradient_checkpointing": (True, since("train")),
     "training.loss_weighting": ("token", since("train")),
     "training.seed": (1, since("train")),
-    "evaluation.base_layout": ("chat", since("benchmark_samples")),
     "evaluation.seed": (1, since("benchmark_samples")),
     "evaluation.benchmarks": ([{"name": "humaneval", "max_new_tokens": 9}], since("benchmark_samples")),
-    "evaluation.models": (["tuned"], since("scores")),
+    "evaluation.layouts.base": (["own"], since("scores")),
+    "evaluation.layouts.tuned": ([], since("scores")),
     "evaluation.pass_at": ([1, 10], since("benchmark_score")),
 }
 for stage in ("concepts", "instructions", "responses"):
@@ -138,6 +139,7 @@ IDLE: dict[str, Any] = {
     "server.dtype": "bfloat16",
     "server.max_model_len": 2048,
     "server.max_num_seqs": 4,
+    "server.token_ids": False,
     "server.tensor_parallel": 2,
     "server.gpus": 1,
     "server.kv_cache_gib": 1,

@@ -73,7 +73,7 @@ class Version(Section):
 
 
 class PlainLayout(Section):
-    """Prompt layout of a base model: plain completion."""
+    """Prompts for plain completion."""
 
     prompt: str = Field(
         "{prompt}", description="Template of the prompt; {prompt} and other fields of a task are filled in."
@@ -92,7 +92,7 @@ class PlainLayout(Section):
 
 
 class ChatLayout(PlainLayout):
-    """Prompt layout of a tuned model: an instruction in the chat template, and the beginning of the response."""
+    """Prompts in a chat layout: an instruction, and the beginning of the response."""
 
     prompt: str = Field(description="Template of the instruction.")
     response_prefix: str = Field(
@@ -120,8 +120,8 @@ class Definition(Section):
     scoring: Scoring = Field(description="Scoring method.")
     default_version: str = Field(description="Version used if none is given.")
     versions: dict[str, Version] = Field(description="Available versions.")
-    base: PlainLayout = Field(description="Prompt layout of a base model.")
-    chat: ChatLayout = Field(description="Prompt layout of a tuned model.")
+    plain: PlainLayout = Field(description="Prompts for plain completion.")
+    chat: ChatLayout = Field(description="Instructions for the chat layouts.")
     sampling: Sampling = Field(default_factory=Sampling, description="Default sampling parameters.")
 
     @model_validator(mode="after")

@@ -26,6 +26,13 @@ class Responses(StrEnum):
     random = "random"
 
 
+class Layout(StrEnum):
+    """Prompt layouts of the training."""
+
+    own = "own"
+    reference = "reference"
+
+
 class RowField(StrEnum):
     """Fields of a row that can be compared."""
 
@@ -61,6 +68,9 @@ def sanitize(
     tokenizer: Annotated[
         Path | None, typer.Option(help="Model directory; its tokenizer counts the tokens.")
     ] = None,
+    layout: Annotated[
+        Layout, typer.Option(help="Prompt layout of the training, in which tokens are counted.")
+    ] = Layout.own,
     _log_level: LogLevel = "INFO",
 ) -> None:
     """Validate the sections of responses and rewrite them (the two passes of the reference)."""
@@ -73,7 +83,9 @@ def sanitize(
         raise typer.BadParameter(f"--responses {responses} needs --failed", param_hint="--failed")
     length = validate_section(LengthConfig, {"min_tokens": min_tokens, "max_tokens": max_tokens}, "length")
     rows = read_candidates([source], failed or [], responses.value)
-    sanitize_file(which.value, rows, out, dropped, seed=seed, length=length, checkpoint=tokenizer)
+    sanitize_file(
+        which.value, rows, out, dropped, seed=seed, length=length, checkpoint=tokenizer, layout=layout.value
+    )
 
 
 def select(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from selfalign.cli import LogLevel
+from selfalign.core.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -84,15 +85,23 @@ def respond(
     endpoint: Annotated[
         str | None, typer.Option(help="Base URL of a server with the model, such as http://…/v1.")
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(help="With --endpoint: checkpoint directory or hub id with the model's tokenizer."),
+    ] = None,
     max_new_tokens: Annotated[
         int, typer.Option(min=1, help="Maximum length of the response, in tokens.")
     ] = 1024,
 ) -> None:
-    """Respond to one instruction by greedy decoding up to the end of the response or a ###."""
+    """Respond to one instruction by greedy decoding up to the end of the response."""
     from selfalign import respond as responses
 
-    if endpoint is not None:
-        answer = responses.respond_from(endpoint, model, instruction, prefix, max_new_tokens)
+    if (endpoint is None) != (tokenizer is None):
+        raise ConfigError("--endpoint and --tokenizer must be given together: the prompt is sent as token ids")
+    if endpoint is not None and tokenizer is not None:
+        answer = responses.respond_from(
+            endpoint, model, instruction, prefix, max_new_tokens, tokenizer=tokenizer
+        )
     else:
         answer = responses.respond(*responses.load(model), instruction, prefix, max_new_tokens)
     typer.echo(answer.rstrip())

@@ -19,7 +19,7 @@ class Request:
 
     Attributes:
         key: name of the record in messages ("record 7"); not part of the completion key.
-        prompt: text to complete.
+        prompt: text to complete, or its token ids.
         max_tokens: maximum length of an answer, in tokens.
         temperature: sampling temperature; 0 is greedy.
         n: number of samples.
@@ -33,7 +33,7 @@ class Request:
     """
 
     key: str
-    prompt: str
+    prompt: str | tuple[int, ...]
     max_tokens: int
     temperature: float = 0.0
     n: int = 1
@@ -46,7 +46,7 @@ class Request:
     def body(self) -> dict[str, Any]:
         """Return the body of the request to the completions endpoint, without the model's name."""
         body: dict[str, Any] = {
-            "prompt": self.prompt,
+            "prompt": self.prompt if isinstance(self.prompt, str) else list(self.prompt),
             "max_tokens": self.max_tokens,
             "temperature": self.temperature,
             "n": self.n,

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from selfalign.core.chat import inference_prompt
+from selfalign.core.chat import ChatFormat, load_tokenizer
 from selfalign.core.code_blocks import iter_blocks
 from selfalign.core.config.curation import LengthConfig
-from selfalign.core.errors import ConfigError, DataError
+from selfalign.core.config.training import ChatLayout
+from selfalign.core.errors import ConfigError
 from selfalign.core.filtering import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_transformation
@@ -43,6 +44,7 @@ def sanitize_file(
     seed: int = 0,
     length: LengthConfig | None = None,
     checkpoint: File | None = None,
+    layout: ChatLayout = "own",
 ) -> StepCounts:
     """Sanitise responses. Constant memory.
 
@@ -54,16 +56,17 @@ def sanitize_file(
         seed: seed of the random generator.
         length: limits on the length of the result, in tokens; None sets none.
         checkpoint: directory of the model whose tokenizer counts the tokens.
+        layout: prompt layout of the training, in which they are counted.
 
     Raises:
         ConfigError: `length` sets a limit, and `checkpoint` is None.
-        DataError: the checkpoint has no ``tokenizer.json``.
+        DataError: the tokenizer cannot be read, or has no chat template.
     """
     chain = [sanitizer(mode, seed)]
     if length is not None and length.limited:
         if checkpoint is None:
             raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
-        chain.append(length_filter(length, checkpoint))
+        chain.append(length_filter(length, checkpoint, layout))
     return log_counts(apply_filters(f"sanitize_{mode}", rows, chain, out, dropped))
 
 
@@ -181,27 +184,21 @@ def _without_comments(code: str) -> str:
     return "\n".join(kept)
 
 
-def length_filter(settings: LengthConfig, checkpoint: str | Path) -> Filter:
-    """Return the filter that drops examples with too few or too many tokens in prompt and response together.
+def length_filter(settings: LengthConfig, checkpoint: str | Path, layout: ChatLayout) -> Filter:
+    """Return the filter that drops examples with too few or too many tokens, counted as for training.
 
     Args:
         settings: limits, in tokens.
-        checkpoint: directory of the model whose ``tokenizer.json`` counts the tokens.
+        checkpoint: directory of the model whose tokenizer counts the tokens.
+        layout: prompt layout of the training.
 
     Raises:
-        DataError: the directory has no ``tokenizer.json``.
+        DataError: the tokenizer cannot be read, or has no chat template.
     """
-    from tokenizers import Tokenizer
-
-    path = Path(checkpoint) / "tokenizer.json"
-    if not path.is_file():
-        raise DataError("expected the model's tokenizer.json", file=path)
-    tokenizer = Tokenizer.from_file(str(path))
+    chat = ChatFormat(load_tokenizer(checkpoint), layout, checkpoint)
 
     def check(record: Record) -> Outcome:
-        prompt = inference_prompt(record["instruction"])
-        parts = tokenizer.encode_batch([prompt, record["response"]], add_special_tokens=False)
-        tokens = sum(len(part.ids) for part in parts)
+        tokens = len(chat.prompt_ids(record["instruction"])) + len(chat.response_ids(record["response"]))
         if settings.min_tokens is not None and tokens < settings.min_tokens:
             return Drop("too_short", {"tokens": tokens})
         if settings.max_tokens is not None and tokens > settings.max_tokens:

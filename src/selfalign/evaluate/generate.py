@@ -8,12 +8,12 @@ from pathlib import Path
 
 from selfalign.benchmarks import Benchmark, load_benchmark
 from selfalign.client import Client, Request
-from selfalign.core.chat import inference_prompt
+from selfalign.core.chat import ChatFormat, load_tokenizer
 from selfalign.core.config import Config
-from selfalign.core.config.evaluation import BenchmarkChoice
+from selfalign.core.config.evaluation import BenchmarkChoice, PromptLayout
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import Record, write_jsonl
-from selfalign.evaluate.prompts import Render, build_task_format, checkpoint_template
+from selfalign.evaluate.prompts import TaskFormat, build_task_format
 from selfalign.serving.client import served_client
 
 logger = logging.getLogger(__name__)
@@ -22,10 +22,12 @@ logger = logging.getLogger(__name__)
 def sample_benchmark(
     config: Config,
     model: str,
+    layout: PromptLayout,
     choice: BenchmarkChoice,
     out: str | Path,
     *,
     checkpoint: str | Path | None,
+    tokenizer: str | Path | None,
     data: str | Path | None,
 ) -> None:
     """Serve a model and write its samples for a benchmark.
@@ -33,36 +35,30 @@ def sample_benchmark(
     Args:
         config: configuration of the model, its server and the client.
         model: ``base`` or ``tuned``.
+        layout: prompt layout.
         choice: the benchmark and its sampling parameters.
         out: JSON Lines file to write, see :func:`generate_samples`.
         checkpoint: directory of the model; None if an external server has it.
+        tokenizer: directory of the base model, whose tokenizer and chat template both models have; None: they are
+            loaded from the hub.
         data: directory of the benchmark's data; None if an installed package holds them.
 
     Raises:
+        DataError: the tokenizer is missing, or has no chat template.
         InfrastructureError: a task was not completed; nothing is written.
     """
     window = (choice.window[0], choice.window[1]) if choice.window else None
     benchmark = load_benchmark(choice.name, choice.version, data, window=window)
-    chat = model == "tuned" or config.evaluation.base_layout == "chat"
-    # A released model brings its own chat template. The model tuned by this run has learnt selfalign's.
-    render = inference_prompt
-    if chat and model == "base":
+    chat = None
+    if layout != "plain":
         source = config.model
-        render = (
-            checkpoint_template(checkpoint)
-            if checkpoint
-            else checkpoint_template(source.id or source.path or "", source.revision)
-        )
+        if tokenizer is not None:
+            chat = ChatFormat(load_tokenizer(tokenizer), layout, tokenizer)
+        else:
+            chat = ChatFormat(load_tokenizer(source.id or "", source.revision), layout, source.id)
+    task_format = build_task_format(benchmark, chat, token_ids=config.server.token_ids)
     with served_client(config, checkpoint, tuned=model == "tuned") as (client, _):
-        generate_samples(
-            benchmark,
-            choice,
-            client,
-            out,
-            layout="chat" if chat else "plain",
-            seed=config.evaluation.seed,
-            render=render,
-        )
+        generate_samples(benchmark, choice, client, out, task_format=task_format, seed=config.evaluation.seed)
 
 
 def generate_samples(
@@ -71,9 +67,8 @@ def generate_samples(
     client: Client,
     out: str | Path,
     *,
-    layout: str,
+    task_format: TaskFormat,
     seed: int,
-    render: Render = inference_prompt,
 ) -> None:
     """Request completions for every task and write the samples in the order of the tasks.
 
@@ -85,15 +80,13 @@ def generate_samples(
         choice: sampling parameters; the benchmark's definition has the defaults.
         client: client of the model server.
         out: JSON Lines file to write.
-        layout: prompt layout, ``plain`` or ``chat``.
+        task_format: format of the prompts.
         seed: task i is sampled with seed + i; greedy requests carry no seed.
-        render: builds the prompts of the chat layout.
 
     Raises:
         InfrastructureError: a task was not completed. Nothing is written, because a score of the other tasks would
             not be comparable. Finished completions are in the completion cache; a rerun requests the rest.
     """
-    task_format = build_task_format(benchmark, layout, render)
     sampling = benchmark.definition.sampling
     temperature = sampling.temperature if choice.temperature is None else choice.temperature
     n = choice.n or sampling.n
@@ -108,6 +101,7 @@ def generate_samples(
                 n=n,
                 seed=seed + index if temperature > 0 else None,
                 stop=tuple(task_format.layout.stop),
+                extra=task_format.request_fields(),
             )
 
     def rows() -> Iterator[Record]:

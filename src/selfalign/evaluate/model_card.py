@@ -10,7 +10,7 @@ from selfalign.core.errors import DataError
 from selfalign.core.jsonl import atomic_path, read_json
 
 SECTION = re.compile(r"^## Scores\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-HEAD = "| model | benchmark | data | tasks | metric | value | 95 % interval |\n|---|---|---|---|---|---|---|"
+HEAD = "| model | layout | benchmark | data | tasks | metric | value | 95 % interval |\n|---|---|---|---|---|---|---|---|"
 
 
 def write_scored_card(card: str | Path, summary: str | Path, out: str | Path) -> None:
@@ -42,14 +42,15 @@ def scores_table(summary: dict[str, Any]) -> str:
         summary: content of ``scores/summary.json``.
     """
     rows = [
-        f"| {score['model']} | {score['title']} | {score['dataset']['version']} | {score['n']} | {name} "
+        f"| {score['model']} | {score['layout']} | {score['title']} | {score['dataset']['version']} | {score['n']} | {name} "
         f"| {metric['value']:.1%} | {_interval(metric)} |"
         for score in summary["scores"]
         for name, metric in score["metrics"].items()
     ]
     tests = [
-        f"\n{each['title']}, {name}: the tuned model differs by {100 * metric['difference']:+.1f} points from the base "
-        f"model (exact McNemar test on the first sample of each task, p = {metric['mcnemar']['p_value']:.2g})."
+        f"\n{each['title']}, {name}, layout {each['layout']}: the tuned model differs by "
+        f"{100 * metric['difference']:+.1f} points from the base model "
+        f"(exact McNemar test on the first sample of each task, p = {metric['mcnemar']['p_value']:.2g})."
         for each in summary["comparisons"]
         for name, metric in each["metrics"].items()
     ]

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.benchmarks.definition import ChatLayout, PlainLayout
-from selfalign.core.chat import inference_prompt
-from selfalign.core.errors import DataError
+from selfalign.core.chat import ChatFormat
 
 FENCE = "```"
 BY_STDIN = "Read from standard input and write to standard output. Answer with one Python program in a fence."
 BY_STARTER = "Complete this code and answer with the whole of it in a fence:\n```python\n{starter_code}\n```"
-
-
-Render = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,24 +21,51 @@ class TaskFormat:
 
     Attributes:
         layout: the layout of the benchmark's definition.
-        render: builds the prompt from an instruction and the beginning of the response, for the chat layout.
+        chat: encodes the prompts of a chat layout; None for plain completion.
+        token_ids: send the prompts of a chat layout as token ids, otherwise as text.
     """
 
     layout: PlainLayout
-    render: Render = inference_prompt
+    chat: ChatFormat | None = None
+    token_ids: bool = True
 
-    def prompt(self, task: Task) -> str:
-        """Return the prompt of a task.
+    def prompt(self, task: Task) -> str | tuple[int, ...]:
+        """Return the prompt of a task as the server is sent it: text, or token ids.
+
+        Args:
+            task: task of the benchmark.
+        """
+        text, prefix = self.parts(task)
+        if self.chat is None:
+            return text
+        return (
+            tuple(self.chat.prompt_ids(text, prefix))
+            if self.token_ids
+            else self.chat.prompt_text(text, prefix)
+        )
+
+    def parts(self, task: Task) -> tuple[str, str]:
+        """Return the instruction of a task and the beginning of the response; the prompt and "" for plain completion.
 
         Args:
             task: task of the benchmark.
         """
         fields = _fields(task)
         text = self.layout.prompt.format_map(fields)
-        if isinstance(self.layout, ChatLayout):
-            prefix = self.layout.response_prefix.format_map(fields)
-            return self.render(text, prefix.rstrip() if self.layout.trim else prefix)
-        return text.rstrip() if self.layout.trim else text
+        if not isinstance(self.layout, ChatLayout):
+            return (text.rstrip() if self.layout.trim else text), ""
+        prefix = self.layout.response_prefix.format_map(fields)
+        return text, prefix.rstrip() if self.layout.trim else prefix
+
+    def request_fields(self) -> dict[str, Any]:
+        """Return the fields of a request that the prompt's layout needs, beside the stop strings."""
+        if self.chat is None:
+            return {}
+        # The text has all special tokens, so the server must not add a beginning-of-sequence token.
+        fields: dict[str, Any] = {} if self.token_ids else {"add_special_tokens": False}
+        if ends := self.chat.stop_token_ids:
+            fields["stop_token_ids"] = ends
+        return fields
 
     def solution(self, task: Task, completion: str) -> str:
         """Return the solution in a completion.
@@ -58,44 +80,18 @@ class TaskFormat:
         return task.beginning + code if self.layout.solution == "prompt+completion" else code
 
 
-def build_task_format(benchmark: Benchmark, layout: str, render: Render = inference_prompt) -> TaskFormat:
+def build_task_format(
+    benchmark: Benchmark, chat: ChatFormat | None = None, *, token_ids: bool = True
+) -> TaskFormat:
     """Return the format of a benchmark's tasks.
 
     Args:
         benchmark: a loaded benchmark.
-        layout: prompt layout, ``plain`` or ``chat``.
-        render: builds the prompts of the chat layout.
+        chat: encodes the prompts of a chat layout; None: plain completion.
+        token_ids: send the prompts of a chat layout as token ids, otherwise as text.
     """
     definition = benchmark.definition
-    return TaskFormat(definition.chat if layout == "chat" else definition.base, render)
-
-
-def checkpoint_template(checkpoint: str | Path, revision: str | None = None) -> Render:
-    """Return a function that renders prompts with the chat template of a checkpoint.
-
-    Args:
-        checkpoint: directory with the tokenizer, or model id on the hub.
-        revision: commit on the hub; None: the default branch.
-
-    Raises:
-        DataError: the tokenizer has no chat template.
-    """
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(str(checkpoint), revision=revision)
-    if not tokenizer.chat_template:
-        raise DataError(
-            "expected a chat template in the tokenizer; set 'evaluation.base_layout: plain' to do without",
-            file=checkpoint,
-        )
-
-    def render(instruction: str, response_prefix: str) -> str:
-        messages = [{"role": "user", "content": instruction}]
-        # Some templates open the assistant's turn only on request; the others ignore the argument.
-        opened = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return f"{opened}{response_prefix}"
-
-    return render
+    return TaskFormat(definition.plain if chat is None else definition.chat, chat, token_ids)
 
 
 def last_fenced(text: str) -> str:

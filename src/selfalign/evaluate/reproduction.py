@@ -177,6 +177,7 @@ def _same(figure: dict[str, Any], model: str, score: dict[str, Any], metric: str
         and figure["benchmark"] == score["benchmark"]
         and figure["metric"] == metric
         and figure.get("version") in (None, score["dataset"]["version"])
+        and figure.get("layout") in (None, score.get("layout"))
     )
 
 

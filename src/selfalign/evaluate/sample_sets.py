@@ -14,7 +14,7 @@ from typing import Any
 from selfalign.benchmarks import data_files, definition_sha256, load_definition
 from selfalign.core.config import Config
 from selfalign.core.config.downloads import PinnedFile
-from selfalign.core.config.evaluation import BenchmarkChoice
+from selfalign.core.config.evaluation import BenchmarkChoice, PromptLayout
 from selfalign.core.config.reproduction import PublishedSamples
 from selfalign.core.errors import ConfigError
 
@@ -35,7 +35,7 @@ class SampleSet:
         directory: directory of its verdicts and score.
         pass_at: values of k of pass@k.
         published: configuration of the published samples; None for generated ones.
-        layout: prompt layout of generated samples, ``plain`` or ``chat``.
+        layout: prompt layout of generated samples.
         seed: seed of the first task of generated samples.
     """
 
@@ -45,7 +45,7 @@ class SampleSet:
     directory: str
     pass_at: tuple[int, ...]
     published: PublishedSamples | None = None
-    layout: str | None = None
+    layout: PromptLayout | None = None
     seed: int | None = None
 
     @property
@@ -69,6 +69,7 @@ class SampleSet:
             "version": self.version,
             "window": self.choice.window,
             "pass_at": list(self.pass_at),
+            "layout": self.layout,
             "exact_floats": self.published is not None and self.published.exact_floats,
         }
 
@@ -89,17 +90,18 @@ class SampleSets:
     def __init__(self, config: Config, released: Config, *, results: str, downloads: str) -> None:
         self._results, self._downloads = results, downloads
         evaluation = config.evaluation
+        # In the order of the report: by model and layout, then by benchmark.
         self.own = {
-            (model, choice.key): SampleSet(
+            (model, layout, choice.key): SampleSet(
                 model=model_title(config) if model == "base" else f"{model_title(config)}, tuned here",
-                how=NEW_SAMPLES,
+                how=_how(layout),
                 choice=choice,
-                directory=f"{results}/scores/{model}/{choice.key}",
+                directory=f"{results}/scores/{model}/{layout}/{choice.key}",
                 pass_at=tuple(evaluation.pass_at),
-                layout=_layout(config, model),
+                layout=layout,
                 seed=evaluation.seed,
             )
-            for model in evaluation.models
+            for model, layout in evaluation.layouts.pairs()
             for choice in evaluation.benchmarks
         }
         known = [*released.reproduction.published_samples, *config.reproduction.published_samples]
@@ -119,6 +121,8 @@ class SampleSets:
             for each in self.published.values()
             if each.model == released.model.id
         }
+        # The released model is asked in one layout, that of its published samples.
+        layout = released.evaluation.layouts.base[0]
         self.released = {
             choice.key: SampleSet(
                 model=str(released.model.id),
@@ -126,7 +130,7 @@ class SampleSets:
                 choice=choice,
                 directory=f"{results}/reproduce/released/{choice.key}",
                 pass_at=tuple(released.evaluation.pass_at),
-                layout=_layout(released, "base"),
+                layout=layout,
                 seed=released.evaluation.seed,
             )
             for choice in released.evaluation.benchmarks
@@ -138,13 +142,13 @@ class SampleSets:
         """Return the sample set of a job.
 
         Args:
-            wildcards: wildcards of the job: ``published``, or ``model`` and ``benchmark``, or ``benchmark`` alone for
-                the released model.
+            wildcards: wildcards of the job: ``published``, or ``model``, ``layout`` and ``benchmark``, or ``benchmark``
+                alone for the released model.
         """
         if "published" in wildcards:
             return self.published[wildcards["published"]]
         if "model" in wildcards:
-            return self.own[wildcards["model"], wildcards["benchmark"]]
+            return self.own[wildcards["model"], wildcards["layout"], wildcards["benchmark"]]
         return self.released[wildcards["benchmark"]]
 
     def data(self, name: str, version: str | None) -> list[str]:
@@ -253,8 +257,8 @@ def model_title(config: Config) -> str:
     return config.model.id or config.model.path or "SmolLM2-135M-Instruct"
 
 
-def _layout(config: Config, model: str) -> str:
-    return "plain" if model == "base" and config.evaluation.base_layout == "plain" else "chat"
+def _how(layout: PromptLayout) -> str:
+    return NEW_SAMPLES if layout != "plain" else f"{NEW_SAMPLES}, plain completion"
 
 
 def _published_files(known: Iterable[PublishedSamples]) -> dict[str, PinnedFile]:

@@ -25,6 +25,7 @@ def build_score(
     verdicts: Sequence[Record],
     pass_at: Sequence[int],
     syntax: SyntaxCheck | None = None,
+    layout: str | None = None,
 ) -> dict[str, Any]:
     """Return the score of one set of samples.
 
@@ -37,6 +38,7 @@ def build_score(
         verdicts: see :func:`~selfalign.evaluate.scoring.write_verdicts`.
         pass_at: values of k of pass@k.
         syntax: number of samples that do not compile; None where solutions are not whole programs.
+        layout: prompt layout of the samples; None: not known.
     """
     samples = len(verdicts) // len(benchmark.tasks)
     metrics: dict[str, dict[str, Any]] = {}
@@ -51,6 +53,7 @@ def build_score(
             metrics[f"{prefix}pass@{k}"] = metric
     return {
         **provenance(benchmark),
+        **({"layout": layout} if layout else {}),
         "n": len(benchmark.tasks),
         "samples_per_task": samples,
         "metrics": metrics,
@@ -105,49 +108,76 @@ def _counts(verdicts: Iterable[Record], parts: Sequence[str]) -> list[tuple[int,
     return [(samples, correct) for samples, correct in tally.values()]
 
 
-def write_summary(scores: Mapping[tuple[str, str], str | Path], out: str | Path) -> None:
-    """Write all scores of a run, and the comparison of base and tuned model where both were scored.
+# Model, prompt layout and benchmark of a score.
+ScoreKey = tuple[str, str, str]
 
-    A comparison has the difference of the two scores and the exact McNemar test of the first sample of each task.
+
+def write_summary(scores: Mapping[ScoreKey, str | Path], out: str | Path) -> None:
+    """Write all scores of a run, and the comparisons of base and tuned model in the layouts in which both were scored.
+
+    A comparison has the difference of the two scores and the exact McNemar test of the first sample of each task. Of
+    the comparisons on a benchmark, the one in the layout in which the base model is best is marked as ``headline``: in
+    another layout, a model may only have learnt the layout.
 
     Args:
-        scores: directory with ``score.json`` and ``verdicts.jsonl``, by (model, benchmark).
+        scores: directory with ``score.json`` and ``verdicts.jsonl``, by model, layout and benchmark.
         out: JSON file to write.
 
     Raises:
         DataError: a file is missing, or the two models were scored on different data.
     """
     found = {key: read_json(Path(directory) / "score.json") for key, directory in scores.items()}
-    rows = [{"model": model, **score, "benchmark": key} for (model, key), score in found.items()]
-    keys = list(dict.fromkeys(key for _, key in scores))
-    comparisons = [
-        _compare(key, scores["base", key], scores["tuned", key], found["base", key], found["tuned", key])
-        for key in keys
-        if ("base", key) in scores and ("tuned", key) in scores
+    rows = [
+        {"model": model, "layout": layout, **score, "benchmark": key}
+        for (model, layout, key), score in found.items()
     ]
+    comparisons = []
+    for key in dict.fromkeys(key for _, _, key in scores):
+        layouts = [
+            layout
+            for model, layout, each in scores
+            if model == "base" and each == key and ("tuned", layout, key) in scores
+        ]
+        values = {layout: first_value(found["base", layout, key]) for layout in layouts}
+        best = max(values, key=values.__getitem__, default=None)  # of equal ones the first
+        comparisons += [
+            {**_compare(layout, key, scores, found), "headline": layout == best} for layout in layouts
+        ]
     write_json(out, {"scores": rows, "comparisons": comparisons})
 
 
+def first_value(score: Mapping[str, Any]) -> float:
+    """Return pass@1, on the original tests if there are added ones.
+
+    Args:
+        score: a score, see :func:`build_score`.
+    """
+    return next(iter(score["metrics"].values()))["value"]
+
+
 def _compare(
+    layout: str,
     key: str,
-    base: str | Path,
-    tuned: str | Path,
-    base_score: Mapping[str, Any],
-    tuned_score: Mapping[str, Any],
+    scores: Mapping[ScoreKey, str | Path],
+    found: Mapping[ScoreKey, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    if base_score["dataset"] != tuned_score["dataset"]:
-        raise DataError(f"{key}: base and tuned model were scored on different data", file=Path(tuned))
+    base, tuned = ("base", layout, key), ("tuned", layout, key)
+    if found[base]["dataset"] != found[tuned]["dataset"]:
+        raise DataError(
+            f"{key}: base and tuned model were scored on different data", file=Path(scores[tuned])
+        )
     metrics: dict[str, Any] = {}
-    for prefix, parts in metric_parts("base pass@1" in base_score["metrics"]).items():
+    for prefix, parts in metric_parts("base pass@1" in found[base]["metrics"]).items():
         name = f"{prefix}pass@1"
-        first, second = solved(base, parts), solved(tuned, parts)
+        first, second = solved(scores[base], parts), solved(scores[tuned], parts)
         metrics[name] = {
-            "difference": tuned_score["metrics"][name]["value"] - base_score["metrics"][name]["value"],
+            "difference": found[tuned]["metrics"][name]["value"] - found[base]["metrics"][name]["value"],
             "mcnemar": mcnemar([first[task] for task in first], [second[task] for task in first]),
         }
     return {
         "benchmark": key,
-        "title": base_score["title"],
+        "layout": layout,
+        "title": found[base]["title"],
         "first": "base",
         "second": "tuned",
         "metrics": metrics,

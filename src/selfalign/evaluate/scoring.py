@@ -90,6 +90,7 @@ def score_samples(
     published: str | Path | None = None,
     exact_floats: bool = False,
     pass_at: Sequence[int] = (1,),
+    layout: str | None = None,
     runtime: str = "auto",
     workers: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -106,6 +107,7 @@ def score_samples(
         published: published verdicts on the same samples, in EvalPlus' layout.
         exact_floats: require floating-point outputs to be bit-identical.
         pass_at: values of k of pass@k.
+        layout: prompt layout of the samples, recorded in the score; None: not known.
         runtime: name of the sandbox runtime.
         workers: number of programs run at a time; None: one per core.
 
@@ -129,7 +131,7 @@ def score_samples(
         scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats)
         verdicts = write_verdicts(benchmark, read, scorer, pool, out=out.verdicts, timings=out.timings)
     comparison = compare_verdicts(verdicts, known) if known is not None else None
-    score = build_score(benchmark, verdicts, pass_at, syntax)
+    score = build_score(benchmark, verdicts, pass_at, syntax, layout)
     if out.comparison is not None:
         write_json(out.comparison, comparison)
     write_json(out.score, score)

@@ -84,7 +84,13 @@ def write_comparison(directories: Sequence[str | Path], out: str | Path) -> None
             differing=differing_keys(runs),
             funnel=side_by_side([{(s["stage"], s["step"]): s["out"] for s in run.steps} for run in runs]),
             scores=side_by_side(
-                [{(row["model"], row["benchmark"], row["metric"]): row for row in run.scores} for run in runs]
+                [
+                    {
+                        (row["model"], row["layout"], row["benchmark"], row["metric"]): row
+                        for row in run.scores
+                    }
+                    for run in runs
+                ]
             ),
             chart=score_chart(points) if points else "",
             style=template_text("page.css"),

@@ -18,6 +18,8 @@ from selfalign.report import charts, figures
 from selfalign.report.files import RunFiles
 
 TOP_CONCEPTS = 20
+# A difference with a smaller p-value is called clear.
+CLEAR_P_VALUE = 0.05
 PACKAGES = (
     "selfalign",
     "snakemake",
@@ -55,7 +57,9 @@ def write_page(
     logged = [row for row in read_jsonl(files.training) if "loss" in row] if files.training else []
     concepts = figures.count_concepts(files.concepts)
     verdicts = figures.count_verdicts(files.verdicts)
-    scores = score_rows(read_json(files.scores)) if files.scores else []
+    summary = read_json(files.scores) if files.scores else {"scores": [], "comparisons": []}
+    scores = score_rows(summary)
+    tokens = figures.account_tokens(files.metrics)
     time = figures.account_time(files.benchmarks)
     text = (
         page_environment()
@@ -69,12 +73,15 @@ def write_page(
             statistics=statistics,
             lengths=statistics["pool"]["lines"]["quantiles"] if statistics else {},
             verdicts=verdicts,
-            tokens=figures.account_tokens(files.metrics),
+            tokens=tokens,
             time=time,
             hours=sum(row["seconds"] for row in time) / 3600,
             price=settings.price_per_hour,
             scores=scores,
-            differences=difference_rows(read_json(files.scores)) if files.scores else [],
+            differences=difference_rows(summary),
+            results=result_rows(summary),
+            trained=sum(1 for _ in read_jsonl(files.dataset)) if files.dataset else None,
+            generated=sum(row["completion"] for row in tokens),
             reproduced=reproduction_rows(read_json(files.reproduction)) if files.reproduction else [],
             svg=_charts(
                 steps=joined["steps"],
@@ -227,8 +234,9 @@ def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
     """
     return [
         {
-            "name": f"{score['model']}: {score['title']} {metric}",
+            "name": f"{score['model']}, {score['layout']}: {score['title']} {metric}",
             "model": score["model"],
+            "layout": score["layout"],
             "benchmark": f"{score['title']} {score['dataset']['version']}",
             "metric": metric,
             "value": found["value"],
@@ -243,7 +251,7 @@ def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row per benchmark and metric on which two models were compared.
+    """Return a row per benchmark, prompt layout and metric on which two models were compared.
 
     Args:
         summary: content of ``scores/summary.json``.
@@ -251,6 +259,7 @@ def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "benchmark": each["title"],
+            "layout": each["layout"],
             "metric": metric,
             "pair": f"{each['second']} against {each['first']}",
             "difference": found["difference"],
@@ -259,6 +268,52 @@ def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
         for each in summary.get("comparisons", [])
         for metric, found in each["metrics"].items()
     ]
+
+
+def result_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what the training changed, a row per benchmark on which base and tuned model were compared.
+
+    The layout is the one in which the base model is best; the metric is the first of the benchmark.
+
+    Args:
+        summary: content of ``scores/summary.json``.
+
+    Returns:
+        rows with ``benchmark``, ``layout``, ``n``, ``verdict`` (``better``, ``worse``, or ``no clear difference`` from
+        a p-value of 0.05), ``base``, ``tuned`` and ``difference`` (rates), ``p_value``, ``only_base``, ``only_tuned``
+        (tasks), and ``others``: layout and rate of the base model in its other layouts.
+    """
+    scores = {(row["model"], row["layout"], row["benchmark"]): row for row in summary["scores"]}
+    rows = []
+    for each in summary["comparisons"]:
+        if not each["headline"]:
+            continue
+        key, layout = each["benchmark"], each["layout"]
+        metric, found = next(iter(each["metrics"].items()))
+        test, difference = found["mcnemar"], found["difference"]
+        clear = test["p_value"] < CLEAR_P_VALUE
+        rates = {
+            score_layout: row["metrics"][metric]["value"]
+            for (model, score_layout, benchmark), row in scores.items()
+            if model == "base" and benchmark == key
+        }
+        rows.append(
+            {
+                "benchmark": each["title"],
+                "metric": metric,
+                "layout": layout,
+                "n": scores["base", layout, key]["n"],
+                "verdict": ("better" if difference > 0 else "worse") if clear else "no clear difference",
+                "base": rates[layout],
+                "tuned": scores["tuned", layout, key]["metrics"][metric]["value"],
+                "difference": difference,
+                "p_value": test["p_value"],
+                "only_base": test["only_first"],
+                "only_tuned": test["only_second"],
+                "others": [(name, rate) for name, rate in rates.items() if name != layout],
+            }
+        )
+    return rows
 
 
 def reproduction_rows(table: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from selfalign.core.chat import inference_prompt
+from selfalign.core.chat import ChatFormat, load_tokenizer
+from selfalign.core.config.training import ChatLayout
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, read_numbered, require
 
@@ -62,39 +62,31 @@ def read_pairs(path: str | Path, min_rows: int = 1) -> list[Record]:
     return rows
 
 
-def load_tokenizer(base: str | Path) -> Any:
-    """Return the tokenizer of a checkpoint.
+def load_format(base: str | Path, layout: ChatLayout) -> ChatFormat:
+    """Return the format of the rows, with the tokenizer of a checkpoint.
 
     Args:
         base: checkpoint directory.
+        layout: prompt layout of the rows.
 
     Raises:
-        DataError: the tokenizer is missing, cannot be read, or has no end-of-sequence token.
+        DataError: the tokenizer is missing, cannot be read, or has no chat template or end-of-sequence token.
     """
-    from transformers import AutoTokenizer
-
     if not any((Path(base) / name).exists() for name in TOKENIZER_FILES):
         raise DataError(f"expected a checkpoint with a tokenizer ({' or '.join(TOKENIZER_FILES)})", file=base)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base)
-    except Exception as error:  # the tokenizers library raises plain Exception
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"the tokenizer cannot be read ({first})", file=base) from error
-    if tokenizer.eos_token_id is None:
-        raise DataError("expected a tokenizer with an end-of-sequence token", file=base)
-    return tokenizer
+    return ChatFormat(load_tokenizer(base), layout, base)
 
 
 def encode(
-    rows: Sequence[Record], tokenizer: Any, max_length: int, source: str | Path | None = None
+    rows: Sequence[Record], chat: ChatFormat, max_length: int, source: str | Path | None = None
 ) -> Encoded:
-    """Encode rows as beginning-of-sequence token (if the tokenizer has one), prompt, response and end-of-sequence token.
+    """Encode rows as prompt and response with their special tokens.
 
     Prompt positions carry no loss. Rows are cut at `max_length` tokens.
 
     Args:
         rows: rows with ``instruction`` and ``response``.
-        tokenizer: tokenizer of the base model.
+        chat: format of the rows.
         max_length: maximum length of a row, in tokens.
         source: file of the rows, for messages.
 
@@ -102,12 +94,8 @@ def encode(
         DataError: the instruction of a row alone fills `max_length`, so that no response token would be left.
     """
     encoded = Encoded()
-    beginning = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
     for number, row in enumerate(rows, start=1):
-        prompt = (
-            beginning + tokenizer(inference_prompt(row["instruction"]), add_special_tokens=False)["input_ids"]
-        )
-        answer = tokenizer(row["response"], add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
+        prompt, response = chat.prompt_ids(row["instruction"]), chat.response_ids(row["response"])
         if len(prompt) >= max_length:
             raise DataError(
                 f"expected an instruction of less than {max_length} tokens (training.max_length), found {len(prompt)}",
@@ -115,8 +103,8 @@ def encode(
                 record=number,
                 field="instruction",
             )
-        ids = (prompt + answer)[:max_length]
-        labels = ([IGNORED] * len(prompt) + answer)[:max_length]
-        encoded.truncated += len(prompt) + len(answer) > max_length
+        ids = (prompt + response)[:max_length]
+        labels = ([IGNORED] * len(prompt) + response)[:max_length]
+        encoded.truncated += len(prompt) + len(response) > max_length
         encoded.examples.append({"input_ids": ids, "labels": labels})
     return encoded

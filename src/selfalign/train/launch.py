@@ -14,7 +14,7 @@ from selfalign.core.model_config import read_model_config
 from selfalign.core.process import die_with_parent
 from selfalign.train.architecture import check_weights, zero_dropout
 from selfalign.train.attention import choose_attention
-from selfalign.train.data import encode, load_tokenizer, read_pairs
+from selfalign.train.data import encode, load_format, read_pairs
 from selfalign.train.job import TrainingJob
 
 logger = logging.getLogger(__name__)
@@ -89,9 +89,9 @@ def check(job: TrainingJob) -> None:
     known = read_model_config(job.base)
     zero_dropout(known, job.base)
     choose_attention(job.config, known)
-    tokenizer = load_tokenizer(job.base)
-    check_weights(job.base, len(tokenizer), known.get("vocab_size"))
-    encoded = encode(rows, tokenizer, job.config.max_length, job.dataset)
+    chat = load_format(job.base, job.config.layout)
+    check_weights(job.base, len(chat.tokenizer), known.get("vocab_size"))
+    encoded = encode(rows, chat, job.config.max_length, job.dataset)
     logger.info(
         "%d rows, %d of them cut at %d tokens", len(encoded), encoded.truncated, job.config.max_length
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from selfalign.core.chat import STOP, inference_prompt
+from selfalign.core.chat import ChatFormat
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record
 from selfalign.train.data import Encoded
@@ -40,8 +40,8 @@ No dropout, no gradient clipping, loss on response tokens only.
 
 ## Use
 
-The tokenizer includes the chat template. Without it, use the following prompt after the beginning-of-sequence token,
-if the tokenizer has one. Decode greedily up to the end-of-sequence token or `{stop}`, which is not part of the response.
+The tokenizer includes the chat template of the training (`training.layout: {layout}`), which makes the following prompt with all its
+special tokens; add no others. Decode greedily up to {end}.
 
 ```text
 {prompt}```
@@ -64,6 +64,7 @@ def write_model_card(
     rows: Sequence[Record],
     encoded: Encoded,
     logged: Sequence[dict[str, Any]],
+    chat: ChatFormat,
 ) -> None:
     """Write ``README.md`` into the checkpoint `directory`.
 
@@ -73,6 +74,7 @@ def write_model_card(
         rows: rows of the dataset.
         encoded: the encoded rows.
         logged: metrics, one row per step.
+        chat: format of the rows.
     """
     head = {
         "library_name": "transformers",
@@ -92,8 +94,9 @@ def write_model_card(
         first=logged[0]["loss"],
         last=logged[-1]["loss"],
         table=table,
-        stop=STOP,
-        prompt=inference_prompt("{instruction}"),
+        layout=chat.layout,
+        end=" or ".join([f"`{chat.tokenizer.decode(chat.end_ids)}`", *(f"`{stop}`" for stop in chat.stop)]),
+        prompt=chat.prompt_text("{instruction}"),
         scores=UNKNOWN_SCORES,
     )
     (directory / "README.md").write_text(text, encoding="utf-8")

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArguments, set_seed
 
-from selfalign.core.chat import CHAT_TEMPLATE
 from selfalign.core.checkpoint import read_identity, write_card
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, SelfalignError, explain
@@ -27,7 +26,7 @@ from selfalign.train import checkpoints
 from selfalign.train.architecture import zero_dropout
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import BatchSchedule
-from selfalign.train.data import Encoded, encode, load_tokenizer, read_pairs
+from selfalign.train.data import Encoded, encode, load_format, read_pairs
 from selfalign.train.job import TrainingJob
 from selfalign.train.model_card import write_model_card
 from selfalign.train.trainer import Steps, StepTrainer
@@ -38,14 +37,15 @@ METRICS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "tokens", *TIM
 
 
 def train(job: TrainingJob) -> None:
-    """Fine-tune; write the checkpoint with selfalign's chat template, and one row of metrics per step.
+    """Fine-tune; write the checkpoint with the chat template of the rows, and one row of metrics per step.
 
     Args:
         job: the training.
     """
     rows = read_pairs(job.dataset, job.config.min_rows)
-    tokenizer = load_tokenizer(job.base)
-    encoded = encode(rows, tokenizer, job.config.max_length, job.dataset)
+    chat = load_format(job.base, job.config.layout)
+    tokenizer = chat.tokenizer
+    encoded = encode(rows, chat, job.config.max_length, job.dataset)
     trainer = build_trainer(job.config, job.base, encoded, tokenizer, job.checkpoints)
     last = checkpoints.last_whole(job.checkpoints) if trainer.is_world_process_zero() else None
     last = shared(trainer, last)
@@ -57,7 +57,7 @@ def train(job: TrainingJob) -> None:
     trainer.save_model(str(part))  # in all processes: a sharded model is gathered
     if not trainer.is_world_process_zero():
         return
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.chat_template = chat.template
     tokenizer.save_pretrained(part)
     logged = [row for row in trainer.state.log_history if "loss" in row]
     # The checkpoint is identified by its content, so it must not contain times or local paths.
@@ -70,7 +70,7 @@ def train(job: TrainingJob) -> None:
         dataset_sha256=file_sha256(job.dataset),
         training=job.config.decisive(),
     )
-    write_model_card(part, job, rows=rows, encoded=encoded, logged=logged)
+    write_model_card(part, job, rows=rows, encoded=encoded, logged=logged, chat=chat)
     if job.out.exists():
         shutil.rmtree(job.out)
     part.rename(job.out)

@@ -81,6 +81,8 @@ REPLACED = {
     "paths.journal": "use 'paths.completion_cache'; move the directory there to keep its completions "
     "(mv results/journal results/completion_cache)",
     "paths.shared": "'downloads.local' names a directory of local copies",
+    "evaluation.models": "use 'evaluation.layouts', which has a list for each model",
+    "evaluation.base_layout": "use 'evaluation.layouts.base'",
     "evaluation.published_samples": "use 'reproduction.published_samples'",
     "evaluation.generate_published": "use 'reproduction.own_scores'",
     "evaluation.generate_released": "use 'reproduction.released_model'",

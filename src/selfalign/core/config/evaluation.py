@@ -8,9 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from selfalign.core.config.base import Section, Seed
+from selfalign.core.config.training import ChatLayout
 
 # The benchmark made of instructions that the run holds out from training (`curation.self_tests`).
 SELF_TESTS = "self_tests"
+# A chat layout, in which models are trained, or plain completion. See selfalign.core.chat.
+PromptLayout = Literal[ChatLayout, "plain"]
 DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
@@ -54,11 +57,38 @@ class BenchmarkChoice(Section):
         return self.name if self.version is None else f"{self.name}-{self.version}"
 
 
+class EvaluatedLayouts(Section):
+    """Prompt layouts. own: the chat template of the base model; reference: that of the published run; plain: completion.
+
+    The models are compared in the layouts that both of them have.
+    """
+
+    base: list[PromptLayout] = Field(
+        default=["own", "plain"], description="Layouts for the base model; []: it is not evaluated."
+    )
+    tuned: list[PromptLayout] = Field(
+        default=["own"], description="Layouts for the tuned model; []: it is not evaluated."
+    )
+
+    @model_validator(mode="after")
+    def _some_and_once(self) -> EvaluatedLayouts:
+        if not self.base and not self.tuned:
+            raise ValueError("no layout for any model; name at least one")
+        for layouts in (self.base, self.tuned):
+            if len(set(layouts)) < len(layouts):
+                raise ValueError("a layout is listed twice")
+        return self
+
+    def pairs(self) -> list[tuple[str, PromptLayout]]:
+        """Return the model and the layout of everything that is evaluated."""
+        return [*(("base", layout) for layout in self.base), *(("tuned", layout) for layout in self.tuned)]
+
+
 class EvaluationConfig(Section):
     """Benchmarks for the base and the tuned model."""
 
-    models: list[Literal["base", "tuned"]] = Field(
-        default=["base", "tuned"], min_length=1, description="Models to evaluate."
+    layouts: EvaluatedLayouts = Field(
+        default_factory=EvaluatedLayouts, description="Prompt layouts in which each model is evaluated."
     )
     benchmarks: list[BenchmarkChoice] = Field(
         default=[
@@ -67,11 +97,6 @@ class EvaluationConfig(Section):
         ],
         min_length=1,
         description="Benchmarks; for the names see src/selfalign/benchmarks/definitions/.",
-    )
-    base_layout: Literal["plain", "chat"] = Field(
-        default="plain",
-        description="Prompt format of the base model. plain: completion; chat: as for the tuned model, for "
-        "a model that is instruction-tuned already.",
     )
     seed: Seed = Field(
         default=3407, description="Random seed; the request of task i is sampled with seed + i."

@@ -53,6 +53,11 @@ class ServerConfig(Section):
         description="Base URLs of running servers, for `kind: external`; []: the environment variable "
         "OPENAI_BASE_URL.",
     )
+    token_ids: bool = Field(
+        default=True,
+        description="Send prompts in a chat layout as token ids, exactly as in training. false: as text that "
+        "contains all special tokens, with add_special_tokens: false, for servers that accept no token ids.",
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="Data type of the weights; auto: float32 on a CPU, bfloat16 on a GPU."
     )

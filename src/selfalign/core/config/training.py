@@ -9,6 +9,9 @@ from pydantic import Field, field_validator
 from selfalign.core.config.base import RUNTIME_ONLY, Section, Seed
 from selfalign.core.config.paths import Existing, PathText
 
+# See selfalign.core.chat.
+ChatLayout = Literal["own", "reference"]
+
 
 class TrainingConfig(Section):
     """Fine-tuning of the base model."""
@@ -18,6 +21,11 @@ class TrainingConfig(Section):
         ge=1,
         description="Minimum number of rows; with fewer, training is refused.",
         json_schema_extra=RUNTIME_ONLY,
+    )
+    layout: ChatLayout = Field(
+        default="own",
+        description="Prompt layout of the rows, and chat template of the tuned checkpoint. own: the chat template "
+        "of the base model; reference: that of the published run, for models without a chat template.",
     )
     learning_rate: float = Field(default=2e-5, gt=0, description="Peak learning rate (published: 1e-5).")
     optim: Literal["adafactor", "adamw_torch"] = Field(
