@@ -9,7 +9,7 @@ from selfalign.core.errors import ConfigError
 from selfalign.core.model_config import read_model_config
 from selfalign.train.attention import ROW_BY_ROW, choose_attention, packed_row_lengths
 from selfalign.train.batching import collate_packed, collate_padded, common_prefix, row_weights
-from selfalign.train.data import IGNORED, encode, read_pairs
+from selfalign.train.data import IGNORED, encode, load_format, read_pairs
 from selfalign.train.trainer import weighted_loss
 
 CONFIG = TrainingConfig(batching="packed", max_length=400)

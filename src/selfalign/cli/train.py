@@ -97,7 +97,9 @@ def respond(
     from selfalign import respond as responses
 
     if (endpoint is None) != (tokenizer is None):
-        raise ConfigError("--endpoint and --tokenizer must be given together: the prompt is sent as token ids")
+        raise ConfigError(
+            "--endpoint and --tokenizer must be given together: the prompt is sent as token ids"
+        )
     if endpoint is not None and tokenizer is not None:
         answer = responses.respond_from(
             endpoint, model, instruction, prefix, max_new_tokens, tokenizer=tokenizer
