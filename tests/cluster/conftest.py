@@ -101,7 +101,8 @@ def stopped(on_slurm: OnSlurm) -> Stopped:
     first = _start(command, build)
     bought.append(_bought(record, first))
     first.send_signal(signal.SIGINT)
-    first.wait(120)
+    output = first.communicate(timeout=120)[0]
+    assert first.returncode != 0, f"the interrupted build ran to its end:\n{output[-4000:]}"
     left = _wait_empty()
     asked.append(_lines(record, "asked"))
 
@@ -129,7 +130,8 @@ def _targets_last(command: list[str], target: str) -> list[str]:
 
 def _start(command: list[str], build: Build) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command,
+        # Without it the build ignores Ctrl-C if the tests run in the background of a script, as every command there.
+        ["env", "--default-signal=INT", *command],
         cwd=build.directory,
         env=build.environment(),
         stdout=subprocess.PIPE,

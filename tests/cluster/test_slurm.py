@@ -66,12 +66,10 @@ def test_nothing_is_left_to_do(on_slurm):
     assert on_slurm.build.stale_rules() == set()
 
 
-@pytest.mark.soak  # the slow server of its build no longer slows it: to be mended
 def test_interrupting_leaves_no_job_behind(stopped):
     assert stopped.left_by_interrupt == []
 
 
-@pytest.mark.soak  # the slow server of its build no longer slows it: to be mended
 def test_an_interrupted_and_a_requeued_job_go_on_from_the_cache(stopped, finished):
     by_interrupt, by_requeue, at_last = stopped.asked
     assert stopped.restarts == 1
