@@ -106,3 +106,55 @@ def test_require():
         require({"a": 1}, "b", list)
     with pytest.raises(DataError, match="expected an integer, found bool"):
         require({"a": True}, "a", int)
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ü" * 127 + "x", "x" * 240])
+def test_a_name_may_be_as_long_as_the_file_system_allows(tmp_path, name):
+    path = tmp_path / name
+    write_jsonl(path, [{"x": 1}])
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OSError, match="too long") as caught:
+        write_jsonl(tmp_path / (name + "x" * 16), [])
+    assert caught.value.filename == str(tmp_path / (name + "x" * 16))
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        (r'{"a": "cut \ud83d here"}', {"a": "cut \ufffd here"}),
+        (r'{"a\uDC00": [{"b": "\uD83D"}]}', {"a\ufffd": [{"b": "\ufffd"}]}),
+        (r'{"a": "\ud83d\ude00"}', {"a": "\U0001f600"}),
+        (r'{"a": "\\ud83d"}', {"a": r"\ud83d"}),
+    ],
+)
+def test_half_a_surrogate_pair_is_replaced_and_reported(tmp_path, caplog, line, meant):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"x": 1}}\n{line}\n')
+    assert list(read_jsonl(path)) == [{"x": 1}, meant]
+    reported = (
+        [f"{path}, record 2: a lone surrogate was replaced by U+FFFD"] if "\ufffd" in str(meant) else []
+    )
+    assert [record.getMessage() for record in caplog.records] == reported
+
+
+@pytest.mark.parametrize(
+    ("lineage", "said"),
+    [
+        (3, "field 'lineage': expected an object, found int"),
+        ({"seed": None}, "field 'lineage.seed': expected an object, found NoneType"),
+        ({"transformations": [1]}, "field 'lineage.transformations': expected a list of strings, found list"),
+    ],
+)
+def test_a_lineage_of_another_shape_is_refused(tmp_path, lineage, said):
+    write_jsonl(tmp_path / "rows.jsonl", [{"lineage": lineage}])
+    with pytest.raises(DataError) as caught:
+        list(read_jsonl(tmp_path / "rows.jsonl"))
+    assert str(caught.value) == f"{tmp_path}/rows.jsonl, record 1, {said}"
+
+
+def test_a_lineage_of_null_is_none(tmp_path):
+    write_jsonl(tmp_path / "rows.jsonl", [{"a": 1, "lineage": None}])
+    assert list(read_jsonl(tmp_path / "rows.jsonl")) == [{"a": 1}]

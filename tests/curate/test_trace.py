@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from tests.curate.test_export import row
 from typer.testing import CliRunner
@@ -52,3 +54,13 @@ def test_what_is_not_there_is_said(run, tmp_path):
 def test_a_row_without_lineage(tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", [{"instruction": "Add.", "response": "a + b"}])
     assert "none: the row does not come from the pipeline" in trace(1, tmp_path / "rows.jsonl")
+
+
+@pytest.mark.parametrize("value", [3, [1, {"a": 2}], {"a": None}, ["x", "y"], None])
+def test_fields_of_any_type_are_shown(tmp_path, value):
+    fields = dict.fromkeys(("seed", "concepts", "instruction", "response", "reason", "detail"), value)
+    lineage = {"seed": {"package": value}, "sample": {"number": value}}
+    write_jsonl(tmp_path / "rows.jsonl", [{**fields, "index": 0, "lineage": lineage}])
+    text = trace(1, tmp_path / "rows.jsonl")
+    shown = "" if value is None else "x, y" if value == ["x", "y"] else json.dumps(value)
+    assert f"final response\n  {shown}\n" in text or value is None

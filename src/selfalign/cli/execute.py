@@ -86,7 +86,7 @@ def serve(
     *,
     token_file: Annotated[Path, typer.Option(help="File with the token that clients must send.")],
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free port.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any free port.")] = 8765,
     runtime: Annotated[str, typer.Option(help="Sandbox runtime; see `selfalign execute`.")] = "auto",
     image: Annotated[str, typer.Option(help="Container image; see `selfalign execute`.")] = "",
     workers: Workers = None,
@@ -105,13 +105,10 @@ def serve(
 
     Clients use http://HOST:PORT as their runtime, with the token in SELFALIGN_SANDBOX_TOKEN.
     """
-    from selfalign.core.errors import ConfigError
     from selfalign.sandbox import Limits, open_pool
-    from selfalign.sandbox.server import SandboxServer
+    from selfalign.sandbox.server import SandboxServer, read_token
 
-    token = token_file.read_text(encoding="utf-8").strip() if token_file.is_file() else ""
-    if not token:
-        raise ConfigError(f"{token_file}: expected a file that contains a token")
+    token = read_token(token_file)
     most = Limits(memory_mb=memory_mb, processes=processes)
     with open_pool(runtime, workers=workers, most=most, image=image) as pool:
         with SandboxServer((host, port), pool, most, token, queue) as server:

@@ -23,6 +23,7 @@ from selfalign.completion_cache import CompletionCache, open_completion_cache, r
 from selfalign.core.checkpoint import CARD, read_identity
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.core.jsonl import replace_surrogates
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +218,12 @@ class Client:
 
 
 def _result(request: Request, choices: list[dict[str, Any]], usage: dict[str, Any]) -> Result:
-    found = tuple(Choice(request.cut(c["text"]), c["finish_reason"], c.get("logprobs")) for c in choices)
+    # Servers write U+FFFD for an incomplete character; one that writes half of a surrogate pair would make a text that no
+    # file can contain.
+    found = tuple(
+        Choice(request.cut(replace_surrogates(c["text"])), c["finish_reason"], c.get("logprobs"))
+        for c in choices
+    )
     return Result(request, found, usage)
 
 

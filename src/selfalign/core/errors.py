@@ -8,6 +8,7 @@ traceback.
 from __future__ import annotations
 
 import errno
+import socket
 from pathlib import Path
 
 _ADVICE = {
@@ -20,7 +21,13 @@ _ADVICE = {
     errno.ENOTDIR: "expected a directory, found a file; check the path",
     errno.EISDIR: "expected a file, found a directory; check the path",
     errno.EEXIST: "expected a directory, found a file; check the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "a symbolic link points to itself; check the path",
+    errno.EFBIG: "the file is too large for the file system or `ulimit -f`",
+    errno.EIO: "the disk or the connection to it fails; check the system log",
+    errno.ESTALE: "the network file system has replaced the file; run again",
     errno.EADDRINUSE: "the port is in use; choose another, or 0 for a free one",
+    errno.EADDRNOTAVAIL: "no network interface of this machine has the address; choose another",
     errno.EMFILE: "too many open files; raise `ulimit -n`",
 }
 
@@ -71,7 +78,8 @@ class InfrastructureError(SelfalignError):
 def explain(error: BaseException) -> str | None:
     """Return one line about an error of the environment that a user can resolve; None for an internal error.
 
-    Such errors are a full disk, a path that cannot be read or written, a port in use, and exhausted memory.
+    Such errors are a full disk, a path that cannot be read or written, a port in use, an unknown host name, and exhausted
+    memory.
 
     Args:
         error: any exception.
@@ -79,6 +87,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, MemoryError):
         detail = f" ({error})" if str(error) else ""
         return f"out of memory{detail}; raise the job's memory (resources: mem_mb), or use smaller shards and batches"
+    if isinstance(error, socket.gaierror):
+        return f"{error.strerror}; check the name or address of the host"
     if isinstance(error, OSError) and error.errno in _ADVICE:
         where = error.filename if isinstance(error.filename, str) else None
         advice = _ADVICE[error.errno]

@@ -11,9 +11,12 @@ import errno
 import fcntl
 import glob
 import gzip
+import hashlib
 import io
 import json
+import logging
 import os
+import re
 import stat
 import tempfile
 import zlib
@@ -24,6 +27,14 @@ from typing import IO, Any
 from selfalign.core.errors import DataError
 
 Record = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+# An escaped surrogate, of a pair or alone.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+TEMPORARY_SUFFIX = ".part"
+# Bytes of the longest file name on Linux, and at most of what a temporary name adds.
+LONGEST_NAME, LONGEST_ENDING = 255, 24
 
 _TYPE_NAMES = {
     str: "a string",
@@ -60,11 +71,13 @@ def read_jsonl(path: str | Path) -> Iterator[Record]:
 def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
     """Yield the line number (from 1) and the record of each line; blank lines are skipped.
 
+    Lone surrogates are replaced, see :func:`parse_record`.
+
     Args:
         path: JSON Lines file.
 
     Raises:
-        DataError: the file is missing, or a line is not a JSON object.
+        DataError: the file is missing, a line is not a JSON object, or its ``lineage`` is malformed.
     """
     path = Path(path)
     try:
@@ -79,28 +92,78 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
             for number, line in enumerate(handle, start=1):
                 if not line.strip():
                     continue
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise DataError(
-                        f"expected one JSON object a line ({error.msg}, column {error.colno})",
-                        file=path,
-                        record=number,
-                    ) from None
-                except (RecursionError, ValueError) as error:
-                    # Valid JSON that Python does not read: nested too deeply, or an integer of too many digits.
-                    raise DataError(f"cannot be read ({error})", file=path, record=number) from None
-                if not isinstance(record, dict):
-                    raise DataError(
-                        f"expected a JSON object, found {type(record).__name__}",
-                        file=path,
-                        record=number,
-                    )
+                record = parse_record(line, path, number)
+                if "lineage" in record:
+                    _check_lineage(record, path, number)
                 yield number, record
         except UnicodeDecodeError as error:
             raise DataError(f"expected UTF-8 text ({error.reason})", file=path) from None
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(f"expected whole gzip data ({error})", file=path) from None
+
+
+def parse_record(line: str, file: str | Path, number: int) -> Record:
+    """Return the JSON object in a line.
+
+    A lone surrogate (half of a character, which JSON can escape but no UTF-8 file can contain) is replaced by U+FFFD, with
+    a warning, since a record with one could not be tokenised, printed or exported.
+
+    Args:
+        line: JSON text.
+        file: file of the line, for messages.
+        number: line number, for messages.
+
+    Raises:
+        DataError: the line is not a JSON object, or cannot be read.
+    """
+    try:
+        record = json.loads(line)
+        if _SURROGATE.search(line):
+            text = json.dumps(record, ensure_ascii=False)
+            if (whole := replace_surrogates(text)) != text:
+                log.warning("%s, record %d: a lone surrogate was replaced by U+FFFD", file, number)
+                record = json.loads(whole)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"expected one JSON object a line ({error.msg}, column {error.colno})", file=file, record=number
+        ) from None
+    except (RecursionError, ValueError) as error:
+        # Valid JSON that Python does not read: nested too deeply, or an integer of too many digits.
+        raise DataError(f"cannot be read ({error})", file=file, record=number) from None
+    if not isinstance(record, dict):
+        raise DataError(f"expected a JSON object, found {type(record).__name__}", file=file, record=number)
+    return record
+
+
+def replace_surrogates(text: str) -> str:
+    """Return a text with each lone surrogate replaced by U+FFFD, the replacement character.
+
+    Args:
+        text: any text; two surrogates that form a pair are joined.
+    """
+    return (
+        text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    )
+
+
+def _check_lineage(record: Record, path: Path, number: int) -> None:
+    """Check the types of a record's lineage, for the stages to rely on (see :mod:`selfalign.core.lineage`); remove a null."""
+    if record["lineage"] is None:
+        del record["lineage"]
+        return
+    for name, value in require(record, "lineage", dict, file=path, number=number).items():
+        if name == "transformations":
+            expected = "a list of strings"
+            right = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        else:
+            expected, right = "an object", isinstance(value, dict)
+        if not right:
+            raise DataError(
+                f"expected {expected}, found {type(value).__name__}",
+                file=path,
+                record=number,
+                field=f"lineage.{name}",
+            )
 
 
 def require(
@@ -187,7 +250,13 @@ def _is_stream(path: Path) -> bool:
 def _locked_temporary(path: Path) -> tuple[int, Path]:
     """Create a file beside `path`; its descriptor holds a lock as long as the file is being written."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        try:
+            descriptor, name = tempfile.mkstemp(
+                prefix=_temporary_prefix(path), suffix=TEMPORARY_SUFFIX, dir=path.parent
+            )
+        except OSError as error:
+            error.filename = str(path)  # not the temporary name
+            raise
         # On a file system without locks, no other writer can take it for a leftover either.
         with contextlib.suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -196,8 +265,16 @@ def _locked_temporary(path: Path) -> tuple[int, Path]:
         os.close(descriptor)  # another writer took it for a leftover before it was locked
 
 
+def _temporary_prefix(path: Path) -> str:
+    """Return the prefix of temporary names: that of the file, or its hash if the whole would be too long a name."""
+    name = path.name
+    if LONGEST_NAME - LONGEST_ENDING < len(os.fsencode(name)) <= LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return f".{name}."
+
+
 def _remove_leftovers(path: Path) -> None:
-    for found in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+    for found in path.parent.glob(f"{glob.escape(_temporary_prefix(path))}*{TEMPORARY_SUFFIX}"):
         with contextlib.suppress(OSError), found.open("rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             found.unlink()

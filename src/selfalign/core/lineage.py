@@ -42,6 +42,21 @@ def with_transformation(record: Record, name: str) -> Record:
     return {**record, "lineage": {**record["lineage"], "transformations": done}}
 
 
+def seed_origin(record: Record) -> dict[str, str]:
+    """Return what is known of the source of a record's seed (package, version, license ...) as texts.
+
+    Args:
+        record: the record; a list in its lineage becomes one text with commas, an empty value is left out.
+    """
+    origin = record.get("lineage", {}).get("seed", {})
+    texts = {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for name, value in origin.items()
+        if value is not None
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
 def row_id(record: Record) -> str | None:
     """Return the id ``INDEX.SAMPLE`` of a row: index of its seed, number of its sample; None if it has no index.
 

@@ -12,6 +12,7 @@ import yaml
 from selfalign.core.config.curation import ExportConfig
 from selfalign.core.hashing import json_sha256
 from selfalign.core.jsonl import Record, atomic_path, read_json, read_jsonl
+from selfalign.core.lineage import seed_origin
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -140,12 +141,11 @@ def seed_source(row: Record) -> str:
     Args:
         row: a row of the data set.
     """
-    seed = row.get("lineage", {}).get("seed", {})
+    seed = seed_origin(row)
     names = ("package", "dataset", "repository", "source")
-    origin = next((str(seed[name]) for name in names if seed.get(name)), "unknown source")
+    origin = next((seed[name] for name in names if name in seed), "unknown source")
     version = seed.get("version") or seed.get("revision")
-    licence = seed.get("license") or "unknown licence"
-    licence = ", ".join(licence) if isinstance(licence, list) else licence
+    licence = seed.get("license", "unknown licence")
     return f"{origin}{f' {version}' if version else ''} ({licence})"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +78,11 @@ def describe_row(found: Found) -> Iterator[tuple[str, str]]:
             part for part in (_facts(seed), f"SHA-1 {record['sha1']}" if "sha1" in record else "") if part
         ),
     )
-    yield "", record.get("seed", "")
+    yield "", _text(record.get("seed"))
     yield from (
         (stage, _facts(lineage[stage])) for stage in ("imports", "types", "judge") if stage in lineage
     )
-    yield "concepts", ", ".join(record.get("concepts", []))
+    yield "concepts", _text(record.get("concepts"))
     yield "", _request(lineage.get("concepts", {}))
     yield "instruction", _request(lineage.get("instruction", {}))
     yield "response", _request(lineage.get("response", {}))
@@ -95,8 +96,8 @@ def describe_row(found: Found) -> Iterator[tuple[str, str]]:
             "dropped",
             f"in {step}: {record['reason']}" + (f" {record['detail']}" if "detail" in record else ""),
         )
-    yield "final instruction", record.get("instruction", "")
-    yield "final response", record.get("response", "")
+    yield "final instruction", _text(record.get("instruction"))
+    yield "final response", _text(record.get("response"))
 
 
 def _files(where: Path, *, final_only: bool) -> Iterator[Path]:
@@ -121,6 +122,15 @@ def _request(facts: dict[str, Any]) -> str:
     )
     rest = {k: v for k, v in facts.items() if k in ("drawn", "prompt_sha256", "completion_key")}
     return f"{text}\n{_facts(rest)}"
+
+
+def _text(value: Any) -> str:
+    """Return a field of any type as text: a list of strings with commas, other values as JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _facts(facts: dict[str, Any]) -> str:

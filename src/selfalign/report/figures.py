@@ -10,6 +10,7 @@ from typing import Any
 
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record, read_json, read_jsonl
+from selfalign.core.lineage import seed_origin
 from selfalign.report.files import GENERATION, rows_of, stage_of
 
 KEPT = "kept"
@@ -187,8 +188,7 @@ def example_rows(
 
 def _shown(row: Record, where: str, reason: str) -> dict[str, Any]:
     """Return the data of a row on the page: step and reason of its drop, texts, lineage."""
-    lineage = row.get("lineage", {})
-    origin = lineage.get("seed", {})
+    origin = seed_origin(row)
     return {
         "index": row.get("index"),
         "where": where,
@@ -196,7 +196,7 @@ def _shown(row: Record, where: str, reason: str) -> dict[str, Any]:
         "detail": row.get("detail"),
         "package": origin.get("package") or origin.get("repository") or origin.get("dataset") or "",
         "texts": {name: _text(row[name]) for name in FIELDS if name in row},
-        "lineage": lineage,
+        "lineage": row.get("lineage", {}),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -18,6 +19,21 @@ TOKEN_VARIABLE = "SELFALIGN_SANDBOX_TOKEN"
 CONNECT_S = 10.0
 # How long a full server is waited for.
 PATIENCE_S = 600.0
+
+
+def check_token(token: str, expected: str) -> None:
+    """Check that a text can be sent as a token.
+
+    Args:
+        token: the text.
+        expected: message for an unusable one.
+
+    Raises:
+        ConfigError: it is empty, or has characters other than visible ASCII characters.
+    """
+    if not re.fullmatch(r"[!-~]+", token):
+        detail = " (visible ASCII characters, no spaces)" if token else ""
+        raise ConfigError(f"{expected}{detail}")
 
 
 class RemoteSlot:
@@ -39,11 +55,11 @@ class RemoteSlot:
 
     def __init__(self, address: str, most: Limits, processor: int | None = None) -> None:
         self.processor = processor
-        token = os.environ.get(TOKEN_VARIABLE)
-        if not token:
-            raise ConfigError(
-                f"a sandbox on another host needs its token: set {TOKEN_VARIABLE} to the one it was started with"
-            )
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        check_token(
+            token,
+            f"a sandbox on another host needs its token: set {TOKEN_VARIABLE} to the one it was started with",
+        )
         self._client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"})
         facts = self._ask("GET", "/", CONNECT_S).json()
         allowed = replace(most, memory_mb=facts["memory_mb"], processes=facts["processes"])

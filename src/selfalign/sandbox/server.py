@@ -30,10 +30,12 @@ from concurrent.futures import wait
 from dataclasses import asdict, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-from selfalign.core.errors import ConfigError, InfrastructureError, SelfalignError
+from selfalign.core.errors import ConfigError, InfrastructureError, SelfalignError, explain
 from selfalign.sandbox.pool import Pool
+from selfalign.sandbox.remote import check_token
 from selfalign.sandbox.types import Limits, Program, Verdict
 
 logger = logging.getLogger(__name__)
@@ -70,7 +72,12 @@ class SandboxServer(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], pool: Pool, most: Limits, token: str, queue: int) -> None:
-        super().__init__(address, Handler)
+        try:
+            super().__init__(address, Handler)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {address[0]}, port {address[1]}: {explain(error) or error}"
+            ) from None
         self.pool = pool
         self.most = most
         self.token = token
@@ -302,6 +309,23 @@ def _has_disconnected(connection: socket.socket) -> bool:
         return connection.recv(1, socket.MSG_PEEK) == b""
     except OSError:
         return True
+
+
+def read_token(file: Path) -> str:
+    """Return the token in a file.
+
+    Args:
+        file: text file with the token and nothing else.
+
+    Raises:
+        ConfigError: the file is missing, or its text cannot be the token of an HTTP header.
+    """
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        token = ""
+    check_token(token, f"{file}: expected a file that contains a token")
+    return token
 
 
 def read_program(body: bytes) -> Program:

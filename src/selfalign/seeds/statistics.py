@@ -12,6 +12,7 @@ import numpy as np
 
 from selfalign.core.filtering import merge_counts
 from selfalign.core.jsonl import Record, read_json, read_jsonl, write_json
+from selfalign.core.lineage import seed_origin
 
 BINS = 20
 MOST_COMMON = 30
@@ -56,13 +57,13 @@ def describe(rows: Iterable[Record]) -> dict[str, Any]:
     packages: Counter[str] = Counter()
     for row in rows:
         text = row["seed"]
-        origin = row.get("lineage", {}).get("seed", {})
+        origin = seed_origin(row)
         lines.append(text.count("\n") + 1)
         characters.append(len(text))
         found = _DOCSTRING.search(text)
         docstrings.append(len(found[1].strip()) if found else 0)
         source = origin.get("package") or origin.get("repository") or origin.get("dataset") or ""
-        files[source, row.get("path", "")] += 1
+        files[source, str(row.get("path", ""))] += 1
         packages[f"{source} {origin.get('version') or ''}".strip() or "unknown"] += 1
         imports.update({one or other for one, other in _IMPORT.findall(text)})
         licenses[origin.get("license") or "unknown"] += 1

@@ -12,6 +12,7 @@ import yaml
 from selfalign.core.chat import ChatFormat
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import Record
+from selfalign.core.lineage import seed_origin
 from selfalign.train.data import Encoded
 from selfalign.train.job import TrainingJob
 
@@ -108,7 +109,6 @@ def licences(rows: Sequence[Record]) -> str:
     Args:
         rows: rows of the dataset.
     """
-    seeds = [row.get("lineage", {}).get("seed", {}) for row in rows]
-    counts = Counter(seed.get("license", "unknown") for seed in seeds)
+    counts = Counter(seed_origin(row).get("license", "unknown") for row in rows)
     listed = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
     return f"Licences of the seed functions by rows: {listed}."

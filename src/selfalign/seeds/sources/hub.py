@@ -16,7 +16,7 @@ from typing import Any
 
 from selfalign.core.config.seeds import SourcesConfig
 from selfalign.core.errors import ConfigError, DataError, SelfalignError
-from selfalign.core.jsonl import Record
+from selfalign.core.jsonl import Record, parse_record
 from selfalign.hub import check_file, explain_failure
 from selfalign.seeds.functions import text_sha1
 from selfalign.seeds.sources import SourceFile
@@ -192,7 +192,7 @@ def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
                 yield {column: _to_json(value, file, number, column) for column, value in row.items()}
             elif row["text"].strip():
                 number += 1
-                yield _parse(row["text"], file, number)
+                yield parse_record(row["text"], file, number)
     except SelfalignError:
         raise
     except (
@@ -209,24 +209,6 @@ def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
 
 
 _JSON_LINES = re.compile(r"\.(jsonl|json|ndjson)(\.gz)?$")
-
-
-def _parse(line: str, file: str, number: int) -> Record:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"expected rows as Parquet or JSON Lines ({error.msg}, column {error.colno})",
-            file=file,
-            record=number,
-        ) from None
-    if not isinstance(row, dict):
-        raise DataError(
-            f"expected rows as Parquet or JSON Lines (an object a line, found {type(row).__name__})",
-            file=file,
-            record=number,
-        )
-    return row
 
 
 def _to_json(value: Any, file: str, number: int, column: str) -> Any:
