@@ -12,9 +12,11 @@ from selfalign.core.config.paths import check_files
 from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.core.interrupted_outputs import InterruptedOutputs
 from selfalign.core.lock import hold_lock
+from selfalign.core.process import ignore_modules_of_working_directory
 from selfalign_snakemake import internals
 
 min_version("9.27")
+ignore_modules_of_working_directory()
 
 
 WORKFLOW = internals.snakefile_directory(workflow)

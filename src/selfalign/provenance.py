@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import os
 import platform
 import re
 import subprocess
@@ -91,9 +92,12 @@ def commit(project: str | Path) -> dict[str, Any] | None:
         project: top directory of the working copy.
     """
 
+    # Variables such as GIT_DIR, which are set in a hook, name another repository.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(project), *arguments], check=True, capture_output=True, text=True
+            ["git", "-C", str(project), *arguments], check=True, capture_output=True, text=True, env=env
         ).stdout
 
     try:

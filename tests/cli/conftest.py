@@ -27,6 +27,7 @@ FILES = {
     "no_completion.jsonl": '{"task_id": "HumanEval/1"}\n',
     "few_shots.txt": "hello\n",
     "token": "secret\n",
+    "lineage.jsonl": json.dumps({**GOOD, "lineage": "by hand"}) + "\n",
     "unknown_key.yaml": "seeds: {coutn: 3}\n",
     "wrong_type.yaml": "seeds: {count: many}\n",
     "wrong_choice.yaml": "server: {kind: vlm}\n",
@@ -83,6 +84,7 @@ def say(
     """A function that runs ``selfalign ARGUMENTS`` here; it returns the exit status and the line of the error."""
     for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY", "SELFALIGN_SANDBOX_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PYTHONSAFEPATH", "")  # restored afterwards: the command sets it
 
     def run(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["selfalign", *arguments])

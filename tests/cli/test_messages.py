@@ -166,6 +166,39 @@ MISTAKES = {
         "sandbox serve --token-file {t}/token --port {used} --runtime none",
         ["Address already in use", "choose another, or 0 for a free one"],
     ),
+    "token is no UTF-8": (
+        "sandbox serve --token-file {t}/latin.jsonl",
+        ["{t}/latin.jsonl", "expected a file that contains a token"],
+    ),
+    "token of several words": (
+        "sandbox serve --token-file {t}/text.jsonl",
+        ["{t}/text.jsonl", "a token (visible ASCII characters, no spaces)"],
+    ),
+    "unknown host": (
+        "sandbox serve --token-file {t}/token --port 0 --host nowhere.invalid --runtime none",
+        ["cannot listen on nowhere.invalid, port 0", "check the name or address of the host"],
+    ),
+    "address of another machine": (
+        "sandbox serve --token-file {t}/token --port 0 --host 192.0.2.1 --runtime none",
+        ["cannot listen on 192.0.2.1, port 0", "no network interface of this machine has the address"],
+    ),
+    "name of an output is too long": (
+        "select {t}/good.jsonl {t}/{long}",
+        ["{t}/{long}: File name too long", "choose a shorter name"],
+    ),
+    "name of an input is too long": ("trace 1 {t}/{long}", ["{long}: File name too long"]),
+    "name of a cache is too long": (
+        "execute {t}/good.jsonl {t}/out --runtime none --cache {t}/{long}",
+        ["{long}: File name too long"],
+    ),
+    "name of a directory is too long": (
+        "score {t}/good.jsonl {t}/{long} --benchmark humaneval",
+        ["{long}", "File name too long"],
+    ),
+    "lineage is no object": (
+        "decontaminate {t}/lineage.jsonl {t}/out --against humaneval",
+        ["{t}/lineage.jsonl, record 1, field 'lineage'", "expected an object, found str"],
+    ),
     "completion cache is not there": (
         "completion-cache inspect {t}/none",
         ["{t}/none", "expected the directory of a completion cache"],
@@ -199,6 +232,7 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_the_line_says_what_where_and_what_to_do(name, world, say):
     command, expected = MISTAKES[name]
+    world = {**world, "long": "x" * 300}
     status, line = say(*(word.format(**world) for word in command.split()))
     assert status == 1
     assert line.startswith("selfalign: error: ")

@@ -326,3 +326,11 @@ def test_no_request_is_logged_and_the_package_does_not_try_again(scripted_server
     assert result.error == "http_500: down (sent 3 times)"
     assert len(server.requests) == 3
     assert [record for record in caplog.records if record.name.partition(".")[0] != "selfalign"] == []
+
+
+def test_half_a_surrogate_pair_in_a_completion_is_replaced(scripted_server, tmp_path):
+    server = scripted_server(lambda _: completion("cut \ud83d here", "whole \U0001f600"))
+    (wanted,) = requests(1)
+    for _ in range(2):  # the second from the cache
+        assert texts(run([server.url], [wanted], tmp_path)[0]) == [["cut \ufffd here", "whole \U0001f600"]]
+    assert len(server.requests) == 1

@@ -360,9 +360,13 @@ def test_a_data_file_that_is_not_there_or_of_another_kind_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "where"), [("rows.parquet", "rows.parquet"), ("rows.json", "rows.json, record 1")]
+    ("name", "said"),
+    [
+        ("rows.parquet", "rows.parquet: expected rows as Parquet or JSON Lines"),
+        ("rows.json", r"rows.json, record 1: expected one JSON object a line \(Expecting value, column 1\)"),
+    ],
 )
-def test_a_data_file_that_is_none_is_one_line(tmp_path, name, where):
+def test_a_data_file_that_is_none_is_one_line(tmp_path, name, said):
     (tmp_path / name).write_text("junk\n")
-    with pytest.raises(DataError, match=f"{where}: expected rows as Parquet or JSON Lines"):
+    with pytest.raises(DataError, match=said):
         list(read_stage(str(tmp_path), "r", name, {}))

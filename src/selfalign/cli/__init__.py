@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand
 
 from selfalign.core.errors import DataError, SelfalignError, explain
-from selfalign.core.process import configure_logging
+from selfalign.core.process import configure_logging, ignore_modules_of_working_directory
 
 # Parameters that name files which a command writes; all other paths are read.
 OUTPUTS = frozenset({"out", "dropped", "verdicts", "counts", "metrics", "lost", "cache", "work"})
@@ -61,6 +61,7 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command; report errors in one line with exit status 1."""
+    ignore_modules_of_working_directory()
     try:
         build_app()()
     except SelfalignError as error:

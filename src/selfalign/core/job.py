@@ -13,7 +13,11 @@ from typing import NoReturn
 
 from selfalign.core.errors import SelfalignError, explain
 from selfalign.core.host import host_line
-from selfalign.core.process import configure_logging, die_with_parent
+from selfalign.core.process import (
+    configure_logging,
+    die_with_parent,
+    ignore_modules_of_working_directory,
+)
 
 # Time to clean up after SIGTERM, in seconds; schedulers send SIGKILL after a grace period of their own.
 GRACE_S = 15
@@ -36,6 +40,7 @@ def running_job(log: str | Path | None, level: str) -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, _end)
     die_with_parent()
+    ignore_modules_of_working_directory()
     if log is not None:
         # Independent of the log level, since the provenance of a run lists its hosts.
         with Path(log).open("a", encoding="utf-8") as lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,27 @@ def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
         number: the signal.
     """
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+def ignore_modules_of_working_directory() -> None:
+    """Have Python processes that this one starts import no modules from the working directory.
+
+    Python prepends it to the import path of ``python -m`` and ``python -c``, so that a file called ``random.py`` there
+    would break workers, jobs on a cluster, pip and the training.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+
+
+def clean_environment(home: str | Path) -> dict[str, str]:
+    """Return the environment of a tool whose result must not depend on the user's shell or files.
+
+    Args:
+        home: directory in the place of the user's home.
+    """
+    # What finds shared libraries and places temporary files; nothing that chooses interpreters, packages or settings.
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    system = {"HOME": str(home), "LANG": "C.UTF-8", "PATH": os.defpath, "PYTHONSAFEPATH": "1"}
+    return {**kept, **system}
 
 
 def configure_logging(level: str = "INFO", file: str | Path | None = None) -> None:

@@ -154,7 +154,7 @@ def _slurm() -> tuple[str, ...] | None:
 def _package_index() -> str | None:
     return _run(
         sys.executable,
-        *("-m", "pip", "--disable-pip-version-check", "--timeout", "8", "--retries", "0"),
+        *("-P", "-m", "pip", "--disable-pip-version-check", "--timeout", "8", "--retries", "0"),
         *("index", "versions", PROBED_PACKAGE),
         seconds=40,
     )[0]

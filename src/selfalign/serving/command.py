@@ -139,7 +139,9 @@ def _other(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -
             f"configuration: 'server.command' starts with '{argv[0]}', but no such command is on PATH; "
             "install it or give its path"
         )
-    return ServerCommand([*argv, *config.extra_args], _all_cores(), ready_path="/v1/models")
+    # Unlike what selfalign starts itself, the command may be a module of the working directory.
+    env = {**_all_cores(), "PYTHONSAFEPATH": ""}
+    return ServerCommand([*argv, *config.extra_args], env, ready_path="/v1/models")
 
 
 def _vllm_arguments(

