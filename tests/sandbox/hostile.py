@@ -66,6 +66,15 @@ FORGERIES = {
         {"assertion"},
         "import sys\nsys.modules['__main__'] = sys\nsys.exit = None\nassert False",
     ),
+    "nests_its_report_deeply": (
+        {"early_exit"},
+        "import os\nos.write(3, b'[' * 100000 + b'\\n')\nos._exit(0)",
+    ),
+    "nests_a_short_report": ({"early_exit"}, "import os\nos.write(3, b'[' * 4000 + b'\\n')\nos._exit(0)"),
+    "reports_half_a_character": (
+        {"exception"},
+        'import os\nos.write(3, b\'{"kind": "exception", "error": "\\\\ud800"}\\n\')\nos._exit(1)',
+    ),
     "kills_itself": ({"early_exit"}, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
 }
 
@@ -116,6 +125,15 @@ REACHING = {
     "kills_its_parent": (
         {"passed", "exception"},
         "import os, signal, time\nos.kill(os.getppid(), signal.SIGKILL)\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(0.1)",
+    ),
+    "interrupts_its_parent": (
+        {"passed"},
+        "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\n"
+        "signal.pidfd_send_signal(os.pidfd_open(os.getppid()), signal.SIGINT)\ntime.sleep(0.1)",
+    ),
+    "sends_every_signal_to_its_parent": (
+        {"passed"},
+        "import os, signal, time\nfor number in signal.valid_signals():\n    os.kill(os.getppid(), number)\ntime.sleep(0.1)",
     ),
     "limits_its_parent": (
         {"exception"},
@@ -203,6 +221,19 @@ FILLING = {
         {"memory", "exception", "timeout"},
         "import os, time\nfor _ in range(10):\n    if os.fork() == 0:\n        x = b'x' * (200 << 20)\n        time.sleep(60)\ntime.sleep(60)",
     ),
+    "shared_memory_of_many": (
+        {"memory"},
+        "import mmap, os, time\nfor _ in range(3):\n    if os.fork() == 0:\n        m = mmap.mmap(-1, 100 << 20)\n"
+        "        for n in range(0, len(m), 4096):\n            m[n] = 1\n        time.sleep(60)\ntime.sleep(60)",
+    ),
+    "memory_in_files_without_names": (
+        {"memory"},
+        "import os, time\nfor n in range(18):\n    os.write(os.memfd_create(str(n)), b'x' * (15 << 20))\ntime.sleep(60)",
+    ),
+    "directories_of_many": (
+        {"memory", "timeout"},
+        "import os, time\nfor k in range(8):\n    if os.fork() == 0:\n        for n in range(10 ** 6):\n            os.mkdir(f'/tmp/{k}-{n}')\ntime.sleep(60)",
+    ),
     "disk": (
         {"exception"},
         "n = 0\nwhile True:\n    with open(f'/tmp/{n}', 'wb') as f:\n        f.write(b'x' * (8 << 20))\n    n += 1",
@@ -212,7 +243,7 @@ FILLING = {
         "with open('/tmp/x', 'wb') as f:\n    while True:\n        f.write(b'x' * (1 << 20))",
     ),
     "many_files": (
-        {"exception", "timeout"},
+        {"exception", "memory", "timeout"},
         "n = 0\nwhile True:\n    open(f'/tmp/{n}', 'w').close()\n    n += 1",
     ),
     "deep_directories": (

@@ -151,8 +151,37 @@ def test_what_a_slot_dies_of_is_tried_apart_and_harms_no_other(workers):
     pool.close()
     assert [verdict.key for verdict in verdicts] == keys
     for verdict in verdicts:
-        assert verdict.status == ("infrastructure" if verdict.key == "poison" else "passed")
-    assert pool.restarts >= 1 + 2 * 2
+        assert verdict.status == ("forbidden" if verdict.key == "poison" else "passed")
+    assert pool.restarts == 1 + 2 * 3
+
+
+def test_a_program_is_not_judged_by_the_deaths_of_slots_that_die_of_everything():
+    class Dying(Mortal):
+        def run_many(self, programs, *, apart=False):
+            if any(program.key in ("poison", "innocent") for program, _ in programs):
+                raise SlotDied("it died", out_of_memory=True)
+            yield from super().run_many(programs, apart=apart)
+
+    pool = Pool(Dying, 1, SHORT, SHORT)
+    verdicts = list(pool.run(Program(key, "") for key in ("a", "poison", "b")))
+    pool.close()
+    assert [verdict.status for verdict in verdicts] == ["passed", "infrastructure", "passed"]
+
+
+def test_a_slot_is_replaced_after_a_program_whose_traces_stay():
+    leaves = "import os\nos.makedirs('a/b')\nfor n in range(3000):\n    os.mkdir(f'a/b/{n}')"
+    time_wait = (
+        "import socket\na = socket.create_server(('127.0.0.1', 8124))\n"
+        "c = socket.create_connection(('127.0.0.1', 8124))\nd, _ = a.accept()\n"
+        "d.send(b'x'); d.close(); c.recv(1); c.close(); a.close()"
+    )
+    listens = (
+        "import os, socket\nassert os.listdir() == []\nsocket.create_server(('127.0.0.1', 8124)).close()"
+    )
+    programs = [Program(str(n), text) for n, text in enumerate([leaves, time_wait, listens] * 8)]
+    with open_pool("bubblewrap", workers=1, limits=SHORT) as pool:
+        assert [(v.key, v.status) for v in pool.run(programs)] == [(str(n), "passed") for n in range(24)]
+        assert pool.restarts == 0
 
 
 def test_slots_stay_on_processors_of_their_own_where_they_are_enough(monkeypatch):

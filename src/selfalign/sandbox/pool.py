@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 LOOK_AHEAD = 64
 # Programs that a slot is given at once where many wait, so that it does not wait for us between two of them.
 BATCH = 16
+# Slots that die of a program by itself until it is judged by that, and what is run in between.
+MOST_DEATHS = 2
+INNOCENT = Program("innocent", "assert True")
 
 AnySlot = Slot | RemoteSlot
 # Given the processor that the slot is to stay on, or None.
@@ -212,17 +215,31 @@ class Pool:
             task.verdict.set_result(verdict)
 
     def _run_again(self, slot: AnySlot, task: _Task) -> AnySlot:
-        """Run a program that a slot may have died of in another; if that dies too, say so instead of judging it."""
-        verdict = Verdict(
-            task.program.key, "infrastructure", None, "", "abandoned", 0.0, 0.0, 0.0, self.runtime, self.image
-        )
-        if task.verdict not in self._abandoned:
+        """Run a program that a slot may have died of by itself, and find out what the slots die of.
+
+        If a second slot dies of it, an innocent program is run, and then the program once more. The program is judged by the
+        deaths only if the innocent one passes and the third slot dies too; otherwise the sandbox is at fault.
+        """
+        verdict, innocent, deaths = None, None, []
+        while verdict is None and len(deaths) < MOST_DEATHS and task.verdict not in self._abandoned:
             self._set_current(task, slot)
             try:
+                if deaths:
+                    (innocent,) = slot.run_many([(INNOCENT, task.limits)])
                 (verdict,) = slot.run_many([(task.program, task.limits)], apart=True)
             except SlotDied as death:
-                verdict = replace(verdict, stderr=str(death))
+                deaths.append(death)
                 slot = self._replaced(slot, death, task)
+        if verdict is None:
+            verdict = Verdict(
+                *(task.program.key, "infrastructure", None, "", "abandoned", 0.0, 0.0, 0.0),
+                *(self.runtime, self.image),
+            )
+            if deaths:
+                verdict = replace(verdict, stderr=str(deaths[-1]))
+            if len(deaths) == MOST_DEATHS and innocent is not None and innocent.status == "passed":
+                status = "memory" if all(death.out_of_memory for death in deaths) else "forbidden"
+                verdict = replace(verdict, status=status, error="the sandbox ended")
         self._finish(task, verdict)
         return slot
 

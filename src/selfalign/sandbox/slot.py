@@ -1,4 +1,4 @@
-"""A slot: one sandbox with its zygote, which runs one program after the other."""
+"""A slot: a sandbox with its zygote, which runs one program after the other, and is replaced when a program marks it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,23 @@ SENT_AHEAD = 1 << 15
 
 
 class SlotDied(InfrastructureError):
-    """The sandbox ended or stopped answering."""
+    """The sandbox ended or stopped answering.
+
+    Args:
+        message: what happened.
+        out_of_memory: whether the kernel ended a process of the sandbox because its memory was exhausted.
+    """
+
+    def __init__(self, message: str, *, out_of_memory: bool = False) -> None:
+        super().__init__(message)
+        self.out_of_memory = out_of_memory
 
 
 class Slot:
-    """One sandbox. Not for use by several threads at once.
+    """One sandbox at a time. Not for use by several threads at once.
+
+    A program can leave traces that cannot be removed, such as ports in TIME_WAIT or more files than can be deleted
+    quickly. The zygote then ends after the program's verdict, and the slot starts a new sandbox.
 
     Args:
         runtime: what isolates it.
@@ -62,8 +74,18 @@ class Slot:
         self.image = runtime.image()
         self.processor = processor
         stay = [] if processor is None else [f"import os; os.sched_setaffinity(0, [{processor}])"]
-        self._launch = runtime.launch(most, [*stay, *warm])
-        self._kills = 0
+        self._runtime = runtime
+        self._most = most
+        self._warm = [*stay, *warm]
+        self._open()
+
+    def _open(self) -> None:
+        """Start the sandbox.
+
+        Raises:
+            InfrastructureError: it cannot be started.
+        """
+        self._launch = self._runtime.launch(self._most, self._warm)
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(
@@ -76,7 +98,8 @@ class Slot:
             )
         except OSError as error:
             remove_groups(self._launch.groups)
-            raise InfrastructureError(f"runtime '{runtime.name}' cannot be started: {error}") from None
+            raise InfrastructureError(f"runtime '{self.runtime}' cannot be started: {error}") from None
+        self._kills = 0
         self._buffer = bytearray()
         self.facts = self._answer(time.monotonic() + START_S)
         if self.facts.pop("guest") != guest_files():
@@ -104,28 +127,34 @@ class Slot:
         Raises:
             SlotDied: the sandbox ended or did not answer; this program and those after it have no verdict.
         """
-        unsent = iter(_request(program, limits, apart) for program, limits in programs)
-        request = next(unsent, None)
+        requests = [_request(program, limits, apart) for program, limits in programs]
+        unsent = 0
         sent: deque[int] = deque()
-        for program, limits in programs:
+        for number, (program, limits) in enumerate(programs):
             together = b""
-            while request is not None and (not sent or sum(sent) + len(request) <= SENT_AHEAD):
-                together += request
-                sent.append(len(request))
-                request = next(unsent, None)
+            while unsent < len(requests) and (not sent or sum(sent) + len(requests[unsent]) <= SENT_AHEAD):
+                together += requests[unsent]
+                sent.append(len(requests[unsent]))
+                unsent += 1
             self._send(together)
             answer = self._answer(time.monotonic() + limits.wall_s + GRACE_S)
-            if answer.get("key") != program.key:
+            if answer.pop("key", None) != program.key:
                 raise self._death("answered about another program")
+            is_last = answer.pop("last", False)
             for stream in ("stdout", "stderr"):
-                if answer[stream]:
+                if answer.get(stream):
                     answer[stream] = (
                         answer[stream].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                     )
-            if answer["error"] == "SIGKILL" and self._was_out_of_memory():
+            if answer.get("error") == "SIGKILL" and self._was_out_of_memory():
                 answer.update(status="memory", error=None)
             sent.popleft()
-            yield Verdict(**answer, runtime=self.runtime, image=self.image)
+            if is_last:
+                self.close()
+                self._open()
+                sent.clear()
+                unsent = number + 1
+            yield Verdict(program.key, **answer, runtime=self.runtime, image=self.image)
 
     def close(self) -> None:
         """End the sandbox and everything in it."""
@@ -178,14 +207,22 @@ class Slot:
             self._buffer += data
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        return json.loads(line)
+        try:
+            answer = json.loads(line)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise self._death("sent a message that is not a JSON object")
+        return answer
 
     def _death(self, how: str) -> SlotDied:
         assert self._process.stderr is not None
         self.kill()
         last = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+        out_of_memory = self._was_out_of_memory()
         self.close()
-        return SlotDied(f"the sandbox ({self.runtime}) {how}" + (f": {last[0]}" if last else ""))
+        message = f"the sandbox ({self.runtime}) {how}" + (f": {last[0]}" if last else "")
+        return SlotDied(message, out_of_memory=out_of_memory)
 
 
 @cache

@@ -26,18 +26,21 @@ from kernel import (  # pyright: ignore[reportMissingImports]
     RLIMIT_NOFILE,
     RLIMIT_NPROC,
     fork,
+    ignore_interrupts,
     limits_to_set,
     prctl,
     wait_for,
     wait_for_any,
 )
 from processes import (  # pyright: ignore[reportMissingImports]
+    MOST_FILES,
+    Network,
     address_space,
-    anonymous_kb,
     cpu_seconds,
     kill_descendants,
+    memory_kb,
     proportional_kb,
-    resident_kb,
+    resident_kb_of,
     shield_from,
 )
 from program import (  # pyright: ignore[reportMissingImports]
@@ -137,16 +140,29 @@ class Run:
         data: what was read from each of them.
         started: time of the fork (monotonic clock).
         end: ``proved`` (it waits where only a finished program waits), ``gone`` (the process ended), the limit that it
-            passed (``wall``, ``cpu``, ``memory``, ``output``), or ``abandoned`` (the supervisor went away).
+            passed (``wall``, ``cpu``, ``memory``, ``files``, ``output``), or ``abandoned`` (the supervisor went away).
         status: of the process, as waitpid(2) has it.
         wall_s: seconds from the fork to the end of the process.
         cpu_s: seconds of CPU time, of the process and the children it waited for.
         peak_kb: KiB of the largest resident set seen.
         slow: whether it lived long enough to be checked.
+        leaves_traces: whether it left something that a later program could see, so that the sandbox ends after it.
     """
 
     __slots__ = (
-        *("bounds", "cpu_s", "data", "end", "handle", "job", "peak_kb", "pid", "pipes", "slow"),
+        *(
+            "bounds",
+            "cpu_s",
+            "data",
+            "end",
+            "handle",
+            "job",
+            "leaves_traces",
+            "peak_kb",
+            "pid",
+            "pipes",
+            "slow",
+        ),
         *("started", "status", "stdin", "wall_s"),
     )
 
@@ -158,6 +174,7 @@ class Run:
         self.end = None
         self.peak_kb = 0
         self.slow = False
+        self.leaves_traces = False
 
 
 class ForkLoop:
@@ -172,11 +189,14 @@ class ForkLoop:
         self.scratch = scratch
         self.supervisor = supervisor
         self.completion = Completion()
+        self.interrupt = ignore_interrupts()
         self.no_input = os.open("/dev/null", os.O_RDONLY)
         self.inherited_kb = 0
         room = address_space(os.getpid()) + COMPILER_BYTES
         self.compiling = limits_to_set([(RLIMIT_AS, room, None)]), limits_to_set([(RLIMIT_AS, None, None)])
         self.is_first = os.getpid() == 1
+        # The first process of a sandbox has a network of its own; without one the sockets are anybody's.
+        self.network = Network() if self.is_first else None
         if not self.is_first:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.finished = []
@@ -223,7 +243,9 @@ class ForkLoop:
         run.started = monotonic()
         run.pid = fork()
         if run.pid == 0:
-            become_program((run.stdin, out_w, err_w, control_w), DESCRIPTORS, run.bounds.rlimits)
+            become_program(
+                (run.stdin, out_w, err_w, control_w), DESCRIPTORS, run.bounds.rlimits, self.interrupt
+            )
             return True
         if run.pid < 0:
             raise OSError("fork failed")
@@ -299,12 +321,17 @@ class ForkLoop:
         if left <= 0:
             return "cpu", 0.0
         pause = ANNOUNCED_CHECK_S if run.data[CONTROL] else max(min(CHECK_S, left), SOONEST_CHECK_S)
-        total = resident_kb(run.pid, self.inherited_kb)
+        files, shared_kb = map(sum, zip(*(directory.usage() for directory in self.scratch), strict=True))
+        if self.network is not None:
+            shared_kb += self.network.waiting_kb()
+        total = memory_kb(run.pid, self.inherited_kb) + shared_kb
         if total > bounds.memory_kb:
-            total = proportional_kb(run.pid)
+            total = proportional_kb(run.pid) + shared_kb
         run.peak_kb = max(run.peak_kb, total)
         if total > bounds.memory_kb:
             return "memory", 0.0
+        if files > MOST_FILES:
+            return "files", 0.0
         return ("proved" if self.completion.is_reached(run.pid) else None), pause
 
     def finish(self, run):
@@ -323,13 +350,24 @@ class ForkLoop:
         run.wall_s = monotonic() - run.started
         if run.end == "abandoned":
             os._exit(0)
-        for directory in self.scratch:
-            directory.empty()
+        run.leaves_traces = not self.tidy()
         self.finished.append(run)
         self.waiting += len(run.data[OUT]) + len(run.data[ERR])
         may_be_memory = run.end == "gone" and os.WIFSIGNALED(run.status)
         if may_be_memory or self.waiting > MOST_WAITING:
             self.flush()
+        if run.leaves_traces:
+            self.flush()
+            os._exit(0)
+
+    def tidy(self):
+        """Remove what a program has left; return whether nothing remains that a later program could see."""
+        try:
+            for directory in self.scratch:
+                directory.empty()
+        except OSError:
+            return False
+        return self.network is None or not self.network.has_traces()
 
     def reap(self):
         """Kill and collect everything that a program has left, until the kernel says that there are no children."""
@@ -365,7 +403,7 @@ class ForkLoop:
                 raise RuntimeError(f"the kernel does not show of a process {what}")
             if not check:
                 self.completion.finish_learning()
-        self.inherited_kb = anonymous_kb(os.getpid())
+        self.inherited_kb = resident_kb_of(os.getpid())
 
 
 def take(run, stream):

@@ -5,7 +5,17 @@ import os
 import signal
 
 KINDS = ("syntax", "exit", "memory", "assertion", "exception")
+# Limit that a program exceeded: status and error of its verdict.
+EXCEEDED = {
+    "wall": ("timeout", "wall"),
+    "cpu": ("timeout", "cpu"),
+    "memory": ("memory", None),
+    "files": ("memory", "files"),
+    "output": ("output", None),
+}
 ERROR_CHARACTERS = 200
+# A longer message is none of ours, and can be nested too deeply to read.
+MESSAGE_CHARACTERS = 1 << 12
 
 
 def verdict_of(run):
@@ -26,6 +36,7 @@ def verdict_of(run):
         "cpu_s": round(run.cpu_s, 4),
         "peak_memory_mb": round(run.peak_kb / 1024, 1),
         "exit_code": exit_code,
+        "last": run.leaves_traces,
     }
 
 
@@ -37,10 +48,8 @@ def judge(run):
     """
     if run.end == "proved":
         return "passed", None, 0
-    if run.end in ("wall", "cpu"):
-        return "timeout", run.end, None
-    if run.end in ("memory", "output"):
-        return run.end, None, None
+    if run.end in EXCEEDED:
+        return *EXCEEDED[run.end], None
     if os.WIFSIGNALED(run.status):
         return judge_signal(os.WTERMSIG(run.status), run)
     exit_code = os.WEXITSTATUS(run.status)
@@ -71,15 +80,26 @@ def read_report(message):
     Args:
         message: text that the program wrote to the control pipe (see `program.report`).
     """
+    report = read_message(message.split("\n", 1)[0])
+    if report.get("kind") not in KINDS or not isinstance(report.get("error"), str):
+        return None
+    error = report["error"].encode("utf-8", "replace").decode()
+    return {"kind": report["kind"], "error": error[:ERROR_CHARACTERS]}
+
+
+def read_message(message):
+    """Return a JSON object that a program's process wrote; empty if it is none.
+
+    Args:
+        message: text, which can be anything.
+    """
+    if len(message) > MESSAGE_CHARACTERS:
+        return {}
     try:
-        report = json.loads(message.split("\n", 1)[0])
-    except ValueError:
-        return None
-    if not isinstance(report, dict) or report.get("kind") not in KINDS:
-        return None
-    if not isinstance(report.get("error"), str):
-        return None
-    return {"kind": report["kind"], "error": report["error"][:ERROR_CHARACTERS]}
+        found = json.loads(message)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def text(data):

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import struct
 
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
@@ -9,6 +10,7 @@ PR_SET_SECCOMP, PR_SET_CHILD_SUBREAPER = 22, 36
 SECCOMP_MODE_FILTER = 2
 # The same on x86-64 and aarch64; the module resource would be one more library to copy at every fork.
 RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_CORE, RLIMIT_NPROC, RLIMIT_NOFILE, RLIMIT_AS = 0, 1, 4, 6, 7, 9
+RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE = 11, 12
 
 libc = ctypes.CDLL(None, use_errno=True)
 RLimit = ctypes.c_ulong * 2
@@ -20,6 +22,8 @@ _quick = ctypes.PyDLL(None)
 # and cost as much as a fork.
 fork = _quick.fork
 _setrlimit, _prctl, _wait4, _waitpid = _quick.setrlimit, _quick.prctl, _quick.wait4, _quick.waitpid
+_signal = _quick.signal
+_signal.argtypes, _signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
 _status = ctypes.c_int()
 _usage = (ctypes.c_long * 18)()  # struct rusage: two struct timeval, the largest resident set, and more
 
@@ -69,6 +73,20 @@ def set_limits(limits):
     for which, pair in limits:
         if _setrlimit(which, pair):
             raise OSError(f"setrlimit {which} failed")
+
+
+def ignore_interrupts():
+    """Ignore SIGINT in this process, which programs can send to it; the interpreter's handler stays known to it."""
+    return _signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def set_interrupt_handler(handler):
+    """Handle SIGINT in this process.
+
+    Args:
+        handler: address of the function, as `ignore_interrupts` returned it.
+    """
+    _signal(signal.SIGINT, handler)
 
 
 def wait_for(pid):

@@ -1,7 +1,7 @@
 """The processes and files of a program: their number and size, and how to remove them."""
 
 # Plain os functions, not pathlib: they are called for every program.
-# ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH123, PTH208, SIM105
+# ruff: noqa: PTH101, PTH102, PTH104, PTH106, PTH108, PTH115, PTH116, PTH123, PTH208, SIM105
 
 import contextlib
 import os
@@ -11,6 +11,10 @@ import time
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CPUCLOCK_SCHED = 2
+# Files and directories at a time. On a tmpfs empty ones take no space, only the kernel's memory.
+MOST_FILES = 1 << 14
+# Seconds to remove what a program has left; what takes longer stays, and the sandbox is replaced.
+REMOVAL_S = 1.0
 
 
 def children_of(pid):
@@ -47,16 +51,17 @@ def kill_descendants():
             os.kill(pid, signal.SIGKILL)
 
 
-def resident_kb(pid, inherited):
+def memory_kb(pid, inherited):
     """Return an upper bound of the memory of the program's processes together, in KiB.
 
-    Pages of files do not count.
+    Pages of files on a disk do not count.
 
     Args:
         pid: the program's process.
         inherited: KiB that each process has from the zygote, which do not count either.
     """
-    return sum(max(0, anonymous_kb(one) - inherited) for one in processes_of(pid))
+    processes = processes_of(pid)
+    return sum(max(0, resident_kb_of(one) - inherited) for one in processes) + unmapped_kb(processes)
 
 
 def proportional_kb(pid):
@@ -65,7 +70,26 @@ def proportional_kb(pid):
     Args:
         pid: the program's process.
     """
-    return sum(map(proportional_kb_of, processes_of(pid)))
+    processes = processes_of(pid)
+    return sum(map(proportional_kb_of, processes)) + unmapped_kb(processes)
+
+
+def unmapped_kb(processes):
+    """Return the memory of the files that only exist in memory (memfd_create(2)) and need not be mapped, in KiB.
+
+    Args:
+        processes: the program's.
+    """
+    blocks = {}
+    for pid in processes:
+        with contextlib.suppress(OSError):
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    place = f"/proc/{pid}/fd/{name}"
+                    if os.readlink(place).startswith("/memfd:"):
+                        found = os.stat(place)
+                        blocks[found.st_ino] = found.st_blocks
+    return sum(blocks.values()) // 2
 
 
 def processes_of(pid):
@@ -79,16 +103,18 @@ def processes_of(pid):
     return [pid, *descendants_of(pid)]
 
 
-def anonymous_kb(pid):
-    """Return the resident memory of a process that belongs to no file, in KiB.
+def resident_kb_of(pid):
+    """Return the resident memory of a process that belongs to no file on a disk, in KiB.
 
     Args:
         pid: the process.
     """
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as handle:
-        words = handle.read().split()
-        return (int(words[1]) - int(words[2])) * PAGE // 1024
-    return 0
+    total = 0
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as handle:
+        for line in handle:
+            if line.startswith(("RssAnon:", "RssShmem:")):
+                total += int(line.split()[1])
+    return total
 
 
 def address_space(pid):
@@ -102,21 +128,22 @@ def address_space(pid):
 
 
 def proportional_kb_of(pid):
-    """Return a process's share of memory that belongs to no file, in KiB.
+    """Return a process's share of memory that belongs to no file on a disk, in KiB.
 
     Args:
         pid: the process.
     """
+    total = 0
     try:
         with open(f"/proc/{pid}/smaps_rollup") as handle:
             for line in handle:
-                if line.startswith("Pss_Anon:"):
-                    return int(line.split()[1])
+                if line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                    total += int(line.split()[1])
     except ProcessLookupError:
         return 0
     except OSError:
-        pass
-    return anonymous_kb(pid)
+        return resident_kb_of(pid)
+    return total
 
 
 def cpu_seconds(pid):
@@ -154,6 +181,37 @@ def shield_from(pid):
             handle.write("1000")
 
 
+class Network:
+    """The slot's own network: whether a program has left sockets in it, such as ports in TIME_WAIT.
+
+    Raises:
+        OSError: the kernel does not count the sockets.
+    """
+
+    def __init__(self):
+        self.descriptor = os.open("/proc/self/net/sockstat", os.O_RDONLY | os.O_CLOEXEC)
+        self.usual = self.counts()
+
+    def counts(self):
+        """Return the number of sockets and of connections in TIME_WAIT, as the kernel prints them."""
+        words = os.pread(self.descriptor, 256, 0).split()
+        return words[2], words[words.index(b"tw") + 1]
+
+    def waiting_kb(self):
+        """Return the data that waits in TCP sockets, in KiB."""
+        total = 0
+        for table in ("tcp", "tcp6"):
+            with contextlib.suppress(OSError), open(f"/proc/self/net/{table}") as handle:
+                for line in list(handle)[1:]:
+                    sent, _, received = line.split()[4].partition(":")
+                    total += int(sent, 16) + int(received, 16)
+        return total // 1024
+
+    def has_traces(self):
+        """Whether there are others than in the beginning."""
+        return self.counts() != self.usual
+
+
 class Scratch:
     """A directory where programs can write, emptied after each of them.
 
@@ -182,8 +240,19 @@ class Scratch:
         seen = os.lstat(self.path)
         return seen.st_size, seen.st_mode
 
+    def usage(self):
+        """Return the number of files and directories on its tmpfs, and their KiB; zeros if it is on another file system."""
+        if self.empty_look is None:
+            return 0, 0
+        seen = os.statvfs(self.path)
+        return seen.f_files - seen.f_ffree, (seen.f_blocks - seen.f_bfree) * seen.f_frsize // 1024
+
     def empty(self):
-        """Remove everything in it, whatever its permissions and depth; return whether there was anything."""
+        """Remove everything in it, whatever its permissions and depth; return whether there was anything.
+
+        Raises:
+            OSError: something cannot be removed (TimeoutError: in time).
+        """
         if self.look() == self.empty_look:
             return False
         try:
@@ -204,10 +273,16 @@ def remove(place, names):
     Args:
         place: path of the directory.
         names: of what to remove from it.
+
+    Raises:
+        OSError: something cannot be removed (TimeoutError: in time).
     """
     mark, number = os.urandom(8).hex(), 0
+    deadline = time.monotonic() + REMOVAL_S
     while names:
         for name in names:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{place}: too much to remove in {REMOVAL_S} s")
             path = f"{place}/{name}"
             if not is_directory(path):
                 os.unlink(path)

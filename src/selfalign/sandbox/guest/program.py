@@ -14,7 +14,7 @@ import types
 import warnings
 from os import closerange, dup2, setsid
 
-from kernel import become_dumpable, set_limits  # pyright: ignore[reportMissingImports]
+from kernel import become_dumpable, set_interrupt_handler, set_limits  # pyright: ignore[reportMissingImports]
 
 FILE = "<program>"
 # Characters of a program that is compiled before the fork: a longer one can take long, and much memory.
@@ -199,14 +199,16 @@ def report(error, control):
         os._exit(status & 0xFF)
 
 
-def become_program(files, descriptors, limits):
+def become_program(files, descriptors, limits, interrupt):
     """Turn the forked process into the program's: file descriptors, session, resource limits.
 
     Args:
         files: file descriptors to become 0, 1, 2 and 3.
         descriptors: those below this number are closed, except the four.
         limits: resource limits (see `kernel.limits_to_set`).
+        interrupt: handler of SIGINT (see `kernel.ignore_interrupts`).
     """
+    set_interrupt_handler(interrupt)
     for target, source in enumerate(files):
         dup2(source, target)
     closerange(len(files), descriptors)
