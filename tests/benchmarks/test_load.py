@@ -118,7 +118,7 @@ def test_an_artifact_of_the_run_has_its_own_checksum(tmp_path):
     path = tmp_path / "tasks.jsonl"
     write_jsonl(path, [TASK])
     benchmark = load_benchmark("self_tests", data=tmp_path)
-    assert (benchmark.version, benchmark.sha256) == ("run", file_sha256(path))
+    assert (benchmark.version, benchmark.sha256) == ("held-out", file_sha256(path))
     assert [(task.id, task.prompt, task.canonical_solution, task.tests) for task in benchmark.tasks] == [
         ("self_tests/0.0", "Add.", "s", "t")
     ]

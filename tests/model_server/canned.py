@@ -118,9 +118,12 @@ def _response(prompt: str, number: int) -> str:
     if fault == 0:
         examples = [(value, "'wrong'") for value, _ in examples]
     tests = "\n".join(f"assert {name}({value}) == {expected}" for value, expected in examples)
+    # Two ways of writing it, so that responses to one instruction are not all the same.
+    result = task.body.format(k=k)
+    body = f"return {result}" if number % 2 else f"result = {result}\n    return result"
     sections = [
         f"[Reasoning]\nThe function takes one value. It {task.describe.format(k=k)} and needs no loop.",
-        f"[Implementation]\n```python\ndef {name}(x):\n    return {task.body.format(k=k)}\n```",
+        f"[Implementation]\n```python\ndef {name}(x):\n    {body}\n```",
         f"[Explanation]\n`{name}` {task.describe.format(k=k)} in one expression.",
         f"[Tests]\n```python\n{tests}\n```",
     ]

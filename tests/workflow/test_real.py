@@ -13,6 +13,7 @@ CONFIG = {
     "run": "real",
     "seeds": {"count": 4, "sources": {"packages": ["toolz==1.0.0"]}},
     "generation": {"shard_size": 4, "responses": {"n": 6}},
+    "curation": {"self_tests": {"share": 0.0}},
     "training": {"max_steps": 1, "gradient_accumulation_steps": 1, "min_rows": 1},
     "evaluation": {
         "layouts": {"base": [], "tuned": ["own"]},

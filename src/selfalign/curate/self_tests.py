@@ -123,12 +123,12 @@ def self_tests_file(
         for row in read_rows([held_out])
     }
     candidates: list[Candidate] = []
-    for rows, passed in ((read_rows(passing), True), (read_rows(failed), False)):
-        for row in rows:
-            group = groups.get(normalized_instruction(row["instruction"]))
-            if group is not None:
-                added = _add(group, row, passed)
-                candidates += [added] if passed else []
+    for row in read_rows(passing):
+        if group := groups.get(normalized_instruction(row["instruction"])):
+            candidates.append(_add_candidate(group, row))
+    for row in read_rows(failed):
+        if group := groups.get(normalized_instruction(row["instruction"])):
+            _add_implementation(group, row)
     counting = [each for each in candidates if each.counts]
     judged = judge_tests(
         (each.row for each in counting), runtime=runtime, workers=workers, limits=LIMITS, cache=cache
@@ -145,21 +145,24 @@ def self_tests_file(
     return log_counts(writer.counts)
 
 
-def _add(group: Group, row: Record, passed: bool) -> Candidate:
-    """Add a response to its group: its implementation and, if it passed its own tests, its tests."""
+def _add_candidate(group: Group, row: Record) -> Candidate:
+    """Add a response that passed its own tests to its group."""
+    name, key = _add_implementation(group, row)
+    checks = (require_complete_code, require_asserting_tests, require_given_names)
+    outcome = run_filters(row, checks) if key else Drop("no_implementation")
+    candidate = Candidate(row, name, key or "", outcome)
+    group.candidates.append(candidate)
+    return candidate
+
+
+def _add_implementation(group: Group, row: Record) -> tuple[str, str | None]:
+    """Add the implementation of a response to its group; return the row's id and the key of the implementation."""
+    name = row_id(row) or f"{group.cluster[:12]}.{sum(map(len, group.rows.values()))}"
     key = implementation_key(row["response"])
-    name = row_id(row) or f"{len(group.candidates)} of {group.cluster[:12]}"
-    outcome: Outcome = Drop("no_implementation")
     if key is not None:
         group.implementations.setdefault(key, parse_response_code(row["response"]).implementation)
         group.rows.setdefault(key, []).append(name)
-        if passed:
-            checks = (require_complete_code, require_asserting_tests, require_given_names)
-            outcome = run_filters(row, checks)
-    candidate = Candidate(row, name, key or "", outcome)
-    if passed:
-        group.candidates.append(candidate)
-    return candidate
+    return name, key
 
 
 def implementation_key(response: str) -> str | None:

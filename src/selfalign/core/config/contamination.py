@@ -46,5 +46,5 @@ class DecontaminationConfig(OverlapConfig):
 
     scored: bool = Field(
         default=True,
-        description="Also check against every benchmark of `evaluation.benchmarks`, all of its tasks.",
+        description="Also check against every published benchmark of `evaluation.benchmarks`, all of its tasks.",
     )

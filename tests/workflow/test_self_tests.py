@@ -1,0 +1,88 @@
+"""The benchmark that the run makes of held-out instructions, from the rows to the scores."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from tests.workflow.flow import since
+
+from selfalign.core.hashing import file_sha256
+from selfalign.core.jsonl import read_json, read_jsonl
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(900)]
+
+
+def with_share(share, **settings):
+    return {
+        "curation": {"self_tests": {"share": share, **settings}},
+        "evaluation": {"benchmarks": [{"name": "self_tests"}]},
+    }
+
+
+# Holds out three of the six rows, in two clusters.
+SHARE = 0.7
+
+
+@pytest.fixture(scope="module")
+def build(finished, tmp_path_factory):
+    """The tiny build, continued with held-out instructions and scored on them alone."""
+    copy = finished.copy(tmp_path_factory.mktemp("self_tests") / "copy")
+    done = copy.snakemake(config=with_share(SHARE))
+    assert done.returncode == 0, done.stdout[-6000:]
+    return copy
+
+
+def rows(build, path):
+    return list(read_jsonl(build.result(path)))
+
+
+def test_a_held_out_instruction_is_a_task_or_dropped_and_never_trained_on(build):
+    before = rows(build, "dataset/decontaminate.jsonl")
+    held, train = rows(build, "dataset/dropped/hold_out.jsonl"), rows(build, "dataset/train.jsonl")
+    assert len(held) + len(train) == len(before)
+    assert train
+    tasks, dropped = rows(build, "self_tests/tasks.jsonl"), rows(build, "self_tests/dropped/tasks.jsonl")
+    assert tasks
+    texts = {row["instruction"].partition("\n")[0] for row in held}
+    assert {row["instruction"] for row in (*tasks, *dropped)} == texts
+    assert texts.isdisjoint(row["instruction"].partition("\n")[0] for row in train)
+
+
+def test_both_models_are_scored_on_the_tasks(build):
+    tasks = build.result("self_tests/tasks.jsonl")
+    summary = read_json(build.result("scores/summary.json"))
+    assert {score["model"] for score in summary["scores"]} == {"base", "tuned"}
+    for score in summary["scores"]:
+        assert (score["benchmark"], score["n"]) == ("self_tests", len(list(read_jsonl(tasks))))
+        assert score["dataset"]["sha256"] == file_sha256(tasks)
+    assert all("mcnemar" in each["metrics"]["pass@1"] for each in summary["comparisons"])
+
+
+def test_the_funnel_the_report_and_the_provenance_have_the_new_steps(build):
+    steps = {step["step"]: step for step in read_json(build.result("report/funnel.json"))["steps"]}
+    held = rows(build, "dataset/dropped/hold_out.jsonl")
+    assert steps["hold_out"]["dropped"] == {"held_out": len(held)}
+    assert steps["tasks"]["stage"] == "self_tests"
+    assert steps["tasks"]["out"] == len(rows(build, "self_tests/tasks.jsonl"))
+    page = build.result("report/index.html").read_text()
+    assert "<td>hold_out</td>" in page
+    assert "Self-tests" in page
+    provenance = json.dumps(read_json(build.result("report/provenance.json")))
+    assert provenance.count("self_tests/tasks.jsonl") == 1
+
+
+def test_a_changed_setting_reruns_exactly(build):
+    assert build.stale_rules(with_share(SHARE)) == set()
+    scored = build.stale_rules(with_share(SHARE, distinct_siblings=False))
+    assert scored == since("self_tests", "dataset_card")
+    assert build.stale_rules(with_share(SHARE + 0.1)) == since("hold_out", "dataset_card")
+
+
+def test_no_tasks_are_said_in_one_line(finished, tmp_path):
+    build = finished.copy(tmp_path / "copy")
+    samples = build.result("scores/base/plain/self_tests/samples.jsonl")
+    done = build.snakemake(str(samples.relative_to(build.directory)), config=with_share(1e-9))
+    assert done.returncode != 0
+    assert "Self-tests: expected at least one task, found none" in done.stdout
+    assert "Traceback" not in done.stdout
