@@ -65,6 +65,12 @@ def test_tests_that_assert_nothing_are_dropped(tests):
         "def test_f():\n    helper()\ndef helper():\n    assert f(1) == 2\ntest_f()",
         "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), 2)\nunittest.main()",
         "def test_f():\n    assert f(1) == 2\nif __name__ == '__main__':\n    import pytest\n    pytest.main()",
+        "def check():\n    assert f(1) == 2\nimport threading\nt = threading.Thread(target=check)\nt.start()\nt.join()",
+        "def test_f():\n    assert f(1) == 2\nfor test in [test_f]:\n    test()",
+        "def test_f():\n    assert f(1) == 2\nfor n in list(globals()):\n    if n[:4] == 'test':\n        globals()[n]()",
+        "import unittest\nclass T(unittest.TestCase):\n    def test_f(self):\n        self.assertEqual(f(1), 2)\n"
+        "unittest.TextTestRunner().run(unittest.TestLoader().loadTestsFromTestCase(T))",
+        "import doctest\nf.__doc__ = '>>> f(1)\\n2'\ndoctest.testmod()",
     ],
 )
 def test_tests_that_assert_are_kept(tests):
@@ -82,12 +88,15 @@ def test_filters_are_switched_one_by_one():
     assert quality_chain(QualityConfig(complete_code=False)) == [require_asserting_tests]
 
 
-@pytest.mark.parametrize("settings", [{"asserting_tests": False}, {"complete_code": False}])
-def test_deeply_nested_code_never_ends_the_selection(settings):
-    chain = quality_chain(QualityConfig(**settings))
+def test_deeply_nested_code_never_ends_the_selection():
     deep = "x" + ".y()" * 900
     row = response(f"@{deep}\ndef f(x):\n    return x", f"assert f(1)\n{deep}")
-    assert run_filters(row, chain) == Drop("nested_too_deeply")
+    assert run_filters(row, quality_chain(QualityConfig(asserting_tests=False))) == Drop("nested_too_deeply")
+    assert isinstance(run_filters(row, quality_chain(QualityConfig(complete_code=False))), Keep)
+    print_only = response(tests=f"print(f(1))\n{deep}")
+    assert run_filters(print_only, quality_chain(QualityConfig(complete_code=False))) == Drop(
+        "tests_assert_nothing"
+    )
 
 
 def test_names_of_deeply_nested_code_are_none():

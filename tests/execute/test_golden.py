@@ -7,7 +7,7 @@ from tests.vectors import VECTORS
 
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.execute.filter import execute_file
-from selfalign.execute.program import extract_program, wrap_scope
+from selfalign.execute.program import reference_program, response_program
 
 
 def fenced(code: str) -> str:
@@ -15,27 +15,47 @@ def fenced(code: str) -> str:
 
 
 @pytest.mark.faithful
-@pytest.mark.parametrize("faithful", [False, True])
 @pytest.mark.parametrize("runtime", ["bubblewrap", "none"])
-def test_keeps_exactly_the_rows_of_the_reference_in_input_order(runtime, faithful, tmp_path):
-    # Docker's and Podman's are in tests/sandbox/test_engines.py. No program of these exits early, so the strict
-    # filter and the faithful one keep the same.
+def test_keeps_exactly_the_rows_of_the_reference_in_input_order(runtime, tmp_path):
+    # Docker's and Podman's are in tests/sandbox/test_engines.py.
     counts = execute_file(
         VECTORS / "responses.jsonl",
         tmp_path / "out.jsonl",
         verdicts=tmp_path / "verdicts.jsonl",
         runtime=runtime,
-        faithful=faithful,
+        faithful=True,
     )
     assert (tmp_path / "out.jsonl").read_bytes() == (VECTORS / "filtered.jsonl").read_bytes()
     assert (counts.records_in, counts.records_out) == (210, 141)
     assert len(list(read_jsonl(tmp_path / "verdicts.jsonl"))) == 210
 
 
+def test_keeps_the_rows_of_the_reference_whose_tests_ran(tmp_path):
+    counts = execute_file(
+        VECTORS / "responses.jsonl", tmp_path / "out.jsonl", dropped=tmp_path / "dropped.jsonl"
+    )
+    assert dict(counts.dropped) == {
+        "assertion": 9,
+        "exception": 54,
+        "no_assertion": 26,
+        "syntax": 6,
+        "tests_not_run": 9,
+    }
+    kept, reference = (
+        (each / name).read_text().splitlines()
+        for each, name in ((tmp_path, "out.jsonl"), (VECTORS, "filtered.jsonl"))
+    )
+    assert kept == [row for row in reference if row in set(kept)]
+    # The others are not run, print instead of asserting, or have a test block that is not closed.
+    dropped = [row for row in read_jsonl(tmp_path / "dropped.jsonl") if row["reason"] == "no_assertion"]
+    tests = [row["response"].partition("[Tests]")[2] for row in dropped]
+    assert all("print(" in text or text.count("```") < 2 for text in tests)
+
+
 def test_early_exit_fails_unless_faithful(tmp_path):
     rows = [
         {"response": fenced("import sys\nsys.exit(0)\nassert False")},
-        {"response": fenced("assert True")},
+        {"response": fenced("assert 1 + 1 == 2")},
     ]
     write_jsonl(tmp_path / "in.jsonl", rows)
     strict = execute_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", dropped=tmp_path / "dropped.jsonl")
@@ -53,12 +73,12 @@ def test_scope_decides_about_recursive_functions(tmp_path):
 
 def test_rows_have_one_response_each_and_none_is_lost(tmp_path):
     rows = [
-        {"index": 0, "parsing_result": [{"response": fenced("assert 1")}, {"response": "no code"}]},
+        {"index": 0, "parsing_result": [{"response": fenced("assert not 0")}, {"response": "no code"}]},
         {"index": 1, "response": fenced("assert 0")},
     ]
     write_jsonl(tmp_path / "in.jsonl", rows)
     counts = execute_file(tmp_path / "in.jsonl", tmp_path / "out.jsonl", verdicts=tmp_path / "verdicts.jsonl")
-    assert list(read_jsonl(tmp_path / "out.jsonl")) == [{"index": 0, "response": fenced("assert 1")}]
+    assert list(read_jsonl(tmp_path / "out.jsonl")) == [{"index": 0, "response": fenced("assert not 0")}]
     assert dict(counts.dropped) == {"assertion": 1, "no_program": 1}
     assert [row["status"] for row in read_jsonl(tmp_path / "verdicts.jsonl")] == [
         "passed",
@@ -67,11 +87,29 @@ def test_rows_have_one_response_each_and_none_is_lost(tmp_path):
     ]
 
 
-def test_extraction_joins_the_blocks_that_parse():
+def test_the_reference_leaves_out_blocks_that_do_not_parse():
     response = fenced("a = 1") + fenced("a = = 2") + "```\nnot python\n```\n" + fenced("assert a")
-    assert extract_program(response) == "a = 1\n\nassert a\n"
-    assert extract_program("```py\na = 1\n```") is None
-    assert wrap_scope("a = 1", "module") == "a = 1"
+    assert reference_program(response) == "a = 1\n\nassert a\n"
+    assert reference_program("```py\na = 1\n```") is None
+
+
+def test_a_program_is_all_blocks_and_knows_where_its_tests_begin():
+    def tests_line(response: str) -> int:
+        program = response_program(response)
+        assert program is not None
+        return program.tests_line
+
+    response = fenced("a = 1\nb = 2") + fenced("a = = 2") + "[Tests]\n" + fenced("assert a")
+    program = response_program(response)
+    assert program is not None
+    assert program.source.splitlines()[program.tests_line - 1] == "assert a"
+    assert "a = = 2" in program.source
+    for heading in ("### Unit tests:", "**Test**", "tests"):
+        assert tests_line(fenced("a = 1") + heading + "\n" + fenced("assert a")) == 3
+    assert tests_line(fenced("a = 1") + fenced("assert a")) == 1
+    assert tests_line(fenced("# Tests") + fenced("assert a")) == 1, "a heading is outside the blocks"
+    assert tests_line("Tests\n" + fenced("assert a")) == 1, "a block is before the heading"
+    assert response_program("```py\na = 1\n```") is None
 
 
 def test_a_second_run_executes_nothing_and_gives_the_same_bytes(tmp_path, monkeypatch):

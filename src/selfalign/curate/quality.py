@@ -14,7 +14,19 @@ from selfalign.curate.code import FUNCTIONS, parse, parse_response_code
 
 # Decorators of functions that rightly have no body.
 DECLARING_DECORATORS = ("abstractmethod", "abstractproperty", "overload")
-TEST_RUNNERS = ("unittest.main", "pytest.main")
+# What may call any function of the module: runners of tests, and access by name.
+CALLERS_OF_ALL = {
+    "main",
+    "TestLoader",
+    "TextTestRunner",
+    "globals",
+    "locals",
+    "vars",
+    "getattr",
+    "eval",
+    "exec",
+}
+DOCTEST_RUNNERS = {"testmod", "run_docstring_examples"}
 
 
 def quality_chain(settings: QualityConfig) -> list[Filter]:
@@ -83,12 +95,12 @@ def require_complete_code(record: Record) -> Outcome:
     return Keep(record) if stub is None else Drop("incomplete_code", stub)
 
 
-@drop_deep_nesting
 def require_asserting_tests(record: Record) -> Outcome:
     """Drop a response whose tests assert nothing when they run.
 
-    An assertion counts if it involves a name, and if it is executed: at the top level, or in a function that the top
-    level calls, directly, through other functions or by a test runner.
+    An assertion counts if it involves a name, and if it can be executed: at the top level, or in a function that the
+    top level refers to, directly or through other functions, or that a test runner or an access by name may call. What
+    was executed is observed when the tests run (:mod:`selfalign.execute`); this also judges rows that were not.
 
     Args:
         record: a row.
@@ -121,23 +133,25 @@ def _is_assertion(node: ast.AST) -> bool:
     match node:
         case ast.Assert():
             return any(isinstance(part, ast.Name) for part in ast.walk(node.test))
-        case ast.Call(func=ast.Attribute(attr=name)):
-            return name.startswith("assert") or name == "raises"  # unittest and mocks; pytest.raises
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)):
+            # unittest and mocks, pytest.raises, doctest
+            return name.startswith("assert") or name == "raises" or name in DOCTEST_RUNNERS
     return False
 
 
 def _executed_nodes(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the nodes that are executed with the module: its own, and those of functions called by name."""
+    """Yield the nodes that may be executed with the module: its own, and those of functions that they refer to."""
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)}
     waiting: list[ast.AST] = [tree]
     called: set[str] = set()
     while waiting:
         for node in _own_nodes(waiting.pop()):
             yield node
-            if not isinstance(node, ast.Call):
-                continue
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
-            names = functions if ast.unparse(node.func).endswith(TEST_RUNNERS) else [name]
+            match node:
+                case ast.Name(id=name) | ast.Attribute(attr=name):
+                    names = functions if name in CALLERS_OF_ALL - functions.keys() else [name]
+                case _:
+                    continue
             for each in names:
                 if each in functions and each not in called:
                     called.add(each)

@@ -8,16 +8,17 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 from selfalign.core.filtering import Drop, Keep, StepCounts, StepWriter
 from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import Record, read_numbered, require
 from selfalign.core.lineage import with_lineage
-from selfalign.execute.program import SCOPES, extract_program, wrap_scope
+from selfalign.execute.program import reference_program, response_program
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, Verdict, open_pool
 from selfalign.sandbox.cache import VerdictCache
+from selfalign.sandbox.types import Scope
 
 logger = logging.getLogger(__name__)
 
@@ -54,24 +55,25 @@ def execute_file(
         cache: file of known verdicts, which is added to (:mod:`selfalign.sandbox.cache`); None keeps none.
         workers: programs that run at a time; None for the number of cores.
         limits: resource limits of each program.
-        faithful: accept exit status 0 as a pass, as the reference does.
-        scope: scope of the program's top-level names; see :func:`selfalign.execute.program.wrap_scope`.
+        faithful: as the reference, leave out blocks that do not parse and accept exit status 0 as a pass, whatever the
+            tests did.
+        scope: scope of the program's top-level names; see :class:`selfalign.sandbox.Program`.
 
     Raises:
         ConfigError: `scope` is unknown.
         DataError: a record lacks its responses, or has them in another form.
         InfrastructureError: the sandbox failed for a program even after a retry; nothing is written.
     """
-    if scope not in SCOPES:
-        raise ConfigError(f"scope '{scope}': expected one of {', '.join(SCOPES)}")
-    rows: deque[tuple[str, Record, str | None]] = deque()
+    if scope not in get_args(Scope):
+        raise ConfigError(f"scope '{scope}': expected one of {', '.join(get_args(Scope))}")
+    rows: deque[tuple[str, Record, Program | None]] = deque()
 
     def programs() -> Iterator[Program]:
         for key, row in read_responses(source):
-            program = extract_program(row["response"])
+            program = program_to_run(key, row["response"], faithful, cast(Scope, scope))
             rows.append((key, row, program))
             if program is not None:
-                yield Program(key, wrap_scope(program, scope))
+                yield program
 
     with (
         StepWriter("execute", out=out, dropped=dropped, verdicts=verdicts) as writer,
@@ -79,7 +81,7 @@ def execute_file(
         VerdictCache(cache) if cache else contextlib.nullcontext() as known,
     ):
 
-        def finish(key: str, row: Record, program: str | None, verdict: Verdict | None) -> None:
+        def finish(key: str, row: Record, program: Program | None, verdict: Verdict | None) -> None:
             verdict_row = _verdict_row(key, program, verdict)
             facts = {name: verdict_row.get(name) for name in ("status", "program_sha256", "runtime", "image")}
             row = with_lineage(row, "execution", **facts)
@@ -137,12 +139,28 @@ def read_responses(source: File) -> Iterator[tuple[str, Record]]:
             yield f"record {number}, sample {sample_number}", row
 
 
+def program_to_run(key: str, response: str, faithful: bool, scope: Scope) -> Program | None:
+    """Return the program of a response; None if the response has no Python block.
+
+    Args:
+        key: of the program.
+        response: text of the response.
+        faithful: the reference's program, whose tests are not observed.
+        scope: see :class:`selfalign.sandbox.Program`.
+    """
+    if faithful:
+        source = reference_program(response)
+        return None if source is None else Program(key, source, scope=scope)
+    program = response_program(response)
+    return program and Program(key, program.source, scope=scope, tests_line=program.tests_line)
+
+
 def is_pass(verdict: Verdict, faithful: bool) -> bool:
     """Return whether a verdict keeps its response.
 
     Args:
         verdict: verdict of the sandbox.
-        faithful: require exit status 0, as the reference does, instead of a run to the program's end.
+        faithful: require exit status 0, as the reference does, instead of the verdict ``passed``.
     """
     return verdict.exit_code == 0 if faithful else verdict.status == "passed"
 
@@ -156,7 +174,7 @@ def mask_addresses(stderr: str) -> str:
     return ADDRESS.sub("0x...", stderr)
 
 
-def _verdict_row(key: str, program: str | None, verdict: Verdict | None) -> dict[str, Any]:
+def _verdict_row(key: str, program: Program | None, verdict: Verdict | None) -> dict[str, Any]:
     """Return the row stored for a verdict, without time and memory, which differ from run to run."""
     if program is None or verdict is None:
         return {"key": key, "status": "no_program", "error": None, "program_sha256": None}
@@ -165,7 +183,7 @@ def _verdict_row(key: str, program: str | None, verdict: Verdict | None) -> dict
         "key": key,
         "status": verdict.status,
         "error": verdict.error,
-        "program_sha256": text_sha256(program),
+        "program_sha256": text_sha256(program.source),
         "stderr": "" if unstable else mask_addresses(verdict.stderr)[-MAX_STDERR_CHARACTERS:],
         "runtime": verdict.runtime,
         "image": verdict.image,

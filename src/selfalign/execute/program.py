@@ -5,20 +5,45 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-
-from selfalign.core.errors import ConfigError
+from dataclasses import dataclass
 
 # A fence at the start of a line opens a Python block; the next fence at the start of a line closes it.
 BLOCK = re.compile(r"^```python\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
-
-SCOPES = ("function", "module")
-
-# Modules that the reference's globals make visible to every program, as its outputs show.
-REFERENCE_GLOBALS = ("re", "sys")
+# A line that says "tests" and nothing else: [Tests], ### Tests, **Unit tests:**
+TESTS_HEADING = re.compile(r"^[\W_]*(unit[ -]?)?tests?[\W_]*$", flags=re.IGNORECASE | re.MULTILINE)
 
 
-def extract_program(response: str) -> str | None:
-    """Return the Python blocks of a response that parse, joined by newlines; None if it has no block at all.
+@dataclass(frozen=True, slots=True)
+class ResponseProgram:
+    """The Python blocks of a response as one program.
+
+    Attributes:
+        source: the blocks, joined by newlines.
+        tests_line: number of the first line of the blocks below the heading of the tests; 1 if there is no such
+            heading, or no block before it.
+    """
+
+    source: str
+    tests_line: int
+
+
+def response_program(response: str) -> ResponseProgram | None:
+    """Return the program of a response; None if the response has no Python block.
+
+    Args:
+        response: text of the response.
+    """
+    source, tests_line, end = "", 1, 0
+    for match in BLOCK.finditer(response):
+        if tests_line == 1 and source and TESTS_HEADING.search(response, end, match.start()):
+            tests_line = source.count("\n") + 2
+        source += ("\n" if end else "") + match.group(1)
+        end = match.end()
+    return ResponseProgram(source, tests_line) if end else None
+
+
+def reference_program(response: str) -> str | None:
+    """Return the program that the reference runs: the Python blocks that parse. None if the response has no block.
 
     Args:
         response: text of the response.
@@ -27,28 +52,6 @@ def extract_program(response: str) -> str | None:
     if not blocks:
         return None
     return "\n".join(block for block in blocks if parses(block))
-
-
-def wrap_scope(program: str, scope: str) -> str:
-    """Return the source to run so that the program's top-level names have the given scope.
-
-    The reference executes a program inside a function: names that its top level defines or imports are local there,
-    and the program's own functions do not see them (a recursive function, or one that uses a module imported above it,
-    fails with NameError).
-
-    Args:
-        program: Python source.
-        scope: ``function`` reproduces the reference; ``module`` follows Python's ordinary rules.
-
-    Raises:
-        ConfigError: `scope` is unknown.
-    """
-    if scope not in SCOPES:
-        raise ConfigError(f"configuration: 'execution.scope' is {scope!r}; allowed: {', '.join(SCOPES)}")
-    if scope == "module":
-        return program
-    names = ", ".join(f"{name!r}: __import__({name!r})" for name in REFERENCE_GLOBALS)
-    return f"exec({program!r}, {{'__name__': '__main__', {names}}}, {{}})\n"
 
 
 def parses(code: str) -> bool:

@@ -150,12 +150,13 @@ def cache_key(program: Program, limits: Limits, runtime: str, image: str) -> str
     """Return the key of a program's verdict: the digest of everything that decides it.
 
     Args:
-        program: its text and input count.
+        program: all but its key counts.
         limits: that it runs with.
         runtime: name of the runtime.
         image: digest of what the program sees as its system.
     """
-    return json_sha256([program.source, program.stdin, asdict(limits), runtime, image, guest_digest()])
+    what = [program.source, program.stdin, program.scope, program.tests_line]
+    return json_sha256([*what, asdict(limits), runtime, image, guest_digest()])
 
 
 def check_place(path: Path, mounts: str | None = None) -> None:

@@ -27,16 +27,16 @@ import threading
 import time
 import uuid
 from concurrent.futures import wait
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from selfalign.core.errors import ConfigError, InfrastructureError, SelfalignError, explain
 from selfalign.sandbox.pool import Pool
 from selfalign.sandbox.remote import check_token
-from selfalign.sandbox.types import Limits, Program, Verdict
+from selfalign.sandbox.types import Limits, Program, Scope, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -332,7 +332,7 @@ def read_program(body: bytes) -> Program:
     """Return the program of a request.
 
     Args:
-        body: JSON object with ``key``, ``source``, and optionally ``stdin`` and ``limits``.
+        body: JSON object with ``key``, ``source``, and optionally the other fields of :class:`Program`.
 
     Raises:
         ValueError: the body has another form, or a limit is too high.
@@ -343,16 +343,22 @@ def read_program(body: bytes) -> Program:
         raise ValueError(f"expected JSON: {error}") from None
     if not isinstance(request, dict):
         raise ValueError(f"expected a JSON object, found {type(request).__name__}")
-    if unknown := sorted(request.keys() - {"key", "source", "stdin", "limits"}):
-        raise ValueError(f"unknown field {unknown[0]!r}; expected key, source, stdin and limits")
+    known = [each.name for each in fields(Program)]
+    if unknown := sorted(request.keys() - set(known)):
+        raise ValueError(f"unknown field {unknown[0]!r}; expected {', '.join(known)}")
     texts = [request.get("key"), request.get("source"), request.get("stdin", "")]
     for name, text in zip(("key", "source", "stdin"), texts, strict=True):
         if not isinstance(text, str):
             raise ValueError(f"field '{name}': expected a string, found {type(text).__name__}")
     if len(texts[0]) > MAX_KEY_CHARACTERS:
         raise ValueError(f"field 'key': expected at most {MAX_KEY_CHARACTERS} characters")
-    limits = request.get("limits")
-    return Program(*texts, limits=None if limits is None else _read_limits(limits))
+    limits = None if request.get("limits") is None else _read_limits(request["limits"])
+    scope, tests_line = request.get("scope", "module"), request.get("tests_line")
+    if scope not in get_args(Scope):
+        raise ValueError(f"field 'scope': expected one of {', '.join(get_args(Scope))}")
+    if tests_line is not None and (type(tests_line) is not int or tests_line < 1):
+        raise ValueError("field 'tests_line': expected null or a positive integer")
+    return Program(*texts, limits=limits, scope=scope, tests_line=tests_line)
 
 
 def _read_limits(given: Any) -> Limits:

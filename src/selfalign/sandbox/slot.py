@@ -236,6 +236,8 @@ def _request(program: Program, limits: Limits, apart: bool) -> bytes:
         "source": program.source,
         "stdin": program.stdin,
         "limits": _fields(limits),
+        "scope": program.scope,
+        "tests_line": program.tests_line,
         "apart": apart,
     }
     return json.dumps(message).encode() + b"\n"

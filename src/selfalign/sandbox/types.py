@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
+Scope = Literal["module", "function"]
 STATUSES = (
     "passed",
     "assertion",
     "exception",
+    "no_assertion",
+    "tests_not_run",
     "syntax",
+    "empty",
     "timeout",
     "memory",
     "output",
@@ -61,12 +66,18 @@ class Program:
         source: its text.
         stdin: what it can read from standard input.
         limits: None for the pool's.
+        scope: of its top-level names. ``module``: globals, as usual in Python. ``function``: locals of ``exec``, as in the
+            reference, so that its own functions do not see them.
+        tests_line: number of the line from which on all code is tests; 1 if that is not known. Then a pass also requires
+            that an assertion was evaluated, none failed, and all tests ran. None: only the program's end is required.
     """
 
     key: str
     source: str
     stdin: str = ""
     limits: Limits | None = None
+    scope: Scope = "module"
+    tests_line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +86,12 @@ class Verdict:
 
     Attributes:
         key: the program's.
-        status: one of :data:`STATUSES`. ``passed``: it came to the end of its last line, and its threads and
-            exit functions ended too. ``infrastructure`` says nothing about the program.
-        error: name of the exception's type; of the signal or exit status (``SIGSEGV``, ``exit 0``) of an early
-            exit; of the limit (``wall``, ``cpu``) of a timeout; what failed, for infrastructure.
+        status: one of :data:`STATUSES`. ``passed``: it came to the end of its last line, its threads and exit
+            functions ended too, and its tests passed if they are observed (:attr:`Program.tests_line`).
+            ``infrastructure`` says nothing about the program.
+        error: name of the exception's type; the tests that failed or did not run; the signal or exit status
+            (``SIGSEGV``, ``exit 0``) of an early exit; the limit (``wall``, ``cpu``) of a timeout; what failed, for
+            infrastructure.
         stdout: what it wrote to standard output, up to the limit.
         stderr: likewise; the traceback is its end.
         wall_s: seconds from start to end.

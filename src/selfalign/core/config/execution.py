@@ -52,8 +52,8 @@ class ExecutionConfig(Section):
     )
     faithful: bool = Field(
         default=False,
-        description="Also keep programs that exit with status 0 before their last line (sys.exit(0)), as "
-        "the reference does.",
+        description="Keep programs that exit with status 0, as the reference does, whether or not an assertion was "
+        "evaluated and all tests ran.",
     )
     scope: Literal["function", "module"] = Field(
         default="module",

@@ -51,6 +51,7 @@ from program import (  # pyright: ignore[reportMissingImports]
     execute,
     lines_of,
     main_module,
+    name_spaces,
     set_lines,
 )
 
@@ -212,12 +213,12 @@ class ForkLoop:
                 have been killed for want of memory, which the supervisor finds out at once.
         """
         self.send = send
-        codes = compiled_ahead([None if job["apart"] else job["source"] for job in jobs], *self.compiling)
+        ahead = compiled_ahead(jobs, *self.compiling)
         lines = [lines_of(job["source"]) for job in jobs]
         main = main_module()  # one for all: each process has its own copy
         programs = [
-            functools.partial(execute, code, job["source"], main, 3)
-            for code, job in zip(codes, jobs, strict=True)
+            functools.partial(execute, compiled, job, name_spaces(main, job["scope"]), 3)
+            for compiled, job in zip(ahead, jobs, strict=True)
         ]
         runs = [Run(job, input_file(job["stdin"]) if job["stdin"] else self.no_input) for job in jobs]
         for run, program, text in zip(runs, programs, lines, strict=True):
@@ -393,7 +394,13 @@ class ForkLoop:
         Raises:
             RuntimeError: the kernel does not show where a process waits, or its stack.
         """
-        job = {"stdin": "", "apart": False, "limits": CALIBRATION_LIMITS}
+        job = {
+            "stdin": "",
+            "apart": False,
+            "limits": CALIBRATION_LIMITS,
+            "scope": "module",
+            "tests_line": None,
+        }
         for check in (False, True):
             seen = []
             for source in CALIBRATION:

@@ -47,7 +47,8 @@ def judge(run):
         run: a finished `fork_loop.Run`.
     """
     if run.end == "proved":
-        return "passed", None, 0
+        status, error = judge_tests(run)
+        return status, error, 0
     if run.end in EXCEEDED:
         return *EXCEEDED[run.end], None
     if os.WIFSIGNALED(run.status):
@@ -57,6 +58,29 @@ def judge(run):
     if report is None or report["kind"] == "exit":
         return "early_exit", f"exit {exit_code}", exit_code
     return report["kind"], report["error"], None
+
+
+def judge_tests(run):
+    """Return status and error of a program that has come to its end, by what was observed of its tests.
+
+    Args:
+        run: the finished `fork_loop.Run`. The observation is the line before the announcement of the end.
+    """
+    if run.job["tests_line"] is None:
+        return "passed", None
+    try:
+        found = json.loads(text(run.data[2]).split("\n")[-3])
+        failed, not_run = ", ".join(found["failed"]), ", ".join(found["not_run"])
+        empty, evaluated = found["empty"], found["evaluated"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        return "forbidden", "control pipe"
+    if failed:
+        return "assertion", f"{failed[:ERROR_CHARACTERS]}: failed, and the program continued"
+    if not_run:
+        return "tests_not_run", not_run[:ERROR_CHARACTERS]
+    if empty:
+        return "empty", None
+    return ("passed" if evaluated else "no_assertion"), None
 
 
 def judge_signal(number, run):

@@ -12,13 +12,22 @@ import sys
 import traceback
 import types
 import warnings
+from _ast import PyCF_ONLY_AST
 from os import closerange, dup2, setsid
 
+from assertions import (  # pyright: ignore[reportMissingImports]
+    instrument,
+    is_end_of_unittest,
+    observation,
+    watch_doctest,
+)
 from kernel import become_dumpable, set_interrupt_handler, set_limits  # pyright: ignore[reportMissingImports]
 
 FILE = "<program>"
 # Characters of a program that is compiled before the fork: a longer one can take long, and much memory.
 MOST_AHEAD = 1 << 16
+# Modules that the globals of the reference make visible to every program, as its outputs show.
+REFERENCE_GLOBALS = ("re", "sys")
 # Written to the control pipe by a program that has come to its end; the parent then looks where the process waits.
 ANNOUNCEMENT = b"{}\n"
 
@@ -27,29 +36,34 @@ class CompileError(Exception):
     """The program is not valid Python."""
 
 
-def compiled(source):
-    """Return the code of a program.
+def compiled(source, tests_line):
+    """Return the code of a program, and what is known of its tests (`assertions.Tests`).
 
     Args:
         source: its text.
+        tests_line: see `selfalign.sandbox.types.Program`; None: its tests are not observed.
 
     Raises:
         CompileError: it is not valid Python, or too large for the compiler.
     """
     try:
-        return compile(source, FILE, "exec", dont_inherit=True)
+        if tests_line is None:
+            return compile(source, FILE, "exec", dont_inherit=True), None
+        tree = compile(source, FILE, "exec", PyCF_ONLY_AST, dont_inherit=True)
+        tests = instrument(tree, tests_line)
+        return compile(tree, FILE, "exec", dont_inherit=True), tests  # pyright: ignore[reportArgumentType]
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise CompileError from error
 
 
-def compiled_ahead(sources, during, after):
+def compiled_ahead(jobs, during, after):
     """Return the code of programs before their forks, None for those that their own processes are to compile.
 
     After the fork the compiler would touch a hundred pages of memory, a third of what a short program costs. Whatever
     goes wrong here, a warning included, is the program's to report, and so is left to its process.
 
     Args:
-        sources: texts; None for one that is not to be compiled here.
+        jobs: the supervisor's messages.
         during: resource limits to compile with (see `kernel.limits_to_set`).
         after: resource limits to set afterwards.
     """
@@ -57,21 +71,21 @@ def compiled_ahead(sources, during, after):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            return [code_or_none(source) for source in sources]
+            return [compiled_or_none(job) for job in jobs]
     finally:
         set_limits(after)
 
 
-def code_or_none(source):
-    """Return the code of a program, None if its own process is to compile it.
+def compiled_or_none(job):
+    """Return what `compiled` returns, None if the program's own process is to compile it.
 
     Args:
-        source: its text; None if it is not to be compiled here.
+        job: the supervisor's message.
     """
-    if source is None or len(source) > MOST_AHEAD:
+    if job["apart"] or len(job["source"]) > MOST_AHEAD:
         return None
     try:
-        return compiled(source)
+        return compiled(job["source"], job["tests_line"])
     except (CompileError, MemoryError):
         return None
 
@@ -97,23 +111,29 @@ def attend(program, pause=signal.pause):
         pause()
 
 
-def execute(code, source, main, control):
+def execute(ahead, job, spaces, control):
     """Run the program to its end. Return only then: every failure raises.
 
     Args:
-        code: the program's code, None to compile it here.
-        source: its text.
-        main: name space of its module.
+        ahead: what `compiled` returned for the program, None to compile it here.
+        job: the supervisor's message.
+        spaces: the program's globals and, where they are others, its locals.
         control: file descriptor to report to.
     """
+    tests = None
     try:
-        exec(code or compiled(source), main)
+        code, tests = ahead or compiled(job["source"], job["tests_line"])
+        if tests is not None and tests.has_doctest:
+            watch_doctest()
+        exec(code, *spaces)
     except BaseException as error:
-        report(error, control)
-        raise
+        if tests is None or not is_end_of_unittest(error):
+            report(error, control)
+            raise
     finish()
+    message = ANNOUNCEMENT if tests is None else observation(tests) + ANNOUNCEMENT
     try:
-        os.write(control, ANNOUNCEMENT)
+        os.write(control, message)
     except OSError:
         pass
 
@@ -143,6 +163,19 @@ def without_lines(function):
 
 
 attend, execute, finish, join_threads = map(without_lines, (attend, execute, finish, join_threads))
+
+
+def name_spaces(main, scope):
+    """Return the arguments of `exec` after the code.
+
+    Args:
+        main: name space of the module ``__main__``.
+        scope: of the program's top-level names; see `selfalign.sandbox.types.Program`.
+    """
+    if scope == "module":
+        return (main,)
+    modules = {name: sys.modules.get(name) or __import__(name) for name in REFERENCE_GLOBALS}
+    return {"__name__": "__main__", "__builtins__": __builtins__, **modules}, {}
 
 
 def main_module():

@@ -23,6 +23,7 @@ import site
 import sys
 import traceback
 
+import assertions  # pyright: ignore[reportMissingImports]
 from kernel import (  # pyright: ignore[reportMissingImports]
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
@@ -33,7 +34,7 @@ from kernel import (  # pyright: ignore[reportMissingImports]
 from serve import serve  # pyright: ignore[reportMissingImports]
 
 # The modules of this directory: programs are not to find them loaded.
-MODULES = ("kernel", "processes", "completion", "program", "fork_loop", "judge", "serve")
+MODULES = ("kernel", "processes", "completion", "assertions", "program", "fork_loop", "judge", "serve")
 
 FAILING = """\
 class A:
@@ -131,6 +132,7 @@ def main():
     # As every program is to find it.
     random.seed(0)
     sys.argv = ["program.py"]
+    assertions.install()
     gc.collect()
     gc.freeze()
     serve(incoming, outgoing, settings["writable"], greeting)
