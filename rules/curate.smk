@@ -8,6 +8,7 @@ rule sanitize_raw:
     input:
         rows=shards("execution") if RESPONSES != "failing" else [],
         failed=shards("execution", "dropped") if RESPONSES != "passing" else [],
+        prompt_template=bundled(config["generation"]["prompt_template"]),
     output:
         rows=result("dataset/sanitize_raw.jsonl"),
         dropped=result("dataset/dropped/sanitize_raw.jsonl"),
@@ -26,9 +27,10 @@ rule sanitize_raw:
         runtime=60,
     params:
         code=fingerprint("sanitize"),
+        prompt_template=contents(config["generation"]["prompt_template"]),
         sanitizing="raw",
         responses=RESPONSES,
-        settings=settings("curation.seed"),
+        settings=settings("curation.seed", "generation.prompt_template"),
     message:
         "Sanitise the passing responses, keeping their section tags"
     script:
@@ -80,6 +82,7 @@ rule sanitize_smart:
     input:
         rows=[result("dataset/select.jsonl")],
         checkpoint=length_checkpoint(),
+        prompt_template=bundled(config["generation"]["prompt_template"]),
     output:
         rows=result("dataset/sanitize_smart.jsonl"),
         dropped=result("dataset/dropped/sanitize_smart.jsonl"),
@@ -98,9 +101,10 @@ rule sanitize_smart:
         runtime=60,
     params:
         code=fingerprint("sanitize"),
+        prompt_template=contents(config["generation"]["prompt_template"]),
         sanitizing="smart",
         responses="passing",
-        settings=settings("curation.seed", "curation.length", *LENGTH_LAYOUT),
+        settings=settings("curation.seed", "curation.length", "generation.prompt_template", *LENGTH_LAYOUT),
     message:
         "Make the final text of the selected responses"
     script:

@@ -2,6 +2,7 @@ from _job import job, job_config
 
 with job(snakemake):
     from selfalign.core.jsonl import write_json
+    from selfalign.core.prompt_template import load_prompt_template
     from selfalign.curate.rows import read_candidates
     from selfalign.curate.sanitize import sanitize_file
 
@@ -20,6 +21,7 @@ with job(snakemake):
         snakemake.output.rows,
         snakemake.output.dropped,
         seed=config.curation.seed,
+        response_layout=load_prompt_template(config.generation.prompt_template).response,
         **length,
     )
     write_json(snakemake.output.counts, counts.to_json())

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from selfalign.core.code_blocks import first_block, iter_blocks
 from selfalign.core.filtering import Drop
-from selfalign.curate.code import function_names
-from selfalign.curate.sanitize import remove_comments
-from selfalign.curate.sections import TAGS, parse_sections, validate_sections
+from selfalign.core.prompt_template import ResponseLayout
+from selfalign.curate.code import function_names, parse_response_code
+from selfalign.curate.sanitize import remove_comments, sanitizer
+from selfalign.curate.sections import CODE_LAYOUT, PUBLISHED_LAYOUT, parse_sections, validate_sections
 
 pieces = st.sampled_from(
     [
@@ -22,7 +23,7 @@ pieces = st.sampled_from(
         "/",
         " ",
         "def f():\n",
-        *TAGS,
+        *PUBLISHED_LAYOUT.sections,
     ]
 )
 texts = st.lists(pieces | st.text(max_size=5), max_size=30).map("".join)
@@ -84,7 +85,8 @@ def test_a_sanitised_response_is_sanitised(text):
 def test_sections_are_parts_of_the_text(text):
     sections = parse_sections(text)
     assert sections is not None
-    assert all(part in text for part in (sections.reasoning, sections.tests))
+    assert list(sections.texts) == PUBLISHED_LAYOUT.sections
+    assert all(part in text for part in sections.texts.values())
 
 
 @given(texts)
@@ -107,3 +109,41 @@ def test_names_are_in_depth_first_order():
 def test_a_blank_line_goes_with_the_comment_after_it():
     text = "```python\n\n# first\nx = 1\n\n# why\ny = 2  # stays\n```\n# outside\n"
     assert remove_comments(text) == "```python\n\nx = 1\ny = 2  # stays\n```\n# outside\n"
+
+
+CODE = (
+    "[Implementation]\n```python\ndef f(x):\n    return x\n```\n\n[Tests]\n```python\nassert f(1) == 1\n```"
+)
+
+
+def test_a_response_may_consist_of_implementation_and_tests():
+    assert validate_sections(CODE) == Drop("sections")
+    checked = validate_sections(CODE + "\nThat is all.", CODE_LAYOUT)
+    assert not isinstance(checked, Drop)
+    assert (checked[0].tagged(), checked[1]) == (CODE, "assert f(1) == 1")
+    code = parse_response_code(CODE)
+    assert (code.implementation, code.tests, code.tagged) == (
+        "def f(x):\n    return x",
+        "assert f(1) == 1",
+        True,
+    )
+
+
+def test_the_final_text_has_the_code_whatever_is_left_out():
+    sanitize = sanitizer("smart", 0, CODE_LAYOUT)
+    rows = [sanitize({"instruction": "Say `f(x)`, for example.", "response": CODE}) for _ in range(8)]
+    assert {row.record["response"] for row in rows} == {"```python\ndef f(x):\n    return x\n```"}
+    kept = sanitize({"instruction": "Say `f(x)` and test it.", "response": CODE}).record["response"]
+    assert kept == CODE.replace("[Implementation]\n", "").replace("[Tests]\n", "")
+
+
+def test_the_implementation_may_be_all_that_precedes_the_tests():
+    layout = ResponseLayout(sections=["<tests>", "</tests>"], tests="<tests>")
+    text = "So:\n\n```python\nx = 1\n```\n\n<tests>\n```python\nassert x == 1\n```\n</tests>\n"
+    checked = validate_sections(text, layout)
+    assert not isinstance(checked, Drop)
+    assert checked[0].implementation == "So:\n\n```python\nx = 1\n```"
+    again = validate_sections(checked[0].tagged(), layout)
+    assert again == checked
+    assert layout.prose == []
+    assert checked[0].without("<tests>") == "So:\n\n```python\nx = 1\n```"

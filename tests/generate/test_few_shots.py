@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfalign.core.errors import DataError
+from selfalign.core.filtering import Drop
 from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
+from selfalign.curate.code import parse_response_code
+from selfalign.curate.sections import validate_sections
+from selfalign.curate.trivial_tests import stub_functions
 from selfalign.generate.few_shots import load_few_shots, parse_few_shots
 
 TEMPLATE = load_prompt_template(find_prompt_template("starcoder2-instruct"))
@@ -131,6 +135,23 @@ def test_our_own_examples_run_and_have_the_response_layout(root):
         blocks = re.findall(r"^```python\n(.*?)^```", response + "\n", re.DOTALL | re.MULTILINE)
         assert len(blocks) == 2
         run("\n".join(blocks), each.number)
+
+
+def test_the_short_examples_run_name_the_function_and_fail_for_a_stub(root):
+    prompt_template = load_prompt_template(find_prompt_template("selfalign-chatml"))
+    few_shots = load_few_shots(root / "prompts" / "few_shots_short.txt", prompt_template)
+    choices = prompt_template.modes["C->I"].draws[0].choices
+    assert len(set(choices)) == len(choices)
+    for each in few_shots.examples:
+        assert each.properties["result"] not in choices
+        checked = validate_sections(each.sections["response"], prompt_template.response)
+        assert not isinstance(checked, Drop)
+        code = parse_response_code(each.sections["response"])
+        run(code.program, each.number)
+        signature = re.search(r"`(\w+\([^)]+\))`", each.sections["instruction"])
+        assert f"def {signature[1]}:\n" in code.implementation
+        with pytest.raises(AssertionError):
+            run(stub_functions(each.sections["response"]), each.number)
 
 
 def run(program, number):

@@ -27,13 +27,16 @@ def texts(tasks):
     return [task.prompt + "\n" + task.canonical_solution for task in tasks]
 
 
+def all_examples(root):
+    for template, file in (("selfalign", "few_shots.txt"), ("selfalign-chatml", "few_shots_short.txt")):
+        prompt_template = load_prompt_template(find_prompt_template(template))
+        yield from load_few_shots(root / "prompts" / file, prompt_template).examples
+
+
 def check_examples(tasks, root):
-    few_shots = load_few_shots(
-        root / "prompts" / "few_shots.txt", load_prompt_template(find_prompt_template("selfalign"))
-    )
     names = {normal(task.entry_point) for task in tasks}
     runs = {run for text in texts(tasks) for run in word_runs(text)}
-    for each in few_shots.examples:
+    for each in all_examples(root):
         text = "\n".join(each.sections.values())
         found = re.findall(r"^ *(?:def|class) (\w+)", text, re.MULTILINE)
         defined = {normal(name) for name in found if not name.startswith("__")}

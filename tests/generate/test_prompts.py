@@ -99,7 +99,7 @@ response: {sections: ["<code>", "<tests>"], implementation: "<code>", tests: "<t
     )
 
 
-@pytest.mark.parametrize("name", ["selfalign", "selfalign-small", "starcoder2-instruct"])
+@pytest.mark.parametrize("name", ["selfalign", "selfalign-small", "selfalign-chatml", "starcoder2-instruct"])
 def test_the_prompt_templates_that_come_along_are_whole(name):
     prompt_template = load_prompt_template(find_prompt_template(name))
     assert prompt_template.name == name
@@ -127,6 +127,58 @@ def test_the_successors_prompt_template_puts_tests_into_a_part_of_their_own(tmp_
         .build({"seed": "y = 2"}, 0)
         .text.endswith("### Snippet\ny = 2\n\n### Task")
     )
+
+
+def test_a_prompt_can_be_a_conversation(tmp_path):
+    shots = tmp_path / "shots.txt"
+    modes = "\n\n".join(f"### System: {mode}\nDo it." for mode in ("I->R", "C->I", "S->C"))
+    shots.write_text(
+        f"{modes}\n\n### Example 1\n[Code]\nx = 1\n\n[Property]\nconcepts: a, b\nresult: {{text}}\n\n"
+        "[Instruction]\nDo A.\n\n[Response]\nSo.\n"
+    )
+    builder = build_prompts("selfalign-chatml", shots, "C->I", 1)
+    prompt = builder.build({"concepts": ["c"]}, 0)
+    assert prompt.text == (
+        "<|im_start|>system\nDo it.<|im_end|>\n"
+        "<|im_start|>user\nconcepts: a, b\nresult: {text}<|im_end|>\n<|im_start|>assistant\nDo A.<|im_end|>\n"
+        f"<|im_start|>user\nconcepts: c\nresult: {prompt.drawn['result']}<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            '"<|im_start|>user\\n{text}<|im_end|>\\n"',
+            '"user"',
+            r"'user': expected \{text\} once, found 'user'",
+        ),
+        ("turns:", "turns: null\nextra:", "extra"),
+        (
+            'tests: "[Tests]"',
+            'tests: "[Test]"',
+            r"'tests': expected one of \[Implementation\], \[Tests\], found",
+        ),
+    ],
+)
+def test_a_wrong_conversation_or_response_layout_is_named(tmp_path, old, new, message):
+    path = tmp_path / "r.yaml"
+    text = find_prompt_template("selfalign-chatml").read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        load_prompt_template(path)
+
+
+def test_headers_are_needed_without_turns(tmp_path):
+    path = tmp_path / "r.yaml"
+    for old, message in (
+        ('prompt_example_header: "## Example {number}"\n', "give prompt_example_header, or turns"),
+        ('header: "### Snippet", ', "give the header of query and answer"),
+    ):
+        path.write_text(find_prompt_template("selfalign").read_text().replace(old, ""))
+        with pytest.raises(ConfigError, match=message):
+            load_prompt_template(path)
 
 
 def test_a_wrong_prompt_template_names_the_key(tmp_path):

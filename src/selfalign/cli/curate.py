@@ -63,6 +63,9 @@ def sanitize(
     failed: Annotated[
         list[Path] | None, typer.Option(help="Rows that `execute --dropped` wrote; may be repeated.")
     ] = None,
+    prompt_template: Annotated[
+        str, typer.Option(help="Prompt template with the sections of the responses: name or file.")
+    ] = "starcoder2-instruct",
     min_tokens: Annotated[int | None, typer.Option(min=1, help="Minimum length of a row, in tokens.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Maximum length of a row, in tokens.")] = None,
     tokenizer: Annotated[
@@ -76,6 +79,7 @@ def sanitize(
     """Validate the sections of responses and rewrite them (the two passes of the reference)."""
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.curation import LengthConfig
+    from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
     from selfalign.curate.rows import read_candidates
     from selfalign.curate.sanitize import sanitize_file
 
@@ -83,8 +87,17 @@ def sanitize(
         raise typer.BadParameter(f"--responses {responses} needs --failed", param_hint="--failed")
     length = validate_section(LengthConfig, {"min_tokens": min_tokens, "max_tokens": max_tokens}, "length")
     rows = read_candidates([source], failed or [], responses.value)
+    sections = load_prompt_template(find_prompt_template(prompt_template)).response
     sanitize_file(
-        which.value, rows, out, dropped, seed=seed, length=length, checkpoint=tokenizer, layout=layout.value
+        which.value,
+        rows,
+        out,
+        dropped,
+        seed=seed,
+        response_layout=sections,
+        length=length,
+        checkpoint=tokenizer,
+        layout=layout.value,
     )
 
 

@@ -46,7 +46,7 @@ class Part(Section):
     drawn properties, the record's language and the record's `field`.
     """
 
-    header: str = Field(description="Line above the value.")
+    header: str = Field("", description="Line above the value; not used in a conversation (`turns`).")
     section: str | None = Field(None, description="Use the text of this section of the example.")
     template: str | None = Field(
         None, description="Format string of the value, with names of sections of the example in braces."
@@ -87,11 +87,43 @@ class ModeLayout(Section):
 class ResponseLayout(Section):
     """The layout of a response, as needed to parse it."""
 
-    sections: list[str] = Field(description="Tags, each once and alone on its line, in this order.")
+    sections: list[str] = Field(description="Tags, each once, in this order.")
     implementation: str | None = Field(
         default=None, description="Tag of the section that holds the code; null: everything before the tests."
     )
     tests: str = Field(description="Tag of the section that holds the tests.")
+
+    @model_validator(mode="after")
+    def _of_sections(self) -> ResponseLayout:
+        for name, tag in (("implementation", self.implementation), ("tests", self.tests)):
+            if tag is not None and tag not in self.sections:
+                raise ValueError(f"'{name}': expected one of {', '.join(self.sections)}, found '{tag}'")
+        return self
+
+    @property
+    def prose(self) -> list[str]:
+        """Tags of the sections besides implementation and tests; closing tags (``</tests>``) open no section."""
+        code = (self.implementation, self.tests)
+        return [tag for tag in self.sections if tag not in code and not tag.startswith("</")]
+
+
+class TurnsLayout(Section):
+    """The layout of a prompt as a conversation, for instruction-tuned models: the chat format that the model knows.
+
+    The system text is followed by a turn of the user (query) and one of the assistant (answer) for each example, and
+    by the query of the record. The prompt ends where the assistant's text begins.
+    """
+
+    system: str = Field(description="The system text; {text} stands for it.")
+    user: str = Field(description="A query; {text} stands for it.")
+    assistant: str = Field(description="An answer; {text} stands for it.")
+
+    @model_validator(mode="after")
+    def _with_text(self) -> TurnsLayout:
+        for name, turn in self:
+            if turn.count("{text}") != 1:
+                raise ValueError(f"'{name}': expected {{text}} once, found {turn!r}")
+        return self
 
 
 class PromptTemplate(Section):
@@ -99,7 +131,14 @@ class PromptTemplate(Section):
 
     name: str = Field(description="Short name; goes into the lineage of every record.")
     few_shots: FewShotLayout = Field(description="How the few-shot file is laid out.")
-    prompt_example_header: str = Field(description="Header of an example in a prompt; {number} from 1.")
+    prompt_example_header: str = Field(
+        "",
+        description="Header of an example in a prompt; {number} from 1. Not used in a conversation (`turns`).",
+    )
+    turns: TurnsLayout | None = Field(
+        None,
+        description="Lay prompts out as a conversation; null: as one document, with the headers of this template.",
+    )
     stop: list[str] = Field(
         description="Answers end at the first of these. The server is sent the first four, which is what the API takes; "
         "answers are cut at all of them."
@@ -118,9 +157,13 @@ class PromptTemplate(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> PromptTemplate:
+        if self.turns is None and not self.prompt_example_header:
+            raise ValueError("give prompt_example_header, or turns")
         sections = {section.name for section in self.few_shots.sections}
         for name, mode in self.modes.items():
             for part in (mode.query, mode.answer):
+                if self.turns is None and not part.header:
+                    raise ValueError(f"mode '{name}': give the header of query and answer")
                 sources = [part.section, part.template, part.property, part.properties]
                 if sum(source is not None for source in sources) != 1:
                     raise ValueError(

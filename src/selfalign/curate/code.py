@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 from selfalign.core.code_blocks import iter_blocks
-from selfalign.curate.sections import parse_sections
+from selfalign.curate.sections import CODE_LAYOUT, parse_sections
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -35,10 +35,12 @@ class ResponseCode:
 def parse_response_code(response: str) -> ResponseCode:
     """Return the Python code of a response.
 
+    Section tags are those of the published recipe, or its tags of implementation and tests alone.
+
     Args:
         response: text of the response.
     """
-    sections = parse_sections(response)
+    sections = parse_sections(response) or parse_sections(response, CODE_LAYOUT)
     if sections is None:
         code = python_code(response)
         return ResponseCode(code, code, tagged=False)

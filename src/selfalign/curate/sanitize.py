@@ -19,8 +19,9 @@ from selfalign.core.errors import ConfigError
 from selfalign.core.filtering import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_transformation
+from selfalign.core.prompt_template import ResponseLayout
 from selfalign.curate.rows import PASS_THE_FOLLOWING, File, log_counts
-from selfalign.curate.sections import validate_sections
+from selfalign.curate.sections import PUBLISHED_LAYOUT, validate_sections
 
 Mode = Literal["raw", "smart"]
 
@@ -42,6 +43,7 @@ def sanitize_file(
     dropped: File | None = None,
     *,
     seed: int = 0,
+    response_layout: ResponseLayout = PUBLISHED_LAYOUT,
     length: LengthConfig | None = None,
     checkpoint: File | None = None,
     layout: ChatLayout = "own",
@@ -54,6 +56,7 @@ def sanitize_file(
         out: JSON Lines file of the sanitised rows.
         dropped: JSON Lines file of the dropped rows, with their reasons; None writes none.
         seed: seed of the random generator.
+        response_layout: layout of the responses.
         length: limits on the length of the result, in tokens; None sets none.
         checkpoint: directory of the model whose tokenizer counts the tokens.
         layout: prompt layout of the training, in which they are counted.
@@ -62,7 +65,7 @@ def sanitize_file(
         ConfigError: `length` sets a limit, and `checkpoint` is None.
         DataError: the tokenizer cannot be read, or has no chat template.
     """
-    chain = [sanitizer(mode, seed)]
+    chain = [sanitizer(mode, seed, response_layout)]
     if length is not None and length.limited:
         if checkpoint is None:
             raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
@@ -70,20 +73,24 @@ def sanitize_file(
     return log_counts(apply_filters(f"sanitize_{mode}", rows, chain, out, dropped))
 
 
-def sanitizer(mode: Mode, seed: int = 0) -> Filter:
+def sanitizer(mode: Mode, seed: int = 0, layout: ResponseLayout = PUBLISHED_LAYOUT) -> Filter:
     """Return the filter that sanitises rows, with its own random generator.
 
     Args:
         mode: ``raw`` or ``smart``.
         seed: seed of the generator.
+        layout: layout of the responses.
     """
-    steps: dict[str, Callable[[Record, random.Random, list[str]], Outcome]] = {"raw": _raw, "smart": _smart}
+    steps: dict[str, Callable[[Record, ResponseLayout, random.Random, list[str]], Outcome]] = {
+        "raw": _raw,
+        "smart": _smart,
+    }
     generator = random.Random(seed)
     step = steps[mode]
 
     def sanitize(record: Record) -> Outcome:
         done: list[str] = []
-        outcome = step(record, generator, done)
+        outcome = step(record, layout, generator, done)
         if isinstance(outcome, Drop):
             return outcome
         row = with_transformation(outcome.record, f"sanitize:{mode}")
@@ -94,8 +101,8 @@ def sanitizer(mode: Mode, seed: int = 0) -> Filter:
     return sanitize
 
 
-def _raw(record: Record, generator: random.Random, _: list[str]) -> Outcome:
-    checked = validate_sections(record["response"])
+def _raw(record: Record, layout: ResponseLayout, generator: random.Random, _: list[str]) -> Outcome:
+    checked = validate_sections(record["response"], layout)
     if isinstance(checked, Drop):
         return checked
     sections, code = checked
@@ -103,26 +110,20 @@ def _raw(record: Record, generator: random.Random, _: list[str]) -> Outcome:
     return Keep({**record, "response": sections.tagged()})
 
 
-def _smart(record: Record, generator: random.Random, done: list[str]) -> Outcome:
-    checked = validate_sections(record["response"])
+def _smart(record: Record, layout: ResponseLayout, generator: random.Random, done: list[str]) -> Outcome:
+    checked = validate_sections(record["response"], layout)
     if isinstance(checked, Drop):
         return checked
     sections, code = checked
     instruction: str = record["instruction"]
-    keeps_tests = "test" in instruction.lower()
-    keeps_explanation = not generator.random() < 0.5
-    keeps_reasoning = not generator.random() < 0.5
+    # The reference draws for the explanation before it draws for the reasoning.
+    left_out = {tag for tag in reversed(layout.prose) if generator.random() < 0.5}
+    if "test" not in instruction.lower():
+        left_out.add(layout.tests)
     if any(word in record["response"].lower() for word in UNFINISHED):
         return Drop("unfinished")
-    kept = {"reasoning": keeps_reasoning, "explanation": keeps_explanation, "tests": keeps_tests}
-    done += [f"without_{name}" for name, keeps in kept.items() if not keeps]
-    parts = [
-        sections.reasoning if keeps_reasoning else "",
-        sections.implementation,
-        sections.explanation if keeps_explanation else "",
-        sections.tests if keeps_tests else "",
-    ]
-    response = "\n\n".join(part for part in parts if part)
+    done += [f"without_{tag.strip('[]<>').lower()}" for tag in layout.sections if tag in left_out]
+    response = sections.without(*left_out)
     text, name = _draw_assertions(code, generator)
     if _may_augment(text) and generator.random() < 0.5 and _lacks_example(instruction):
         instruction = f"{instruction}{PASS_THE_FOLLOWING}{name}:\n```python\n{text.strip()}\n```"

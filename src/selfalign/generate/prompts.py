@@ -122,12 +122,19 @@ class PromptBuilder:
             group = 0
             examples = generator.sample(self._examples, k=self._k)
         prefix = self._prefix(examples) if not self._fixed else self._fixed_prefixes[group]
-        text = (prefix + self._query(record, drawn)).rstrip()
+        text = prefix + self._query(record, drawn)
         return Prompt(text, self._seed + index, group, tuple(e.number for e in examples), drawn)
 
     def _prefix(self, examples: Sequence[Example]) -> str:
-        blocks = [self._render(n, example) for n, example in enumerate(examples, start=1)]
-        return "\n\n".join([self._system, *blocks, ""])
+        """Return what precedes the record's query: the system text and the examples."""
+        if (turns := self.prompt_template.turns) is None:
+            blocks = [self._render(n, example) for n, example in enumerate(examples, start=1)]
+            return "\n\n".join([self._system, *blocks, ""])
+        return turns.system.replace("{text}", self._system) + "".join(
+            turns.user.replace("{text}", _value(self.layout.query, example))
+            + turns.assistant.replace("{text}", _value(self.layout.answer, example))
+            for example in examples
+        )
 
     def _render(self, number: int, example: Example) -> str:
         query, answer = self.layout.query, self.layout.answer
@@ -143,15 +150,19 @@ class PromptBuilder:
         )
 
     def _query(self, record: dict[str, Any], drawn: dict[str, str]) -> str:
+        """Return the record's query, up to where the model continues."""
+        value = self._query_value(record, drawn)
+        if (turns := self.prompt_template.turns) is not None:
+            return turns.user.replace("{text}", value) + turns.assistant.partition("{text}")[0]
         return "\n".join(
             [
                 self.prompt_template.prompt_example_header.format(number=self._k + 1),
                 self.layout.query.header,
-                self._query_value(record, drawn),
+                value,
                 "",
                 self.layout.answer.header,
             ]
-        )
+        ).rstrip()
 
     def _query_value(self, record: dict[str, Any], drawn: dict[str, str]) -> str:
         part = self.layout.query
