@@ -18,9 +18,9 @@ rule sanitize_raw:
     benchmark:
         result("benchmarks/sanitize_raw.tsv")
     conda:
-        environment("data")
+        environment("evaluation")
     container:
-        image("data")
+        image("evaluation")
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -92,9 +92,9 @@ rule sanitize_smart:
     benchmark:
         result("benchmarks/sanitize_smart.tsv")
     conda:
-        environment("data")
+        environment("evaluation")
     container:
-        image("data")
+        image("evaluation")
     threads: 1
     resources:
         mem_mb=growing(1000),
