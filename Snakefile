@@ -5,13 +5,11 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from selfalign.core.build_state import InterruptedOutputs, hold_lock
 from selfalign.core.config import load_config
-from selfalign.core.config.files import read_yaml
-from selfalign.core.config.overrides import overrides_of, with_types
+from selfalign.core.config.files import overrides_of, read_yaml, with_types
 from selfalign.core.config.paths import check_files
 from selfalign.core.errors import ConfigError, SelfalignError
-from selfalign.core.interrupted_outputs import InterruptedOutputs
-from selfalign.core.lock import hold_lock
 from selfalign.core.process import ignore_modules_of_working_directory
 from selfalign_snakemake import internals
 

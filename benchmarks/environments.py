@@ -124,7 +124,7 @@ def read_lock(path: Path) -> dict[str, str]:
 def build(name: str, directory: Path) -> Path:
     """Install the lock of an environment in a new virtual environment in `directory`; return its interpreter."""
     sys.path.insert(0, str(ROOT / "envs"))
-    from lock import uv  # pyright: ignore[reportMissingImports]
+    from lock import uv
 
     uv("venv", "--quiet", "--python", sys.executable, str(directory))
     python, lock = directory / "bin/python", ROOT / f"envs/{name}.lock"

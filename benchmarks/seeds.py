@@ -59,7 +59,7 @@ def decoded(files: Sequence[SourceFile]) -> list[bytes]:
     sources = []
     for file in files:
         try:
-            sources.append(decode_source(bytes(file.content)))  # type: ignore[arg-type]
+            sources.append(decode_source(bytes(file.content)))
         except DataError:
             continue
     return sources

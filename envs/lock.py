@@ -1,7 +1,7 @@
 """Resolve pyproject.toml into the locks of this directory, with uv: ``python envs/lock.py`` (`make lock`).
 
-``main.lock`` has everything but the cluster part, with hashes; the environments' lists are resolved within it. A
-version that a lock has stays while it satisfies what is asked: to raise one, delete its lines, or all of them.
+``main.lock`` has everything but the cluster plugins, with hashes; the lock files of the environments are subsets of it.
+A locked version stays while it satisfies the requirements: to upgrade packages, delete their lines.
 
 torch is in no lock with hashes, because its CPU build is another file than the package index has: ``torch.lock``.
 """
@@ -30,7 +30,7 @@ MAIN_PARTS = ("data", "execute", "train", "evaluate", "serve", "dev")
 
 @cache
 def index_variables() -> dict[str, str]:
-    """Return the package index that pip is configured for, as the environment variables that tell uv."""
+    """Return the environment variables that set uv's package index to that of pip."""
     asked = [sys.executable, "-m", "pip", "config", "list"]
     said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
     configured = dict(line.split("=", 1) for line in said.splitlines())
@@ -39,10 +39,10 @@ def index_variables() -> dict[str, str]:
 
 
 def uv(*arguments: str) -> str:
-    """Run uv at the top of the repository, with pip's package index; return what it printed.
+    """Run uv in the root of the repository, with pip's package index; return its output.
 
     Raises:
-        RuntimeError: uv failed; the message is its own.
+        RuntimeError: uv failed; with its error message.
     """
     done = subprocess.run(
         [sys.executable, "-m", "uv", "--no-progress", *arguments],
@@ -68,11 +68,13 @@ def environments() -> dict[str, dict[str, Any]]:
 
 
 def resolve(lock: Path, asked: Iterable[str], *options: str, near: Path | None = None) -> str:
-    """Return the text of `lock`, resolved anew: its own versions, and those of the lock `near`, are preferred.
+    """Resolve requirements and return the text of their lock file; locked versions are preferred.
 
     Args:
+        lock: the lock file, which may exist already.
         asked: requirements.
-        options: of ``uv pip compile``.
+        options: options of ``uv pip compile``.
+        near: lock file whose versions are preferred as well; None for none.
     """
     with tempfile.TemporaryDirectory() as scratch:
         source, out = Path(scratch, "asked.in"), Path(scratch, "out.lock")
@@ -89,7 +91,7 @@ def resolve(lock: Path, asked: Iterable[str], *options: str, near: Path | None =
 
 
 def asked_by(*parts: str) -> list[str]:
-    """Return the requirements of the runtime and `parts`."""
+    """Return the runtime requirements and those of the optional dependencies `parts`."""
     asked = project()
     return [
         *asked["dependencies"],
@@ -98,7 +100,7 @@ def asked_by(*parts: str) -> list[str]:
 
 
 def resolve_all() -> dict[Path, str]:
-    """Return the text of every lock, resolved anew."""
+    """Resolve all lock files and return their texts."""
     main, torch = HERE / "main.lock", HERE / "torch.lock"
     hashed = ("--generate-hashes", "--no-emit-package", "torch")
     parts = project()["optional-dependencies"]
@@ -127,7 +129,7 @@ def resolve_all() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write the locks; name those that changed."""
+    """Write the lock files, and print the names of those that changed."""
     changed = []
     for path, text in resolve_all().items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -12,9 +12,8 @@ if SOURCES not in sys.path and importlib.util.find_spec("selfalign") is None:
     sys.path.append(SOURCES)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
 
-from selfalign.core.config import Config, load_config
+from selfalign.core.config import Config, load_config, with_preset
 from selfalign.core.config.paths import with_bundled_files
-from selfalign.core.config.preset import with_preset
 from selfalign.core.config.revisions import with_commits
 from selfalign.core.config.staleness import restricted, with_values
 from selfalign.core.job import running_job

@@ -3,7 +3,7 @@
 import re
 from functools import cache
 
-from selfalign.core.config.preset import with_preset
+from selfalign.core.config import with_preset
 from selfalign.evaluate.sample_sets import SampleSets
 
 # The configuration of the released model, which generates samples for the benchmarks with published samples.

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator
 from typing import Protocol
 
-from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue]
+from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue] - its stubs lack the classes
 
 SEED = 42
 
@@ -22,7 +22,7 @@ _WORD = re.compile(r"\w+")
 
 
 class Settings(Protocol):
-    """What decides which texts are near-duplicates."""
+    """Settings of the near-duplicate detection."""
 
     @property
     def threshold(self) -> float:

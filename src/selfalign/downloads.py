@@ -1,4 +1,4 @@
-"""Downloads of pinned files: retried, resumed, and kept only if their content is the expected one."""
+"""Downloads of pinned files: retried, resumed, and kept only if their content is verified."""
 
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ def download(
     name: str | None = None,
     settings: DownloadsConfig | None = None,
 ) -> None:
-    """Write the file at `url` to `out`, once `check` accepts its content.
+    """Download the file at `url` to `out`, if `check` accepts its content.
 
     A file called `name` in ``downloads.local`` is used instead if there is one; it is checked in the same way.
-    A transfer that breaks off is resumed where the server allows it. Proxy variables of the environment are respected.
+    An interrupted transfer is resumed if the server supports it. The proxy variables of the environment apply.
 
     Args:
+        url: URL of the file.
+        out: file to write.
         check: raises :class:`~selfalign.core.errors.DataError` unless the file at the given path is the expected one.
         name: file name of a local copy; default: the name of `out`.
-        settings: local copies, mirrors, time-out and number of attempts; default: none, and the defaults.
+        settings: local copies, mirrors, timeout and number of attempts; None: the defaults of the configuration.
 
     Raises:
         DataError: the content is not the expected one.
@@ -72,7 +74,7 @@ def download(
 
 
 def mirrored(url: str, settings: DownloadsConfig) -> str:
-    """Return the address to ask for `url`: at a configured mirror, or at HF_ENDPOINT for files of the hub."""
+    """Return the URL to download `url` from: at a configured mirror, or at HF_ENDPOINT for files of the hub."""
     mirrors = dict(settings.mirrors)
     if endpoint := os.environ.get("HF_ENDPOINT", "").strip():
         mirrors.setdefault(HUB, endpoint.rstrip("/") + "/")
@@ -83,7 +85,7 @@ def mirrored(url: str, settings: DownloadsConfig) -> str:
 
 
 def _fetch(url: str, out: Path, settings: DownloadsConfig) -> None:
-    """Download `url` to `out` in several attempts, each of which continues the one before where it can."""
+    """Download `url` to `out` in several attempts, each of which continues the previous transfer if possible."""
     etag: str | None = None
     retrying = Retrying(
         retry=retry_if_exception(_is_transient),

@@ -1,7 +1,6 @@
-"""The model and data hub (huggingface.co, or what HF_ENDPOINT names), through its own library.
+"""Access to the model and data hub (huggingface.co, or HF_ENDPOINT) with huggingface_hub: commits, cache, errors.
 
-Address, token and proxies are the library's to read: HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, HTTPS_PROXY.
-Here are the lookup of commits, the cache, and what went wrong in one line.
+huggingface_hub reads address, token and proxies from HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and HTTPS_PROXY.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from selfalign.core.errors import ConfigError, InfrastructureError, SelfalignErr
 
 log = logging.getLogger(__name__)
 
-# What of a model's repository makes a checkpoint.
+# Files of a model's repository that belong to a checkpoint.
 CHECKPOINT_FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.py")
 _WORDS = {"model": "model", "dataset": "data set"}
 
@@ -84,7 +83,7 @@ def check_file(kind: Kind, name: str, revision: str, file: str, *, timeout_s: fl
 
 
 def cached_checkpoint(name: str, revision: str) -> Path | None:
-    """Return the directory of a complete checkpoint in the hub's local cache, or None."""
+    """Return the directory of a complete checkpoint in the local hub cache, or None."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -94,19 +93,21 @@ def cached_checkpoint(name: str, revision: str) -> Path | None:
         )
     except LocalEntryNotFoundError:
         return None
-    # A snapshot without a list of its files may be of the configuration alone.
+    # A snapshot without a list of its files may consist of the configuration only.
     return Path(found) if any(Path(found).glob("*.safetensors")) else None
 
 
 def explain_failure(
     error: BaseException, kind: Kind, name: str, revision: str | None = None, file: str | None = None
 ) -> SelfalignError | None:
-    """Return what a failure of the hub's library means, in one line; None: it is not about the hub.
+    """Return the error for a failure of huggingface_hub, with a message of one line; None if it does not concern the hub.
 
     Args:
-        error: what was raised, by the library or by one that uses it.
-        kind: of the repository, as are `name` and `revision`.
-        file: the file that was asked for, if it was one.
+        error: exception of huggingface_hub, or of a library that uses it.
+        kind: "model" or "dataset".
+        name: id of the repository, ``owner/name``.
+        revision: branch, tag or commit hash.
+        file: path of the requested file within the repository; None if the request was not for a file.
     """
     from huggingface_hub import constants, get_token
     from huggingface_hub import errors as hub
@@ -123,7 +124,7 @@ def explain_failure(
         if get_token()
         else "accept its terms there and set HF_TOKEN"
     )
-    refusals = {  # the first that fits: a gated repository is one that is not found, too
+    refusals = {  # the first match counts: a gated repository is also reported as not found
         hub.GatedRepoError: f"{what} is gated ({page}): {to_do}",
         hub.RevisionNotFoundError: f"{what} has no revision '{revision}'; give a branch, tag or commit hash of it",
         hub.RemoteEntryNotFoundError: f"{what} has no file '{file}' at revision {revision}; check the name",
@@ -159,15 +160,15 @@ def explain_failure(
 
 
 def _known(error: Exception, kind: Kind, name: str, revision: str, file: str | None = None) -> Exception:
-    """Return the one line about `error`, or itself where it is not about the hub."""
+    """Return the error of :func:`explain_failure`, or `error` itself if it does not concern the hub."""
     return explain_failure(error, kind, name, revision, file) or error
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """Whether an error means that the hub did not answer, or something else in its place."""
-    # Those of the library's HTTP client, whichever it is, have no base among Python's own.
+    """Return whether an error means that the hub, or a proxy on the way to it, did not answer as expected."""
+    # Errors of the library's HTTP client (httpx or httpx2) do not derive from Python's connection errors.
     client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
-    # Another page than the hub's, as of a proxy that wants a login, is no JSON.
+    # The login page of a proxy is not JSON.
     return client or isinstance(error, ConnectionError | TimeoutError | json.JSONDecodeError)
 
 

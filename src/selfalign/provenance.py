@@ -53,7 +53,7 @@ def write_provenance(
         sources: input files from outside the run (wheels, prompts, benchmark data).
         verdicts: JSON Lines of verdicts, for the sandbox's runtimes and images.
         revisions: records of the branches and tags on the hub that were resolved to the commits in `config`.
-        locks: the pinned packages of the whole environment, in pip's format.
+        locks: lock files of the whole environment, in pip's format.
         project: directory of the workflow, for its commit.
         records: rule, start and end of the job that made each file, by the file's path.
     """
@@ -110,22 +110,26 @@ def commit(project: str | Path) -> dict[str, Any] | None:
 
 
 def environment(locks: Iterable[str | Path]) -> dict[str, Any]:
-    """Return the hashes of the locks, and the packages installed in another version than they say (None: not at all).
+    """Return the hashes of the lock files, and the packages whose installed version differs (None: not installed).
 
-    In an environment of the rules, which has a part of the locks' packages and not ourselves, what is absent is not named.
+    An environment of a rule has only some of the packages, and selfalign itself is not installed in it; there, packages
+    that are not installed are not listed.
+
+    Args:
+        locks: lock files in pip's format.
     """
-    whole, other = _installed("selfalign") is not None, {}
+    whole, differing = _installed("selfalign") is not None, {}
     locks = list(map(str, locks))
     for line in (line for lock in locks for line in Path(lock).read_text(encoding="utf-8").splitlines()):
         if not (pin := PIN.match(line)):
             continue
         version = _installed(pin[1])
         if whole if version is None else version.split("+")[0] != pin[2]:
-            other[pin[1]] = version
+            differing[pin[1]] = version
     return {
         "locks": {lock: file_sha256(lock) for lock in locks},
         "python": platform.python_version(),
-        "not_as_locked": other,
+        "not_as_locked": differing,
     }
 
 
@@ -161,7 +165,7 @@ def _server_image(config: Config) -> str | None:
 
 
 def _card(directory: Path) -> dict[str, Any] | None:
-    """Return the content of a checkpoint's ``selfalign.json``, if it has one."""
+    """Return the content of a checkpoint's ``selfalign.json``, or None."""
     return read_json(directory / CARD) if (directory / CARD).exists() else None
 
 
@@ -181,7 +185,7 @@ class Verification:
 
     Attributes:
         checked: number of files compared.
-        problems: what is wrong, by file.
+        problems: description of the difference, by file.
     """
 
     checked: int

@@ -1,1 +1,1 @@
-"""What the workflow needs of Snakemake itself; the library, :mod:`selfalign`, knows nothing of it."""
+"""Integration with Snakemake; the library, :mod:`selfalign`, does not depend on Snakemake."""

@@ -1,6 +1,6 @@
-"""Every use of Snakemake's internals, which may change with any release.
+"""All uses of Snakemake's internals, which may change with any release.
 
-``tests/snakemake/test_internals.py`` holds each of them against the pinned version.
+``tests/snakemake/test_internals.py`` tests each of them with the pinned version.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-# Where Snakemake keeps a record of each output, one JSON file each, named by the URL-safe base64 of its path.
+# Directory of Snakemake's records of outputs: one JSON file per output, named by the URL-safe base64 of its path.
 METADATA = Path(".snakemake/metadata")
 
 
 def snakefile_directory(workflow: Any) -> Path:
-    """Return the directory of the Snakefile that is being read; it may be an address if Snakemake fetched the file.
+    """Return the directory of the Snakefile that is being read; a URL if Snakemake downloaded the file.
 
     ``workflow.basedir`` is the directory of the outermost Snakefile instead.
 
@@ -49,7 +49,7 @@ def outer_configuration(workflow: Any) -> dict[str, Any] | None:
 
 
 def planned_outputs(workflow: Any) -> list[str]:
-    """Return the local, lasting output files of the jobs that are about to run.
+    """Return the output files of the jobs that are about to run, without temporary and remote ones.
 
     Args:
         workflow: Snakemake's global ``workflow``, in ``onstart``.
@@ -63,7 +63,11 @@ def planned_outputs(workflow: Any) -> list[str]:
 
 
 def mark_incomplete(paths: Iterable[str]) -> None:
-    """Mark files as left behind by interrupted jobs, so that ``--rerun-incomplete`` makes them again."""
+    """Mark files as outputs of interrupted jobs, so that ``--rerun-incomplete`` makes them again.
+
+    Args:
+        paths: the files.
+    """
     from snakemake.persistence.file import FilePersistence
 
     paths = list(paths)
@@ -74,24 +78,29 @@ def mark_incomplete(paths: Iterable[str]) -> None:
 
 
 def remove_benchmarks_of_cached_rules(workflow: Any) -> None:
-    """Remove the ``benchmark`` of every rule that may come from the between-workflow cache, which excludes it."""
+    """Remove the ``benchmark`` of rules with between-workflow caching, which does not support it.
+
+    Args:
+        workflow: Snakemake's global ``workflow``.
+    """
     for rule in workflow.rules:
         if rule.cache and rule.cache.output:
             rule._benchmark = None
 
 
 def add_handlers_to_outer_workflow(workflow: Any, **handlers: Callable[[], None]) -> None:
-    """Run handlers of a workflow that is used as a module after those of the outermost Snakefile.
+    """Add the handlers of a workflow that is used as a module to those of the outermost Snakefile.
 
-    Snakemake runs the handlers of the outermost Snakefile only; one that stands after the module there replaces these.
+    Snakemake runs the handlers of the outermost Snakefile only. A handler that is defined there after the module replaces
+    the added ones.
 
     Args:
         workflow: Snakemake's global ``workflow``.
-        handlers: by name: ``onstart``, ``onsuccess``, ``onerror``.
+        handlers: the handlers by name: ``onstart``, ``onsuccess``, ``onerror``.
     """
     for name, handler in handlers.items():
         outer = getattr(workflow, f"_{name}")
-        if not hasattr(outer, "of_module"):  # each `use rule` reads the module anew
+        if not hasattr(outer, "of_module"):  # each `use rule` reads the module again
 
             def both(
                 log: str, outer: Callable[[str], None] = outer, handler: Callable[[], None] = handler
@@ -99,16 +108,16 @@ def add_handlers_to_outer_workflow(workflow: Any, **handlers: Callable[[], None]
                 outer(log)
                 handler()
 
-            both.of_module = True  # pyright: ignore[reportFunctionMemberAccess]
+            both.of_module = True  # pyright: ignore[reportFunctionMemberAccess] - marks the function
             setattr(workflow, f"_{name}", both)
 
 
 def as_input_called(file: Any, path: str) -> Any:
-    """Return an input file that Snakemake takes for `path` where it compares the inputs of two runs.
+    """Return an input file that Snakemake records as `path` when it compares the inputs of two runs.
 
     Args:
         file: the input, as ``local`` or ``ancient`` return it.
-        path: the name, which stays the same wherever the workflow lies.
+        path: the recorded name, independent of the location of the workflow.
     """
     from snakemake.io import sourcecache_entry
 
@@ -118,17 +127,17 @@ def as_input_called(file: Any, path: str) -> Any:
 def output_records(directory: Path = METADATA) -> dict[str, dict[str, Any]]:
     """Return the rule, start and end of the job that made each file, by path; times are ISO 8601, UTC.
 
-    Records that are kept elsewhere (in a database) are not found.
+    Records in a database are not found.
 
     Args:
-        directory: where Snakemake keeps them.
+        directory: directory of the records.
     """
     found = {}
     for path in directory.rglob("*"):
         if not path.is_file():
             continue
         try:
-            # Long names are cut into directories whose names begin with @.
+            # Long names are split into directories whose names begin with @.
             name = "".join(part.removeprefix("@") for part in path.relative_to(directory).parts)
             output = base64.urlsafe_b64decode(name).decode()
             record = json.loads(path.read_text(encoding="utf-8"))

@@ -19,15 +19,19 @@ from snakemake_logger_plugin_selfalign.live import Live
 
 
 class Formatter(DefaultFormatter):
-    """Snakemake's own lines; of a failed job its rule, the end of its log and where that lies."""
+    """Snakemake's formatter, except for failed jobs, whose rule and last log lines are shown."""
 
     def format_job_error(self, msg):
-        """Return the lines about a failed job."""
+        """Return the text about a failed job.
+
+        Args:
+            msg: fields of Snakemake's record.
+        """
         return failure_text(msg)
 
 
 class LogHandler(LogHandlerBase):
-    """Draws in a terminal; writes Snakemake's plain lines anywhere else and in dry runs."""
+    """Live display in a terminal; Snakemake's plain lines elsewhere and in dry runs."""
 
     def __post_init__(self) -> None:
         settings = self.common_settings
@@ -39,39 +43,43 @@ class LogHandler(LogHandlerBase):
         self._live = Live(stream) if terminal and not chatty and not settings.quiet else None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show a record."""
+        """Show a record.
+
+        Args:
+            record: record of Snakemake's logger.
+        """
         try:
             (self._live or self._plain).emit(record)
         except Exception:
             self.handleError(record)
 
     def close(self) -> None:
-        """Take the drawing away."""
+        """Remove the live display."""
         if self._live is not None:
             self._live.close()
         super().close()
 
     @property
     def writes_to_stream(self) -> bool:
-        """It does; Snakemake adds no handler of its own."""
+        """True: Snakemake adds no stream handler of its own."""
         return True
 
     @property
     def writes_to_file(self) -> bool:
-        """It does not."""
+        """False: it writes no file."""
         return False
 
     @property
     def has_filter(self) -> bool:
-        """Snakemake's filter is wanted (--quiet)."""
+        """False: Snakemake applies its own filter (--quiet)."""
         return False
 
     @property
     def has_formatter(self) -> bool:
-        """The plain lines have one of ours."""
+        """True: the plain lines are formatted by :class:`Formatter`."""
         return True
 
     @property
     def needs_rulegraph(self) -> bool:
-        """It does not."""
+        """False: it does not use the rule graph."""
         return False

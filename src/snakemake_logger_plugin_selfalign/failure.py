@@ -1,4 +1,4 @@
-"""What is said of a failed job."""
+"""Text about a failed job."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LONGEST_LINE = 400
 
 
 def failure_text(message: Mapping[str, Any]) -> str:
-    """Return the rule of a failed job, the last lines of its logs and where they lie.
+    """Return the rule of a failed job, and the paths and last lines of its logs.
 
     Args:
-        message: the fields of Snakemake's record: ``rule_name``, ``wildcards``, ``log``, ``output``, ….
+        message: fields of Snakemake's record: ``rule_name``, ``wildcards``, ``log``, ``output``, ….
     """
     wildcards = ", ".join(f"{name}={value}" for name, value in dict(message.get("wildcards") or {}).items())
     lines = [
@@ -43,7 +43,12 @@ def failure_text(message: Mapping[str, Any]) -> str:
 
 
 def last_lines(log: str | Path, number: int = LAST_LINES) -> list[str]:
-    """Return the last lines of a log, headed by its path; a progress bar counts as its last state."""
+    """Return the path of a log and its last lines; of a progress bar, only the last state.
+
+    Args:
+        log: path of the log.
+        number: number of lines.
+    """
     try:
         with Path(log).open(encoding="utf-8", errors="replace", newline="\n") as handle:
             tail = deque((line.rstrip("\r\n").rpartition("\r")[2] for line in handle), maxlen=number)
@@ -55,7 +60,7 @@ def last_lines(log: str | Path, number: int = LAST_LINES) -> list[str]:
 
 
 def _other_logs(aux: Any) -> Iterable[str]:
-    """Return logs that an executor adds (Slurm's own)."""
+    """Return the logs of the executor, such as Slurm's."""
     if not isinstance(aux, Mapping):
         return []
     return [str(value) for name, value in aux.items() if "log" in str(name) and value]

@@ -1,4 +1,4 @@
-"""The drawing in a terminal: a bar for the build, a line for every job that runs, a line for what has ended."""
+"""Live display in a terminal: a progress bar of the build, a line per running job, a line per finished job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from snakemake_logger_plugin_selfalign.remaining import Remaining, benchmark_roo
 REFRESH_PER_S = 2
 SHOWN_JOBS = 8
 TAIL_BYTES = 2048
-# Lines of Snakemake's that belong to nobody's event and are worth their place.
+# Beginnings of Snakemake's messages without an event that are shown.
 SHOWN = (
     "Nothing to be done",
     "Complete log",
@@ -36,7 +36,13 @@ SHOWN = (
 
 
 class RunningJob:
-    """A job that runs."""
+    """A running job.
+
+    Args:
+        rule: name of the rule.
+        title: message of the rule.
+        log: path of its first log; None if it has none.
+    """
 
     def __init__(self, rule: str, title: str, log: str | None) -> None:
         self.rule, self.title, self.log = rule, title, log
@@ -44,18 +50,26 @@ class RunningJob:
 
 
 class Live:
-    """Shows Snakemake's records on a terminal."""
+    """Live display of Snakemake's records.
+
+    Args:
+        stream: the terminal.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, force_terminal=True)
-        self._drawing: RichLive | None = None
+        self._display: RichLive | None = None
         self._remaining = Remaining()
         self._jobs: dict[int, RunningJob] = {}
         self._total: Counter[str] = Counter()
         self._done = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take notice of a record; show it if it is for people."""
+        """Process a record: update the display, or print its message.
+
+        Args:
+            record: record of Snakemake's logger.
+        """
         event = getattr(record, "event", None)
         fields = vars(record)
         if event == LogEvent.RUN_INFO:
@@ -78,13 +92,13 @@ class Live:
             self._print(escape(record.getMessage()))
 
     def close(self) -> None:
-        """Stop drawing; what was printed stays."""
-        if self._drawing is not None:
-            self._drawing.stop()
-            self._drawing = None
+        """Stop the display; printed lines stay."""
+        if self._display is not None:
+            self._display.stop()
+            self._display = None
 
     def __rich__(self) -> Group:
-        """Return what is drawn now."""
+        """Return the current content of the display."""
         total = self._total.total()
         seconds = self._remaining.seconds()
         left = "" if seconds is None else f", about {_duration(seconds)} left (until {_clock(seconds)})"
@@ -103,7 +117,7 @@ class Live:
                 f"[cyan]▸[/] [bold]{job.rule}[/]",
                 f"{ended + 1} of {self._total[job.rule]}",
                 _duration(time.monotonic() - job.since),
-                Text(last_words(job.log) or job.title, style="dim"),
+                Text(last_message(job.log) or job.title, style="dim"),
             )
         if len(running) > SHOWN_JOBS:
             lines.add_row(f"  and {len(running) - SHOWN_JOBS} more", "", "", "")
@@ -112,14 +126,14 @@ class Live:
     def _begin(self, stats: dict[str, Any]) -> None:
         self._total = Counter({rule: count for rule, count in stats.items() if rule != "total"})
         self._remaining.pending = Counter(self._total)
-        if self._drawing is None:
-            self._drawing = RichLive(
+        if self._display is None:
+            self._display = RichLive(
                 get_renderable=self.__rich__,
                 console=self._console,
                 refresh_per_second=REFRESH_PER_S,
                 transient=True,
             )
-            self._drawing.start()
+            self._display.start()
 
     def _start(self, fields: dict[str, Any]) -> None:
         job, rule = fields["jobid"], fields["rule_name"]
@@ -146,8 +160,12 @@ class Live:
         self._console.print(text, highlight=False, soft_wrap=True)
 
 
-def last_words(log: str | None) -> str:
-    """Return the last line of a log, without the time and name it begins with; empty where there is none."""
+def last_message(log: str | None) -> str:
+    """Return the last line of a log without its time, level and logger; empty if there is none.
+
+    Args:
+        log: path of the log; None for none.
+    """
     if log is None:
         return ""
     try:

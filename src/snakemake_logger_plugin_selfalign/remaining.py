@@ -1,4 +1,4 @@
-"""When a build will end: from what jobs of a rule took in this run, else in the last one."""
+"""Estimated remaining time of a build, from the durations of jobs of the same rule in this run or an earlier one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 @dataclass
 class Remaining:
-    """Counts jobs and their seconds, by rule.
+    """Number and durations of jobs by rule.
 
     Attributes:
-        pending: jobs of the run that have not ended.
-        earlier: directory with Snakemake's benchmark files of earlier runs; each rule has ``<rule>.tsv`` or a
-            directory ``<rule>/`` of them.
+        pending: number of jobs that have not ended, by rule.
+        earlier: directory of Snakemake's benchmark files of earlier runs: ``<rule>.tsv``, or several in ``<rule>/``.
+        clock: returns the current time, in seconds.
     """
 
     pending: Counter[str] = field(default_factory=Counter)
@@ -28,11 +28,20 @@ class Remaining:
     _known: dict[str, float | None] = field(default_factory=dict)
 
     def start(self, job: int, rule: str) -> None:
-        """Note that a job runs."""
+        """Record the start of a job.
+
+        Args:
+            job: id of the job.
+            rule: name of its rule.
+        """
         self._started[job] = (rule, self.clock())
 
     def end(self, job: int) -> tuple[str, float] | None:
-        """Note that a job has ended; return its rule and its seconds, if its start was noted."""
+        """Record the end of a job; return its rule and duration in seconds, or None if its start was not recorded.
+
+        Args:
+            job: id of the job.
+        """
         if job not in self._started:
             return None
         rule, since = self._started.pop(job)
@@ -42,7 +51,7 @@ class Remaining:
         return rule, took
 
     def seconds(self) -> float | None:
-        """Return the seconds until the end, jobs as parallel as they are now; None where nothing is known yet."""
+        """Return the remaining seconds with as many parallel jobs as now; None if no durations are known."""
         known = {rule: self._expected(rule) for rule, left in self.pending.items() if left > 0}
         found = [value for value in known.values() if value is not None]
         took = [value for values in self._took.values() for value in values]
@@ -74,7 +83,11 @@ def _mean_seconds(directory: Path, rule: str) -> float | None:
 
 
 def benchmark_root(path: str | Path) -> Path | None:
-    """Return the directory called ``benchmarks`` above a job's benchmark file."""
+    """Return the parent directory ``benchmarks`` of a benchmark file, or None.
+
+    Args:
+        path: path of the benchmark file.
+    """
     return next((parent for parent in Path(path).parents if parent.name == "benchmarks"), None)
 
 

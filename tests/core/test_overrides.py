@@ -1,7 +1,7 @@
 import pytest
 
 from selfalign.core.config import load_config
-from selfalign.core.config.overrides import overrides_of, with_types
+from selfalign.core.config.files import overrides_of, with_types
 
 
 def test_nested_values_of_the_command_line_get_their_types_and_the_rest_is_left_alone():

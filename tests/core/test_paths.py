@@ -101,7 +101,7 @@ def test_what_cannot_be_expanded_is_refused_by_its_key(key, monkeypatch):
         ("x/${SCRATCH}", "the environment variable SCRATCH is not set"),
         (
             "~no-such-user/a",
-            "there is no user 'no-such-user'; a file of this name is written ./~no-such-user/a",
+            "there is no user 'no-such-user'; for a file of this name, write ./~no-such-user/a",
         ),
     ):
         with pytest.raises(ConfigError) as error:

@@ -36,7 +36,7 @@ def test_a_key_that_stands_twice_is_refused_with_its_lines(tmp_path):
     with pytest.raises(ConfigError) as caught:
         read_config(path)
     assert str(caught.value).splitlines() == [
-        f"configuration {path}: key 'seeds.count' stands twice, in lines 2 and 3; keep one",
-        f"configuration {path}: key 'evaluation.benchmarks.0.n' stands twice, in lines 5 and 5; keep one",
-        f"configuration {path}: key 'run' stands twice, in lines 4 and 7; keep one",
+        f"configuration {path}: key 'seeds.count' is repeated, in lines 2 and 3; keep one",
+        f"configuration {path}: key 'evaluation.benchmarks.0.n' is repeated, in lines 5 and 5; keep one",
+        f"configuration {path}: key 'run' is repeated, in lines 4 and 7; keep one",
     ]

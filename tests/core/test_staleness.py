@@ -49,7 +49,7 @@ def test_values_are_those_of_settings_and_sections():
 
 @pytest.mark.parametrize("key", ["server", "training.gpus", "model.name", "curation.sed", "nothing.at.all"])
 def test_what_decides_no_bytes_is_no_parameter(key):
-    with pytest.raises(KeyError, match=f"'{key}' is not a setting that decides bytes"):
+    with pytest.raises(KeyError, match=f"'{key}' is not a setting that affects outputs"):
         decisive_values(Config(), key)
 
 

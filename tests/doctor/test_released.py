@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfalign.core.config import load_config
-from selfalign.core.config.preset import with_preset
+from selfalign.core.config import load_config, with_preset
 from selfalign.core.config.serving import ServerConfig
 from selfalign.doctor import released
 from selfalign.doctor.facts import Gpu, visible_gpus
@@ -44,10 +43,10 @@ def test_it_answers_where_nothing_is_in_the_way(config):
 
 def test_the_first_obstacle_is_named_and_nothing_after_it_is_asked(config):
     found = decide(config(), gpus=lambda: [], server=never, hub=never)
-    assert found == Decision(False, "no NVIDIA GPU is seen here")
+    assert found == Decision(False, "no NVIDIA GPU is visible")
     found = decide(config(), gpus=lambda: [SMALL], server=never, hub=never)
     assert found == Decision(
-        False, "it needs 1 GPU(s) with 34 GiB each; seen: NVIDIA GeForce RTX 4090 (24 GiB)"
+        False, "it needs 1 GPU(s) with 34 GiB each; visible: NVIDIA GeForce RTX 4090 (24 GiB)"
     )
     found = decide(config(), gpus=lambda: [BIG], server=lambda _: "no server", hub=never)
     assert found == Decision(False, "no server")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from selfalign.core.config import load_config
-from selfalign.core.config.preset import with_preset
+from selfalign.core.config import load_config, with_preset
 from selfalign.core.errors import ConfigError
 from selfalign.evaluate.sample_sets import SampleSets
 

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from snakemake_logger_plugin_selfalign.failure import failure_text, last_lines
-from snakemake_logger_plugin_selfalign.live import last_words
+from snakemake_logger_plugin_selfalign.live import last_message
 from snakemake_logger_plugin_selfalign.remaining import Remaining, benchmark_root
 
 SNAKEFILE = """
@@ -134,11 +134,11 @@ def test_a_failed_job_names_its_rule_wildcards_and_shell():
     assert "has no log" in text
 
 
-def test_last_words_are_without_their_time(tmp_path):
+def test_last_message_are_without_their_time(tmp_path):
     log = tmp_path / "x.log"
     log.write_text("2026-01-01 10:00:00,000 INFO    selfalign.client.progress: responses: 3 of 9 records\n\n")
-    assert last_words(str(log)) == "responses: 3 of 9 records"
-    assert last_words(str(tmp_path / "none")) == ""
+    assert last_message(str(log)) == "responses: 3 of 9 records"
+    assert last_message(str(tmp_path / "none")) == ""
 
 
 def test_the_end_is_told_from_this_run_else_from_the_last(tmp_path):

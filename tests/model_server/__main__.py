@@ -1,6 +1,6 @@
 """The server's program: answers ``/v1/completions`` with the completions of :mod:`tests.model_server.canned`.
 
-They are the same at every call. It can be told to fail (:mod:`tests.model_server.faults`) and to take its time
+They are deterministic. The server can inject faults (:mod:`tests.model_server.faults`) and simulate latencies
 (:mod:`tests.model_server.pace`).
 """
 
@@ -20,20 +20,22 @@ from tests.model_server import canned
 from tests.model_server.faults import Faults
 from tests.model_server.pace import Lengths, Pace
 
-# As the completions API has it, and vLLM with it.
-MOST_STOPS = 4
+# Limit of the completions API, and of vLLM.
+MAX_STOPS = 4
 
 
 class CannedServer:
-    """The server's answers.
+    """Responses of the server.
 
     Args:
-        models: the names it serves; requests for another get a 404, as from a real server.
-        revision: stated in the list of models, if given.
-        lengths: draw the lengths of answers from this, and answer with filler of that length.
-        record: append the SHA-256 of every request's body to this file, as "asked …" and "answered …".
-        instant: one fixed answer, made beforehand, for measuring clients.
-        tokenizer: decodes prompts of token ids.
+        models: names of the served models; requests for others are answered with 404.
+        revision: revision in the list of models; None for none.
+        faults: injected faults; None for none.
+        pace: simulated latency; None for none.
+        lengths: distribution of the lengths of completions, which then consist of filler text; None for canned ones.
+        record: file to which the SHA-256 of each request body is appended, as "asked …" and "answered …"; None for none.
+        instant: always respond with one precomputed completion, to measure clients.
+        tokenizer: decodes prompts of token ids; None: prompts are texts.
     """
 
     def __init__(
@@ -82,11 +84,11 @@ class CannedServer:
         return self._tokenizer.decode(prompt, skip_special_tokens=False)
 
     def _refusal(self, body: dict[str, Any]) -> web.Response | None:
-        """Return the error with which a real server answers a wrong request, if it is one."""
+        """Return the error response of an invalid request; None if the request is valid."""
         if body.get("model") not in self._models:
             return _error(404, f"The model `{body.get('model')}` does not exist.")
-        if len(body.get("stop") or []) > MOST_STOPS:
-            return _error(400, f"stop: expected at most {MOST_STOPS} strings")
+        if len(body.get("stop") or []) > MAX_STOPS:
+            return _error(400, f"stop: expected at most {MAX_STOPS} strings")
         return None
 
     async def _complete(
@@ -150,7 +152,7 @@ class CannedServer:
 
 
 def _tokens(text: str) -> int:
-    """Four characters a token, rounded up: near enough for a test."""
+    """Return an approximate number of tokens: four characters per token, rounded up."""
     return -(-len(text) // 4)
 
 
@@ -198,16 +200,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--revision", help="revision stated in the list of models")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND=RATE", help="may be repeated")
-    parser.add_argument("--retry-after", type=float, default=0.05, help="what a 429 asks for, in seconds")
-    parser.add_argument("--stall", type=float, default=60.0, help="how long a stalled request hangs, seconds")
-    parser.add_argument("--slots", type=int, help="sequences computed at once; needs --token-ms")
+    parser.add_argument(
+        "--retry-after", type=float, default=0.05, help="Retry-After of status 429, in seconds"
+    )
+    parser.add_argument("--stall", type=float, default=60.0, help="duration of a stalled request, in seconds")
+    parser.add_argument("--slots", type=int, help="number of concurrent sequences; needs --token-ms")
     parser.add_argument("--token-ms", type=float, default=0.0, help="time of one generated token")
     parser.add_argument("--prompt-token-ms", type=float, default=0.0, help="time of one prompt token")
     parser.add_argument(
-        "--lengths", nargs=3, type=float, metavar=("MEDIAN", "SIGMA", "MOST"), help="of answers, in tokens"
+        "--lengths",
+        nargs=3,
+        type=float,
+        metavar=("MEDIAN", "SIGMA", "MAX"),
+        help="distribution of completion lengths, in tokens",
     )
     parser.add_argument("--record", type=Path, help="append the hashes of requests to this file")
-    parser.add_argument("--instant", action="store_true", help="one fixed answer, as fast as can be")
+    parser.add_argument("--instant", action="store_true", help="always send one precomputed completion")
     return parser
 
 

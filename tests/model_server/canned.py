@@ -1,7 +1,7 @@
-"""Answers of the test server: canned, plausible, and a function of the prompt, the seed and nothing else.
+"""Canned completions of the test server, which depend only on prompt, seed and sample.
 
-They make a tiny whole build come out with data: most responses follow the four-section layout and pass
-their own tests; a known share is wrong, malformed or cut, so that every filter has something to drop.
+They let a tiny build produce data: most responses have the four sections and pass their own tests; a known share is wrong,
+malformed or truncated, so that every filter drops something.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A family of tasks with one number `k`: what to do, how, and an example of it."""
+    """A family of tasks with one parameter `k`: description, implementation and examples."""
 
     stem: str
     concepts: str

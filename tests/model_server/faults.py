@@ -1,4 +1,4 @@
-"""Faults of the test server: what goes wrong with a request, decided by its content and how often it came."""
+"""Faults of the test server, which depend on the content of a request and on how often it was received."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Faults:
 
     Args:
         rates: share of requests by kind of fault.
-        retry_after_s: what a 429 asks for, in seconds.
-        stall_s: how long a stalled request hangs, in seconds.
+        retry_after_s: Retry-After of status 429, in seconds.
+        stall_s: duration of a stalled request, in seconds.
     """
 
     def __init__(self, rates: dict[str, float], retry_after_s: float = 0.05, stall_s: float = 60.0) -> None:
@@ -38,7 +38,7 @@ class Faults:
         self._times: Counter[bytes] = Counter()
 
     def choose(self, body: bytes) -> str | None:
-        """Return the fault of this request, or None. The same body has its own luck each time it comes."""
+        """Return the fault of a request, or None; it is drawn anew for each repetition of the same body."""
         if not self._rates:
             return None
         name = hashlib.sha256(body).digest()
@@ -52,7 +52,7 @@ class Faults:
         return None
 
     async def reply(self, kind: str, request: web.BaseRequest, good: bytes) -> web.StreamResponse:
-        """Answer `request` with the fault `kind`; `good` is the body it would have got."""
+        """Respond to `request` with the fault `kind`; `good` is the body of the response without a fault."""
         if kind == "rate_limit":
             headers = {"Retry-After": f"{self._retry_after_s:g}"}
             return web.Response(status=429, headers=headers, text='{"error": {"message": "slow down"}}')
@@ -73,6 +73,6 @@ class Faults:
 
 
 def _abort(request: web.BaseRequest) -> None:
-    """End the connection at once, as a crashed server does."""
+    """Abort the connection, as a crashed server does."""
     if request.transport is not None:
         request.transport.abort()

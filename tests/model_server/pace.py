@@ -1,7 +1,7 @@
-"""How long the test server takes: a model of a batching server.
+"""Simulated latency of the test server: a model of a server with batching.
 
-A request waits for one of `slots` places, then takes its prompt's time and the time of its longest sample,
-token by token, whatever else runs (decoding a batch costs about the same as decoding one sequence).
+A request waits for one of `slots` slots. It then takes the time of its prompt and of its longest sample, whatever else is
+running, since decoding a batch takes about as long as decoding one sequence.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True)
 class Lengths:
-    """Long-tailed lengths of answers: log-normal, cut at `most`. All in tokens.
+    """Distribution of completion lengths: log-normal, limited to `most`. All in tokens.
 
     Attributes:
-        median: half of the answers are shorter.
+        median: median length.
         sigma: standard deviation of the logarithm.
+        most: maximum length.
     """
 
     median: float
@@ -29,17 +30,17 @@ class Lengths:
     most: int
 
     def draw(self, body: bytes, sample: int) -> int:
-        """Return the length of a sample: a function of the request and nothing else."""
+        """Return the length of a sample, which depends only on the request and the number of the sample."""
         digest = hashlib.sha256(body + sample.to_bytes(2, "big")).digest()
         share = (int.from_bytes(digest[:7], "big") + 0.5) / 2**56
         return min(self.most, max(1, round(self.median * math.exp(self.sigma * _NORMAL.inv_cdf(share)))))
 
 
 class Pace:
-    """Makes requests take their time.
+    """Delays requests.
 
     Args:
-        slots: sequences computed at once.
+        slots: number of concurrent sequences.
         token_s: time of one generated token, in seconds.
         prompt_token_s: time of one prompt token, in seconds.
     """
@@ -51,7 +52,7 @@ class Pace:
         self.busy_s = 0.0
 
     async def wait(self, prompt_tokens: int, samples: list[int]) -> None:
-        """Wait as long as the request takes; `samples` are the lengths of its samples."""
+        """Wait for the duration of a request whose samples have the lengths `samples`."""
         async with self._slots:
             seconds = prompt_tokens * self._prompt_token_s + max(samples) * self._token_s
             self.busy_s += seconds

@@ -4,6 +4,7 @@ None may pass unless ``passed`` is among its statuses: there the attack must hav
 assertions to hold.
 """
 
+# Some programs have long lines.
 # ruff: noqa: E501
 
 FORGERIES = {

@@ -236,7 +236,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
     done = snakemake(tmp_path, "-s", str(ROOT / "Snakefile"), "-n", "--configfile", "mine.yaml")
     assert done.returncode == 1
     assert re.search(
-        r"configuration \S*mine\.yaml: key 'seeds\.count' stands twice, in lines 3 and 4", done.stdout
+        r"configuration \S*mine\.yaml: key 'seeds\.count' is repeated, in lines 3 and 4", done.stdout
     )
     assert "Traceback" not in done.stdout
 

@@ -145,7 +145,7 @@ def wait_for_processes(directory) -> None:
 
 
 def test_a_second_build_in_the_same_directory_is_refused(finished):
-    program = "import sys; from selfalign.core.lock import hold_lock; hold_lock(sys.argv[1]); print(1, flush=True); input()"
+    program = "import sys; from selfalign.core.build_state import hold_lock; hold_lock(sys.argv[1]); print(1, flush=True); input()"
     lock = finished.directory / ".snakemake/selfalign/lock"
     with subprocess.Popen(
         [sys.executable, "-c", program, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

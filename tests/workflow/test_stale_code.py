@@ -21,6 +21,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.__main__": (),
     "selfalign.cli": (),
     "selfalign.core": EVERYTHING,
+    "selfalign.core.build_state": (),
     "selfalign.core.config": (),  # its effect is in the values of the parameters
     "selfalign.core.fingerprint": (),
     "selfalign.core.chat": ("sanitize_raw", "benchmark_samples"),
@@ -28,11 +29,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.host": ("provenance",),
     "selfalign.core.code_blocks": ("collect_functions",),  # searched for a benchmark's text
     "selfalign.core.hashing": ("collect_functions", "base_model"),
-    "selfalign.core.interrupted_outputs": (),
     "selfalign.core.job": (),  # around every job, in none of its outputs
     "selfalign.core.process": ("concepts", "train"),  # ends servers and trainings with what started them
     "selfalign.core.lineage": ("collect_functions",),
-    "selfalign.core.lock": (),
     "selfalign.core.model_config": ("train",),
     "selfalign.core.filtering": ("collect_functions",),
     "selfalign.core.prompt_template": ("concepts",),

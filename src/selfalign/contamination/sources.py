@@ -82,7 +82,7 @@ def load_sources(sources: Iterable[Source | Mapping[str, str | None]]) -> list[B
     """
     loaded = []
     for each in sources:
-        source = each if isinstance(each, Source) else Source(**each)  # pyright: ignore[reportArgumentType]
+        source = each if isinstance(each, Source) else Source(**each)  # pyright: ignore[reportArgumentType] - by to_json
         loaded.append(load_benchmark(source.name, source.version, source.data))
     return loaded
 

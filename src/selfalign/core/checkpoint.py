@@ -1,7 +1,7 @@
-"""Checkpoint directories and their identity, stored in a file in the directory.
+"""Checkpoint directories and their identity, which is stored in a file in the directory.
 
-The identity is part of every completion key and of the lineage: two directories with the same identity give
-the same completions, whatever they are called and wherever they lie.
+The identity is part of every completion key and of the lineage: directories with the same identity give the same
+completions, whatever their paths.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ def write_card(directory: str | Path, **facts: Any) -> None:
 
     Args:
         directory: directory of the checkpoint.
-        facts: what is known of its origin, by name.
+        facts: facts about its origin, by name.
     """
     write_json(Path(directory) / CARD, {"identity": hash_files(directory), **facts})
 
 
 def read_identity(directory: str | Path) -> str:
-    """Return the identity of a checkpoint, from its card or, where it has none, from its files.
+    """Return the identity of a checkpoint, from its identity file or, without one, from its other files.
+
+    Args:
+        directory: directory of the checkpoint.
 
     Raises:
         DataError: the directory holds no ``config.json``, so it is not a checkpoint.
@@ -44,8 +47,8 @@ def model_identity(model: ModelConfig, checkpoint: str | Path | None = None, *, 
 
     Args:
         model: the configured model.
-        checkpoint: directory of its checkpoint; None where an external server has it, so that only its name is known.
-        tuned: the model tuned by this run instead of the configured one that it starts from.
+        checkpoint: directory of its checkpoint; None if an external server has it, so that only its name is known.
+        tuned: return the identity of the model tuned by this run instead of that of the base model.
 
     Raises:
         DataError: `checkpoint` (or ``model.path``) is no checkpoint.
@@ -59,7 +62,10 @@ def model_identity(model: ModelConfig, checkpoint: str | Path | None = None, *, 
 
 
 def hash_files(directory: str | Path) -> str:
-    """Return one SHA-256 over names and contents of a checkpoint's configuration, tokenizer and weights.
+    """Return the SHA-256 of the names and contents of a checkpoint's configuration, tokenizer and weights.
+
+    Args:
+        directory: directory of the checkpoint.
 
     Raises:
         DataError: the directory holds no ``config.json``.

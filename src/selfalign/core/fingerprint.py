@@ -1,10 +1,10 @@
-"""A fingerprint of the code behind a script: what makes a rule stale when the library changes.
+"""Fingerprints of the code that a script runs, which make a rule stale when the library changes.
 
-The modules a script reaches by its imports are found by reading the sources (nothing is executed), and
-hashed by their syntax trees without docstrings, so that comments, layout and documentation change nothing.
-A data file in a package (a template, a table) counts for the modules of that package that name it.
-Two modules never count: the package's root, which holds the version, and :mod:`selfalign.core.config`,
-whose whole effect on a job is in the validated values among the rule's parameters.
+The modules that a script imports, directly or indirectly, are found by parsing the sources (nothing is executed). Each is
+hashed by its syntax tree without docstrings, so changes of comments, layout and documentation do not matter. A data file
+of a package (a template, a table) belongs to the modules of the package that contain its name. Two modules are excluded:
+the root package, which holds the version, and :mod:`selfalign.core.config`, which affects a job only through the values
+of the rule's parameters.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGES = ("selfalign", "selfalign_snakemake")
-UNCOUNTED = ("selfalign", "selfalign.core.config")
+EXCLUDED = ("selfalign", "selfalign.core.config")
 _FILE_NAME = re.compile(r"[\w.-]+\.(yaml|json|jinja|html|css|js)")
 
 
@@ -33,7 +33,13 @@ class Import(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What counts of a file: the hash of its syntax tree without docstrings, its imports, the files it names."""
+    """Parsed source file.
+
+    Attributes:
+        digest: SHA-256 of the syntax tree without docstrings, in hexadecimal.
+        imports: import statements.
+        files: names of data files in its string constants.
+    """
 
     digest: str
     imports: list[Import]
@@ -41,23 +47,27 @@ class Source(NamedTuple):
 
 
 class CodeFingerprints:
-    """Fingerprints of scripts over the package in one source directory, as the files are now.
+    """Fingerprints of scripts, with the packages in one source directory.
 
     Args:
-        root: the directory that holds the package ``selfalign``.
-        cache: a file that remembers what was read, by the hash of each text. Snakemake reads the rules anew
-            in every job, and parsing the whole library there would cost a second each time.
+        root: source directory, which contains the package ``selfalign``.
+        cache: JSON file of parsed sources by the hash of their text; None: no cache. Snakemake reads the rules in every
+            job, and parsing the whole library would take a second each time.
     """
 
     def __init__(self, root: str | Path, cache: str | Path | None = None) -> None:
         self._root = Path(root)
         self._cache = None if cache is None else Path(cache)
-        self._remembered = _read_cache(self._cache)
+        self._parsed = _read_cache(self._cache)
         self._sources: dict[Path, Source] = {}
         self._imports: dict[tuple[Path, str | None], frozenset[str]] = {}
 
     def of(self, script: str | Path) -> str:
-        """Return a hash of `script` and of every module of the package that it reaches by imports."""
+        """Return the fingerprint of a script and of all modules that it imports, directly or indirectly.
+
+        Args:
+            script: path of the script.
+        """
         digest = hashlib.sha256(self._source(Path(script)).digest.encode())
         for module in self.modules(script):
             digest.update(f"{module}\0{self._source(self._file(module)).digest}".encode())
@@ -66,24 +76,31 @@ class CodeFingerprints:
         return digest.hexdigest()[:16]
 
     def modules(self, script: str | Path) -> list[str]:
-        """Return the sorted names of the counted modules that `script` reaches by imports, at any depth.
+        """Return the sorted names of the modules that a script imports, directly or indirectly, without excluded ones.
 
-        Importing ``a.b.c`` executes ``a`` and ``a.b`` too, so packages on the way count; imports inside
-        functions count, imports for type checkers only do not. A package that is imported as an object
-        (``from a.b import package``) is used for its files, so all of its modules count.
+        Importing ``a.b.c`` executes ``a`` and ``a.b`` too, so parent packages are included. Imports inside functions are
+        included, imports for type checkers only are not. If a package is imported as an object (``from a.b import
+        package``), all of its modules are included.
+
+        Args:
+            script: path of the script.
         """
         seen: set[str] = set()
         queue = list(self._imported(Path(script), None))
         while queue:
             module = queue.pop()
-            if module in seen or any(module == u or module.startswith(f"{u}.") for u in UNCOUNTED[1:]):
+            if module in seen or any(module == u or module.startswith(f"{u}.") for u in EXCLUDED[1:]):
                 continue
             seen.add(module)
             queue.extend(self._imported(self._file(module), module))
-        return sorted(seen - set(UNCOUNTED))
+        return sorted(seen - set(EXCLUDED))
 
     def data_files(self, module: str) -> list[Path]:
-        """Return the data files that `module` names, of its own package; with a template, all beside it."""
+        """Return the data files of a module's package whose names it contains; of a template, its whole directory.
+
+        Args:
+            module: name of the module.
+        """
         package = self._file(module).parent
         found: set[Path] = set()
         for name in self._source(self._file(module)).files:
@@ -96,16 +113,16 @@ class CodeFingerprints:
         return sorted(found)
 
     def save(self) -> None:
-        """Write the cache, if there is one and it lacks something."""
+        """Add newly parsed sources to the cache file, if there is one."""
         if self._cache is None:
             return
         known = _read_cache(self._cache)
-        if self._remembered.keys() <= known.keys():
+        if self._parsed.keys() <= known.keys():
             return
         self._cache.parent.mkdir(parents=True, exist_ok=True)
-        # Jobs that run side by side write the same things; each replaces the file as a whole.
+        # Parallel jobs write equal entries; each replaces the whole file.
         partial = self._cache.with_name(f"{self._cache.name}.{os.getpid()}")
-        partial.write_text(json.dumps({**known, **self._remembered}))
+        partial.write_text(json.dumps({**known, **self._parsed}))
         partial.replace(self._cache)
 
     def _file(self, module: str) -> Path:
@@ -115,16 +132,16 @@ class CodeFingerprints:
     def _source(self, path: Path) -> Source:
         if path not in self._sources:
             text = path.read_bytes()
-            # The tree's form belongs to the version of Python.
+            # The syntax tree depends on the version of Python.
             key = hashlib.sha256(f"{sys.version_info[:2]}".encode() + text).hexdigest()
-            if key not in self._remembered:
-                self._remembered[key] = _read_source(text, str(path))
-            digest, imports, files = self._remembered[key]
+            if key not in self._parsed:
+                self._parsed[key] = _read_source(text, str(path))
+            digest, imports, files = self._parsed[key]
             self._sources[path] = Source(digest, [Import(*each) for each in imports], files)
         return self._sources[path]
 
     def _imported(self, path: Path, module: str | None) -> frozenset[str]:
-        """Names of the package's modules that the file imports, with the packages on the way."""
+        """Return the names of the modules that a file imports, with their parent packages."""
         if (path, module) not in self._imports:
             found: set[str] = set()
             for statement in self._source(path).imports:
@@ -156,7 +173,7 @@ def _read_cache(path: Path | None) -> dict[str, list]:
 
 
 def _read_source(text: bytes, filename: str) -> list:
-    """Return a :class:`Source` as JSON holds it."""
+    """Return the fields of a :class:`Source` as JSON values."""
     tree = ast.parse(text, filename=filename)
     imports = [list(each) for each in runtime_imports(tree)]
     for node in ast.walk(tree):
@@ -180,7 +197,11 @@ def _absolute_base(statement: Import, path: Path, module: str | None) -> str:
 
 
 def runtime_imports(tree: ast.AST) -> Iterator[Import]:
-    """Yield the imports of `tree`, those below ``if TYPE_CHECKING:`` left out."""
+    """Yield the imports in a syntax tree, except those below ``if TYPE_CHECKING:``.
+
+    Args:
+        tree: the syntax tree.
+    """
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()

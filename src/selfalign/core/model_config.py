@@ -1,4 +1,4 @@
-"""The configuration of a checkpoint's model, read by transformers: apart from what needs only the checkpoint's files."""
+"""Model configuration of a checkpoint, as transformers reads it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from selfalign.core.jsonl import read_json
 
 
 def read_model_config(base: str | Path) -> dict[str, Any]:
-    """Return the configuration of the checkpoint `base`, with transformers' defaults for what it leaves out.
+    """Return the model configuration of a checkpoint, with transformers' defaults for absent fields.
+
+    Args:
+        base: checkpoint directory.
 
     Raises:
-        DataError: there is none, or the architecture is not a causal language model that transformers knows.
+        DataError: the configuration is missing, or is not that of a causal language model that transformers supports.
     """
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -25,7 +28,7 @@ def read_model_config(base: str | Path) -> dict[str, Any]:
     family = config.get("model_type")
     if family not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise DataError(
-            f"expected a causal language model that transformers knows, found {family!r}",
+            f"expected a causal language model that transformers supports, found {family!r}",
             file=path,
             field="model_type",
         )

@@ -1,7 +1,6 @@
 """Prompt templates: the layout of a few-shot file, of prompts, and of completions. A template is data, not code.
 
-Another prompt template, with other tags, modes or categories, is another YAML file (``prompts/templates/``), not
-another branch in the code.
+A prompt template with other tags, modes or categories is another YAML file in ``prompts/templates/`` and needs no code.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ class FewShotLayout(Section):
 class Part(Section):
     """A header and the value under it, in a prompt.
 
-    The value is the text of section `section` of an example, or property `property`, or, with `properties`, a
-    block of `key: value` lines; in the query it is the record's field `field`, or the same block made of the
-    drawn properties, the record's language and the record's `field`.
+    In an example, the value is the text of `section`, the property `property`, or a block of `key: value` lines for
+    `properties`. In the query, it is the field `field` of the record, or a block of the drawn properties, the language and
+    `field` of the record.
     """
 
     header: str = Field("", description="Line above the value; not used in a conversation (`turns`).")
@@ -129,27 +128,27 @@ class TurnsLayout(Section):
 class PromptTemplate(Section):
     """A prompt template, as read from a YAML file."""
 
-    name: str = Field(description="Short name; goes into the lineage of every record.")
-    few_shots: FewShotLayout = Field(description="How the few-shot file is laid out.")
+    name: str = Field(description="Short name, stored in the lineage of every record.")
+    few_shots: FewShotLayout = Field(description="Layout of the few-shot file.")
     prompt_example_header: str = Field(
         "",
         description="Header of an example in a prompt; {number} from 1. Not used in a conversation (`turns`).",
     )
     turns: TurnsLayout | None = Field(
         None,
-        description="Lay prompts out as a conversation; null: as one document, with the headers of this template.",
+        description="Layout of prompts as conversations; null: as one document, with the headers of this template.",
     )
     stop: list[str] = Field(
-        description="Answers end at the first of these. The server is sent the first four, which is what the API takes; "
-        "answers are cut at all of them."
+        description="Stop strings. The server is sent the first four (the limit of the API), and completions are cut at "
+        "the others after they are received."
     )
     finish_reasons: list[str] = Field(
         ["stop", "eos_token"],
-        description="The server's reasons for the end of a whole answer. One at the token limit (length) is dropped; "
-        "one that ended otherwise was broken off, and is asked for again.",
+        description="Finish reasons of complete answers. An answer at the token limit (length) is dropped; with any other "
+        "reason it is incomplete, and the request is retried.",
     )
-    default_language: str = Field("Python", description="Language of a record that does not say.")
-    languages: dict[str, str] = Field({}, description="`data_dir` of a record to the name of its language.")
+    default_language: str = Field("Python", description="Language of records without a known `data_dir`.")
+    languages: dict[str, str] = Field({}, description="Language by the `data_dir` of a record.")
     modes: dict[str, ModeLayout] = Field(
         description="The modes by name, as in the headers of the few-shot file."
     )
@@ -181,10 +180,13 @@ class PromptTemplate(Section):
         return self
 
     def mode_named(self, name: str) -> str:
-        """Return the mode called `name` (``S->C``), or the first one that serves the stage `name`.
+        """Return the name of a mode.
+
+        Args:
+            name: name of the mode (``S->C``), or of a stage, for its first mode.
 
         Raises:
-            ConfigError: the prompt template has neither.
+            ConfigError: there is no such mode or stage.
         """
         if name in self.modes:
             return name
@@ -199,8 +201,11 @@ class PromptTemplate(Section):
 def load_prompt_template(path: str | Path) -> PromptTemplate:
     """Read a prompt-template file.
 
+    Args:
+        path: YAML file.
+
     Raises:
-        ConfigError: the file is missing, is not YAML or not a prompt template; names every wrong key.
+        ConfigError: the file is missing or is not a valid prompt template; the message names every wrong key.
     """
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
@@ -215,10 +220,13 @@ def load_prompt_template(path: str | Path) -> PromptTemplate:
 
 
 def find_prompt_template(name: str | Path) -> Path:
-    """Return the file of a prompt template: a path, or the name of one that comes with the project.
+    """Return the path of a prompt-template file.
+
+    Args:
+        name: path, or name of a template in ``prompts/templates/``.
 
     Raises:
-        ConfigError: neither; names the prompt templates there are.
+        ConfigError: it is neither; the message lists the names.
     """
     path = Path(name)
     if path.exists() or path.suffix:

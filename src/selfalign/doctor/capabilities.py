@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from selfalign.doctor.facts import Facts
 
-# What the embedded default was seen to need: a server of 4.7 GiB beside the jobs; an environment of 3.4 GiB, the
-# model, its completion cache and its checkpoints.
+# Requirements of the embedded default, as measured. Memory: 4.7 GiB for the server, the rest for the jobs. Disk: 3.4 GiB
+# for the environment, the rest for the model, the completion cache and the checkpoints.
 DEFAULT_MEMORY_GIB = 8
 DEFAULT_DISK_GIB = 6
-# Weights in bfloat16, in GiB a thousand million parameters, and room for the key-value cache.
+# Memory for serving: weights in bfloat16, per billion parameters, and the key-value cache of each GPU, in GiB.
 GIB_PER_BILLION = 1.86
 CACHE_GIB = 4
 
@@ -60,7 +60,7 @@ def _default(facts: Facts) -> Capability:
             "vLLM in this environment (run `make setup`), or a server of yours (server.kind: external)"
         )
     elif not facts.instructions and not facts.gpus:
-        lacks.append("AVX2 for vLLM's CPU build; take a server elsewhere (server.kind: external)")
+        lacks.append("AVX2 for vLLM's CPU build; use a server on another machine (server.kind: external)")
     if lacks:
         return Capability("the embedded default", False, f"needs {'; '.join(lacks)}", needed=True)
     return Capability("the embedded default", True, f"{facts.cores} cores; `make` builds it", needed=True)

@@ -25,7 +25,7 @@ class Decision:
     """Whether the released model generates new samples.
 
     Attributes:
-        anew: whether it does.
+        anew: whether it generates new samples.
         why: the reason.
     """
 
@@ -51,7 +51,11 @@ def server_problem(server: ServerConfig) -> str | None:
 
 
 def hub_problem(model: ModelConfig) -> str | None:
-    """Return what keeps a model from being had: it is in the hub's cache here, or the hub must answer within seconds."""
+    """Return why a model is not available, or None if it is in the local hub cache or the hub offers it.
+
+    Args:
+        model: configuration of the model.
+    """
     if not (model.id and model.revision):
         return None
     if cached_checkpoint(model.id, model.revision):
@@ -65,13 +69,13 @@ def hub_problem(model: ModelConfig) -> str | None:
 
 def _gpu_problem(gpus: Sequence[Gpu], number: int) -> str | None:
     if not gpus:
-        return "no NVIDIA GPU is seen here"
+        return "no NVIDIA GPU is visible"
     needed = BILLIONS * GIB_PER_BILLION / number + CACHE_GIB
     fit = [gpu for gpu in gpus if gpu.memory_gib >= needed]
     if len(fit) >= number:
         return None
     seen = ", ".join(f"{gpu.name} ({gpu.memory_gib:.0f} GiB)" for gpu in gpus)
-    return f"it needs {number} GPU(s) with {needed:.0f} GiB each; seen: {seen}"
+    return f"it needs {number} GPU(s) with {needed:.0f} GiB each; visible: {seen}"
 
 
 def decide(
@@ -97,4 +101,6 @@ def decide(
     problem = (
         _gpu_problem(gpus(), config.server.tensor_parallel) or server(config.server) or hub(config.model)
     )
-    return Decision(problem is None, problem or "there is a GPU for it, and the model can be had")
+    return Decision(
+        problem is None, problem or "a GPU with enough memory is visible, and the model is available"
+    )

@@ -1,4 +1,4 @@
-"""Records with their prompts, and the requests made of them."""
+"""Records with their prompts, and their requests."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Sampling:
         n: samples per request.
         temperature: sampling temperature; 0 is greedy.
         max_tokens: longest completion, in tokens.
-        frequency_penalty: as the completions API defines it.
+        frequency_penalty: frequency penalty of the completions API.
 
     Raises:
-        ConfigError: several samples are asked for at temperature 0.
+        ConfigError: several samples are requested at temperature 0.
     """
 
     n: int

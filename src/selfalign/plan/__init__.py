@@ -1,1 +1,1 @@
-"""What a run will ask for before it is paid for: requests, tokens, GPU-hours, disk, money."""
+"""Cost estimates of a run: requests, tokens, GPU-hours, disk space, price."""

@@ -1,12 +1,12 @@
-"""What a training will need: memory per GPU and time, estimated from the model's shape alone.
+"""Memory per GPU and duration of a training run, estimated from the shape of the model.
 
 Weights, gradients and optimizer states are counted exactly, parameter by parameter, on a model without storage.
-Activations follow the count of Korthikanti et al. (2022, arXiv:2205.05198) with an attention that stores no
-matrix of scores (SDPA, flash-attention). Time is arithmetic: 6 floating-point operations a parameter and
-token (8 where activations are computed again; Kaplan et al. 2020, arXiv:2001.08361) at an assumed share of the GPU's peak.
+Activations are counted as by Korthikanti et al. (2022, arXiv:2205.05198), with an attention that does not store the
+score matrix (SDPA, flash-attention). Duration: 6 floating-point operations per parameter and token (8 with activation
+recomputation; Kaplan et al. 2020, arXiv:2001.08361) at an assumed utilisation of the GPU's peak performance.
 
-The parts are added up though not all of them are there at once (the optimizer works when the activations are gone), so
-a run may need a third less. `tests/plan/test_training_measured.py` holds the sum against trainings on a CPU.
+All parts are summed although they are not allocated at the same time (the optimizer step runs after the activations are
+freed), so a run may need a third less. `tests/plan/test_training_measured.py` compares the sum with trainings on a CPU.
 """
 
 from __future__ import annotations
@@ -26,16 +26,21 @@ GIB = 2**30
 SHAPES = Path(__file__).with_name("shapes.yaml")
 BYTES = {"bfloat16": 2, "float32": 4}
 
-# What the driver, cuBLAS and a fragmented allocator take of a GPU, in GiB: an allowance, not a measurement.
+# GPU memory of the driver, cuBLAS and allocator fragmentation, in GiB: an allowance, not a measurement.
 OVERHEAD_GIB = 1.5
-# Share of the peak that fine-tuning a large model with small batches reaches: an assumption; `selfalign plan train`
-# takes another by an option.
+# Utilisation of the peak performance when fine-tuning a large model with small batches: an assumption, which
+# `selfalign plan train --utilisation` replaces.
 UTILISATION = 0.3
 
 
 @dataclass(frozen=True)
 class GpuModel:
-    """A GPU: its memory in GiB and its dense bfloat16 peak in TFLOP/s, as its data sheet says."""
+    """A GPU model, as in its data sheet.
+
+    Attributes:
+        memory_gib: memory, in GiB.
+        tflops: peak performance for dense bfloat16, in TFLOP/s.
+    """
 
     memory_gib: float
     tflops: float
@@ -52,11 +57,17 @@ GPUS = {
 
 @dataclass(frozen=True)
 class Shape:
-    """What the estimates need to know of a model.
+    """Shape of a model.
 
-    Args:
-        parameters: number of them; tied ones count once.
-        matrices: the shape of every parameter.
+    Attributes:
+        parameters: number of parameters; tied ones count once.
+        matrices: shape of every parameter tensor.
+        layers: number of layers.
+        hidden: hidden size.
+        intermediate: size of the MLP.
+        key_values: total size of the key heads, which is that of the value heads.
+        vocabulary: vocabulary size.
+        gated: whether the MLP has a gate projection.
     """
 
     parameters: int
@@ -71,7 +82,18 @@ class Shape:
 
 @dataclass(frozen=True)
 class TrainingEstimate:
-    """Memory of one GPU, in GiB, and time."""
+    """Memory of one GPU, and duration.
+
+    Attributes:
+        parameters: number of parameters of the model.
+        weights: memory of the weights, in GiB.
+        gradients: memory of the gradients, in GiB.
+        optimizer: memory of the optimizer, in GiB.
+        activations: memory of the activations, in GiB.
+        overhead: other memory, in GiB.
+        step_seconds: duration of an optimizer step, in seconds.
+        steps: number of optimizer steps.
+    """
 
     parameters: int
     weights: float
@@ -84,20 +106,23 @@ class TrainingEstimate:
 
     @property
     def total(self) -> float:
-        """Memory of one GPU at the peak, in GiB."""
+        """Peak memory of one GPU, in GiB."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.overhead
 
     @property
     def hours(self) -> float:
-        """Time of the whole training."""
+        """Duration of the training, in hours."""
         return self.step_seconds * self.steps / 3600
 
 
 def read_shape(model: str | Path) -> Shape:
-    """Return the shape of a checkpoint directory, or of a published model by name.
+    """Return the shape of a model.
+
+    Args:
+        model: checkpoint directory, or name of a published model.
 
     Raises:
-        ConfigError: neither; names the models that are known.
+        ConfigError: it is neither; the message lists the known names.
         DataError: the checkpoint is not a causal language model.
     """
     import torch
@@ -131,19 +156,19 @@ def read_shape(model: str | Path) -> Shape:
 
 
 def optimizer_bytes(shape: Shape, optimizer: str, width: int) -> tuple[int, int]:
-    """Return the bytes of an optimizer's states and, beside them, of its work on the largest parameter.
+    """Return the sizes of an optimizer's states, and of its temporary values for the largest parameter, in bytes.
 
     Adafactor (Shazeer & Stern 2018, arXiv:1804.04235) without momentum keeps a float32 sum for each row and
-    column of a matrix; AdamW keeps two values a parameter, in the parameter's type.
+    column of a matrix; AdamW keeps two values per parameter, in the parameter's type.
 
     Args:
         shape: shape of the model.
         optimizer: "adafactor" or "adamw_torch".
-        width: bytes of a weight.
+        width: size of a weight, in bytes.
     """
     if optimizer == "adamw_torch":
         return 2 * width * shape.parameters, 0
-    # Each parameter's root mean square is kept too, a scalar.
+    # Adafactor also keeps the root mean square of each parameter tensor, a scalar.
     states = sum(4 + _adafactor_bytes(each) for each in shape.matrices)
     # Gradient, parameter and update of one parameter at a time, in float32.
     return states, 3 * 4 * max(math.prod(each) for each in shape.matrices)
@@ -156,13 +181,13 @@ def _adafactor_bytes(matrix: tuple[int, ...]) -> int:
 
 
 def activation_bytes(shape: Shape, tokens: int, width: int, *, again: bool) -> int:
-    """Return the bytes of the activations of a batch, including the logits.
+    """Return the size of the activations of a batch, including the logits, in bytes.
 
     Args:
         shape: shape of the model.
         tokens: tokens of the batch.
-        width: bytes of a weight.
-        again: whether layers are computed again in the backward pass, so that only their inputs are kept.
+        width: size of a weight, in bytes.
+        again: whether layers are recomputed in the backward pass, so that only their inputs are kept.
     """
     # Inputs of two norms, of the projections and of the MLP; queries, keys, values and attention's output.
     attention = 6 * shape.hidden + 2 * shape.key_values
@@ -190,17 +215,17 @@ def estimate(
     Args:
         shape: shape of the model.
         config: training configuration.
-        gpu: kind of GPU.
+        gpu: GPU model.
         gpus: number of GPUs.
         sharded: whether weights, gradients and optimizer states are sharded over the GPUs (FSDP, ZeRO-3), not copied.
         rows: rows of the data set.
         tokens_per_row: mean length of a row, in tokens.
-        utilisation: share of the GPU's peak that is reached.
+        utilisation: utilisation of the GPU's peak performance, from 0 to 1.
     """
     width = BYTES[config.precision]
     parts = gpus if sharded else 1
     states, work = optimizer_bytes(shape, config.optim, width)
-    # A sharded layer is whole while it is computed.
+    # A sharded layer is gathered while it is computed.
     gathered = 2 * width * shape.parameters / shape.layers if parts > 1 else 0
     # The largest batch: rows of the maximum length, or a full pack.
     longest = config.max_length * config.per_device_train_batch_size
@@ -222,7 +247,12 @@ def estimate(
 
 
 def describe(found: TrainingEstimate, gpu: GpuModel) -> dict[str, Any]:
-    """Return an estimate as figures for people and for programs."""
+    """Return an estimate as a JSON object, rounded.
+
+    Args:
+        found: the estimate.
+        gpu: GPU model.
+    """
     return {
         "parameters": found.parameters,
         "weights_gib": round(found.weights, 2),

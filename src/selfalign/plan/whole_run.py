@@ -1,9 +1,9 @@
-"""The cost of a whole run: tokens of each generation stage, hours, disk and money.
+"""Cost of a run: tokens of each generation stage, hours, disk space and price.
 
-What a seed costs is counted in a finished run (:func:`read_usage`) or assumed of the published one (:data:`PUBLISHED`).
-A token takes 2 floating-point operations a parameter, whether it is read or written (Kaplan et al. 2020,
-arXiv:2001.08361); the share of a GPU's peak that generation reaches is an assumption. Prompt tokens count in full:
-prefixes that the server has in its cache make generation cheaper than planned.
+The cost of a seed is counted in a finished run (:func:`read_usage`) or assumed as in the published run
+(:data:`PUBLISHED`). A token of prompt or completion takes 2 floating-point operations per parameter (Kaplan et al. 2020,
+arXiv:2001.08361); the utilisation of the GPUs' peak performance is an assumption. Prompt tokens count in full, so prefix
+caching on the server makes generation cheaper than estimated.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from selfalign.core.jsonl import read_json
 
 GIB = 2**30
 
-# Share of the peak that batched generation reaches. The published hours of three models (see PUBLISHED_HOURS) imply
+# Utilisation of the peak performance in batched generation. The published hours of three models (see PUBLISHED_HOURS) imply
 # 0.24, 0.18 and 0.07 with the token counts of PUBLISHED.
 UTILISATION = 0.2
 
-# Bytes of a token of text, and of a record's lineage and other fields: round figures of the embedded default.
+# Size of a token of text, and of the lineage and other fields of a record, in bytes: rounded, from the embedded default.
 TOKEN_BYTES = 4
 RECORD_BYTES = 2500
-# Weights in bfloat16, as they are downloaded and as they are handed over.
+# Size of a weight in bfloat16, in bytes; the weights are stored twice, for the base and the tuned model.
 WEIGHT_BYTES = 2
 
 # SelfCodeAlign (arXiv:2410.24198), cost of 37,000 seeds on 4 A100: model, parameters in 10^9, hours of generation,
@@ -46,10 +46,10 @@ class StageUsage:
     """Mean cost of a request of one generation stage.
 
     Attributes:
-        requests: per seed (what came through the stages before).
-        prompt_tokens: per request.
-        completion_tokens: per request, all its samples together.
-        samples: per request.
+        requests: number per seed, after the drops of the previous stages.
+        prompt_tokens: number per request.
+        completion_tokens: number per request, of all samples together.
+        samples: number per request.
     """
 
     requests: float
@@ -60,14 +60,15 @@ class StageUsage:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a seed costs and leaves.
+    """Mean cost and yield of a seed.
 
     Attributes:
-        source: where the figures come from, for people.
+        source: description of the source of the figures.
+        stages: cost of each generation stage, by name.
         passing: responses that pass execution, per seed.
         rows: rows of the final data set, per seed.
-        row_tokens: of a final row.
-        tokens_per_s: completion tokens a second that the run's servers gave; None where nothing was asked.
+        row_tokens: tokens of a final row.
+        tokens_per_s: throughput of the run's servers, in completion tokens per second; None if there were no requests.
     """
 
     source: str
@@ -95,9 +96,12 @@ PUBLISHED = Usage(
 
 
 def read_usage(run: str | Path) -> Usage:
-    """Return what a seed cost in a finished run, from its counts, metrics and funnel.
+    """Return the cost of a seed in a finished run, from its counts, metrics and funnel.
 
-    Tokens of cached completions count like those of new ones: a plan assumes an empty completion cache.
+    Tokens of cached completions count as those of new ones, since estimates assume an empty completion cache.
+
+    Args:
+        run: directory of the run.
 
     Raises:
         DataError: the run has no metrics of a stage, or they count no tokens.
@@ -116,13 +120,13 @@ def read_usage(run: str | Path) -> Usage:
         asked = found["answers"] + found["from_cache"]
         if not asked or not seeds:
             raise DataError(
-                "counts no answered request; a plan needs a run that asked some", file=run / stage
+                "has no completed request; an estimate needs a run with completed requests", file=run / stage
             )
         prompt = found["prompt_tokens"] + found["prompt_tokens_from_cache"]
         completion = found["completion_tokens"] + found["completion_tokens_from_cache"]
         if not completion:
             raise DataError(
-                "counts no completion tokens; a plan needs a run whose servers reported their token usage",
+                "has no completion tokens; an estimate needs a run whose servers reported their token usage",
                 file=run / stage / "metrics",
             )
         choices = counts.get("extra", {}).get("choices", asked)
@@ -165,7 +169,13 @@ def _added(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What the work is given to: GPUs, the dense bfloat16 peak of one in TFLOP/s, the price of its hour."""
+    """The GPUs of a run.
+
+    Attributes:
+        gpus: number of GPUs.
+        tflops: peak performance of one GPU for dense bfloat16, in TFLOP/s.
+        price: price of one GPU-hour, in any currency; None: no cost is estimated.
+    """
 
     gpus: int
     tflops: float
@@ -174,7 +184,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class RunEstimate:
-    """What a run of one model asks for. Hours are of the wall clock, on all GPUs together."""
+    """Estimated cost of a run with one model. Hours are wall-clock hours on all GPUs together."""
 
     model: str
     parameters: int
@@ -193,7 +203,7 @@ class RunEstimate:
     money: float | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan as a JSON object, hours and sizes rounded."""
+        """Return the estimate as a JSON object, hours and sizes rounded."""
         return {
             name: round(value, 2) if isinstance(value, float) else value for name, value in vars(self).items()
         }
@@ -222,7 +232,7 @@ def estimate_run(
         samples: responses per instruction; None: those of `usage`.
         training_hours: hours of training on `machine`, estimated elsewhere.
         tokens_per_s: completion tokens per second of all servers together; None: estimated from `machine`.
-        utilisation: share of the GPUs' peak that generation reaches.
+        utilisation: utilisation of the GPUs' peak performance in generation, from 0 to 1.
     """
     factor = samples / usage.stages["responses"].samples if samples else 1.0
     requests = prompt = completion = sampled = 0.0
@@ -266,7 +276,7 @@ def estimate_run(
 
 
 def implied_utilisation(parameters: float, hours: float, usage: Usage, machine: Hardware) -> float:
-    """Return the share of the peak at which :func:`estimate_run` gives published hours of generation.
+    """Return the utilisation of the peak performance with which :func:`estimate_run` yields the published hours of generation.
 
     Args:
         parameters: number of parameters of the model.

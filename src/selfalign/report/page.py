@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from selfalign.core.config.report import ReportConfig
+from selfalign.core.config import ReportConfig
 from selfalign.core.jsonl import atomic_path, read_json, read_jsonl
 from selfalign.report import charts, figures
 from selfalign.report.files import RunFiles

@@ -127,7 +127,7 @@ class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
-    server: SandboxServer  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: SandboxServer  # pyright: ignore[reportIncompatibleVariableOverride] - its only server
 
     def setup(self) -> None:
         """Read from the connection with a deadline for the whole request instead of one for each packet."""

@@ -201,7 +201,7 @@ class Slot:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([fd], [], [], left)[0]:
                 raise self._death("did not answer in time")
-            data = self._process.stdout.read1(1 << 20)  # type: ignore[attr-defined]
+            data = self._process.stdout.read1(1 << 20)  # pyright: ignore[reportAttributeAccessIssue] - a BufferedReader
             if not data:
                 raise self._death("ended")
             self._buffer += data

@@ -44,13 +44,13 @@ class Example(Section):
 class JudgePrompt(Section):
     """The judge's prompt file."""
 
-    introduction: str = Field(description="What the question means.")
-    layout: str = Field(description="One question; {code} is the function.")
-    stop: list[str] = Field(description="Texts that end an answer.")
+    introduction: str = Field(description="Text before the examples, which explains the question.")
+    layout: str = Field(description="Layout of a question; {code} stands for the function.")
+    stop: list[str] = Field(description="Stop strings.")
     examples: list[Example] = Field(description="Questions with answers.")
 
     def render(self, seed: str) -> str:
-        """Return the prompt for a seed; the answer comes next."""
+        """Return the prompt for a seed, up to its answer."""
         shots = [f"{self._question(each.code)} {each.answer}" for each in self.examples]
         return "".join([self.introduction.rstrip(), *shots, self._question(seed)])
 
@@ -120,15 +120,15 @@ def judge(
 ) -> Iterator[tuple[Record, Outcome]]:
     """Yield each record with the judge's verdict, in input order.
 
-    A request that failed for good is a drop that says nothing about the seed, counted in `failures`.
+    A request that failed permanently drops its record with a reason of its own, and is counted in `failures`.
 
     Args:
         records: the seeds.
-        client: asks the judging model.
-        prompt: what it is asked.
-        settings: how it is asked.
-        identity: what the judging model is; goes into the lineage.
-        failures: counts what failed for good.
+        client: client of the judging model.
+        prompt: prompt of the judge.
+        settings: settings of the judge.
+        identity: identity of the judging model, for the lineage.
+        failures: counts requests that failed permanently.
     """
     sent: deque[Record] = deque()
     by_logprobs = settings.by == "logprobs"
@@ -177,7 +177,7 @@ def judge_file(
         max_failed_share: largest share of requests that may fail permanently, from 0 to 1.
 
     Raises:
-        InfrastructureError: more than `max_failed_share` of the requests failed for good, or all were refused.
+        InfrastructureError: more than `max_failed_share` of the requests failed permanently, or all were rejected.
     """
     prompt = load_prompt(settings.prompt)
     failures = Failures("judge", max_failed_share)

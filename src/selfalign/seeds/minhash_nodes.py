@@ -44,7 +44,7 @@ def write_signatures(rows: str | Path, folder: str | Path, rank: int, settings: 
         Document(text=row["seed"], id=f"{rank}/{number}") for number, row in enumerate(read_seeds(rows))
     )
     with _quiet():
-        _Signature(str(folder), settings).run(documents, rank)  # pyright: ignore[reportArgumentType]
+        _Signature(str(folder), settings).run(documents, rank)
 
 
 def write_pairs(

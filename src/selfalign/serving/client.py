@@ -1,4 +1,4 @@
-"""Open a client of the configured model, and start its server when a request has to be sent."""
+"""Client of the configured model, whose server is started when a request has to be sent."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from selfalign.serving.shared import shared_server
 def served_client(
     config: Config, checkpoint: str | Path | None, *, tuned: bool = False
 ) -> Iterator[tuple[Client, str]]:
-    """Open a client of a model, and give it with the model's identity.
+    """Yield a client of a model, and the identity of the model.
 
-    A server is started, or an external one looked for, when the first request has to be sent: a job that the completion cache
-    answers whole needs none.
+    A server is started, or an external one contacted, when the first request has to be sent. A job whose completions are
+    all cached needs no server.
 
     Args:
         config: the configuration.
-        checkpoint: directory of the model's checkpoint; None where an external server has it.
+        checkpoint: directory of the model's checkpoint; None if an external server has it.
         tuned: use the model fine-tuned by this run, served under the name of its directory; otherwise the base model,
             served under ``model.name``.
 
     Raises:
-        DataError: `checkpoint` is no checkpoint.
+        DataError: `checkpoint` is not a checkpoint directory.
     """
     identity = model_identity(config.model, checkpoint, tuned=tuned)
     name = Path(checkpoint or "tuned").name if tuned else config.model.name
@@ -49,18 +49,18 @@ def served_client(
 
 @contextlib.contextmanager
 def endpoints(config: Config, checkpoint: str | Path | None, name: str) -> Iterator[list[str]]:
-    """Give the base URLs of servers that offer a model, for as long as the block runs.
+    """Yield the base URLs of servers that serve a model; servers that were started are stopped after the block.
 
-    External servers are those of ``server.endpoints``, or else the one that OPENAI_BASE_URL names.
+    External servers are those of ``server.endpoints`` or, if empty, of OPENAI_BASE_URL.
 
     Args:
         config: the configuration.
         checkpoint: directory of the model's checkpoint; not needed for ``server.kind: external``.
-        name: name under which a server that is started offers the model.
+        name: name under which a started server serves the model.
 
     Raises:
-        ConfigError: what the configured kind of server needs is not installed, or there is no checkpoint.
-        InfrastructureError: the server could not be started; quotes its last log lines.
+        ConfigError: a program that the server needs is not installed, or there is no checkpoint.
+        InfrastructureError: the server could not be started; the message quotes its last log lines.
     """
     server = config.server
     if server.kind == "external":

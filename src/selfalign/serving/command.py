@@ -1,4 +1,4 @@
-"""The command lines of the servers that selfalign starts: the installed vLLM, vLLM in a container, any other command."""
+"""Command lines of the servers that selfalign starts: the installed vLLM, vLLM in a container, or a configured command."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pathlib import Path
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
 
-# Servers are for jobs on the same machine.
+# Servers listen on the loopback interface, for jobs on the same machine.
 HOST = "127.0.0.1"
 MODULE = ("-m", "vllm.entrypoints.openai.api_server")
-# Where a container has the checkpoint, mounted read-only.
+# Mount point of the checkpoint in a container, read-only.
 MOUNTED = "/model"
 NO_TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-# Variables that limit the threads of libraries that servers compute with on a CPU.
+# Variables that limit the threads of numerical libraries on a CPU.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class ServerCommand:
-    """How to start one server.
+    """The command that starts a server.
 
     Attributes:
         argv: program and arguments.
         env: environment variables set beside the inherited ones.
-        ready_path: path that answers 200 once the model can be asked.
-        cleanup: command that removes what may be left when the process has ended; empty for none.
+        ready_path: path that responds with status 200 once the server is ready.
+        cleanup: command to run after the process has ended, such as the removal of a container; empty for none.
     """
 
     argv: list[str]
@@ -47,11 +47,11 @@ def server_command(config: ServerConfig, checkpoint: str | Path, name: str, port
     Args:
         config: the configured server.
         checkpoint: directory of the model's checkpoint.
-        name: name under which the server offers the model.
+        name: name under which the server serves the model.
         port: TCP port to listen on.
 
     Raises:
-        ConfigError: what the configured kind needs is not installed, or `server.kind` is ``external``.
+        ConfigError: a program that the server needs is not installed, or `server.kind` is ``external``.
     """
     match config.kind:
         case "vllm":

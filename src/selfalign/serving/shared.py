@@ -1,14 +1,14 @@
 """A server that all jobs of a workflow share.
 
-Each job holds a *lease* on the server while it may ask it: a shared lock on a file, which the kernel releases when the
-job ends, however it ends. The first job starts a server supervisor (:mod:`.supervisor`), which owns the server and
-stops it when nobody needs it any more. They meet in one directory for each server:
+Each job holds a *lease* while it may send requests to the server: a shared lock on a file, which the kernel releases when
+the job ends, for whatever reason. The first job starts a server supervisor (:mod:`.supervisor`), which owns the server
+and stops it when it is no longer needed. Each server has a directory with these files:
 
 * ``lease``: locked by every job that uses the server. `fcntl.flock`, since it has shared locks; those of the package
   filelock (``ReadWriteLock``) are transactions of an SQLite database.
-* ``start.lock``: held by the job that looks for the server or starts it.
-* ``supervisor.lock``: held by the supervisor as long as it lives.
-* ``state.json``: the server's URL, or the error that kept it from starting; written by the supervisor.
+* ``start.lock``: held by the job that finds or starts the server.
+* ``supervisor.lock``: held by the supervisor as long as it runs.
+* ``state.json``: the URL of the server, or the error with which it failed to start; written by the supervisor.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from selfalign.serving.process import log_tail
 
 logger = logging.getLogger(__name__)
 
-# How often a job looks whether the server that it had started is ready, in seconds.
+# Interval at which a job checks whether the server is ready, in seconds.
 POLL_S = 0.1
 
 
@@ -47,12 +47,12 @@ def shared_server(
     Args:
         server: the configured server.
         checkpoint: directory of the model's checkpoint.
-        name: name under which the server offers the model.
+        name: name under which the server serves the model.
         state: directory with a subdirectory for each server.
         logs: directory of the servers' logs.
 
     Raises:
-        InfrastructureError: the server could not be started; quotes its last log lines.
+        InfrastructureError: the server could not be started; the message quotes its last log lines.
     """
     label = Path(checkpoint).name
     decides = [server.model_dump(), name, read_identity(checkpoint), str(Path(checkpoint).resolve())]
@@ -69,7 +69,7 @@ def shared_server(
 
 @contextlib.contextmanager
 def without_leases(home: Path) -> Iterator[bool]:
-    """Yield whether no job holds a lease on a server; if so, none can take one inside the block.
+    """Yield True if no job holds a lease on a server, in which case none can acquire one inside the block; else False.
 
     Args:
         home: directory of the server's state.
@@ -93,7 +93,7 @@ def supervisor_lock(home: Path) -> FileLock:
 
 
 def _running_url(home: Path) -> str | None:
-    """Return the URL of the server whose supervisor lives, or None."""
+    """Return the URL of the server if its supervisor is running, or None."""
     try:
         with supervisor_lock(home).acquire(timeout=0):
             return None

@@ -2,9 +2,9 @@
 
     python -m selfalign.serving.supervisor TASK
 
-It starts the server, writes where it is (``state.json``, see :mod:`.shared`), and stops it once no job has held a lease
+It starts the server, writes its URL (``state.json``, see :mod:`.shared`), and stops it once no job has held a lease
 for :data:`IDLE_S` seconds, or as soon as the workflow that started it has ended and no job holds a lease. It has a
-session of its own, so that a Ctrl-C in the terminal reaches the jobs, which use the server until they have ended.
+session of its own, so that Ctrl-C in the terminal is sent to the jobs only, which use the server until they have ended.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from selfalign.serving.command import HOST, server_command
 from selfalign.serving.process import free_port, running
 from selfalign.serving.shared import supervisor_lock, without_leases
 
-# How long a server may be without leases while its workflow runs, in seconds.
+# Time after which a server without leases is stopped while its workflow runs, in seconds.
 IDLE_S = 45.0
-# How often the supervisor looks whether the server is needed, in seconds.
+# Interval at which the supervisor checks whether the server is needed, in seconds.
 POLL_S = 0.25
 
 
 class Demand:
-    """Who needs the server: the jobs that hold leases, and the workflow that may start more of them.
+    """Whether the server is needed: by jobs that hold leases, or by the workflow, which may start more of them.
 
     Args:
         home: directory of the server's state.
@@ -47,7 +47,7 @@ class Demand:
         self._idle_since: float | None = None
 
     def has_ended(self) -> bool:
-        """Tell whether the server may stop: no lease, and the workflow has ended or no lease for :data:`IDLE_S`."""
+        """Return whether the server can stop: no leases, and the workflow has ended or there were none for :data:`IDLE_S`."""
         with without_leases(self._home) as unused:
             if not unused:
                 self._idle_since = None
@@ -59,7 +59,7 @@ class Demand:
         return now - self._idle_since > IDLE_S
 
     def withdraw(self) -> bool:
-        """Remove the server's address while no job can take a lease; False if one has done so in the meantime."""
+        """Remove the server's URL, unless a job has acquired a lease in the meantime; return whether it was removed."""
         with without_leases(self._home) as unused:
             if unused:
                 (self._home / "state.json").unlink(missing_ok=True)
@@ -67,11 +67,12 @@ class Demand:
 
 
 def supervise(task: dict[str, Any]) -> None:
-    """Start a server and keep it while somebody needs it.
+    """Start a server and keep it running while it is needed.
 
     Args:
-        task: as :mod:`.shared` writes it: the section ``server`` of the configuration, ``checkpoint``, ``name``,
-            directory of the state (``home``), ``log``, and the process id of the ``workflow``.
+        task: the command-line argument of this program, from :mod:`.shared`: the section ``server`` of the
+            configuration, ``checkpoint``, ``name``, directory of the state (``home``), ``log``, and the process id of
+            the ``workflow``.
     """
     home, log = Path(task["home"]), Path(task["log"])
     server = validate_section(ServerConfig, task["server"], "server")
@@ -96,7 +97,7 @@ def _process(pid: int) -> psutil.Process | None:
 
 
 def _is_alive(process: psutil.Process) -> bool:
-    """Tell whether `process` runs; a zombie, which has ended but was not waited for, does not."""
+    """Return whether a process is running; a zombie is not."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -61,7 +61,7 @@ def _read_shapes(file: Path) -> dict[str, list[int]]:
         raise DataError("expected a checkpoint with weights; there is no such file", file=file)
     try:
         with safe_open(file, framework="pt") as tensors:
-            return {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118
+            return {name: tensors.get_slice(name).get_shape() for name in tensors.keys()}  # noqa: SIM118 - not a dict
     except SafetensorError as error:
         raise DataError(f"expected whole weights ({error})", file=file) from error
 

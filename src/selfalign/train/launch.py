@@ -58,7 +58,7 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
         *("-m", run.__name__, str(description)),
     ]
     logger.info("starting %s", " ".join(command))
-    with open(log or os.devnull, "a", encoding="utf-8") as handle:  # noqa: PTH123
+    with open(log or os.devnull, "a", encoding="utf-8") as handle:  # noqa: PTH123 - text or Path
         output = handle if log else None
         done = subprocess.run(
             command,

@@ -89,7 +89,13 @@ class StepTrainer(Trainer):
         num_batches: int,  # noqa: ARG002 - the Trainer's signature
         device: Any,  # noqa: ARG002 - the Trainer's signature
     ) -> tuple[list[Any], None]:
-        """Return the next step as a list of one item. The token weights replace the number of items."""
+        """Return the next step as a list of one item, and None, since the token weights replace the number of items.
+
+        Args:
+            epoch_iterator: iterator over the steps.
+            num_batches: not used; a step contains all of its batches.
+            device: not used.
+        """
         return [step for step in [next(epoch_iterator, None)] if step is not None], None
 
     def training_step(
@@ -98,7 +104,13 @@ class StepTrainer(Trainer):
         inputs: dict[str, Any],
         num_items_in_batch: Any = None,  # noqa: ARG002 - the Trainer's signature
     ) -> torch.Tensor:
-        """Add up the gradients of a step's batches; return the step's loss."""
+        """Accumulate the gradients of a step's batches; return the loss of the step.
+
+        Args:
+            model: the model, as prepared by accelerate.
+            inputs: an item of :class:`Steps`.
+            num_items_in_batch: not used; the token weights replace it.
+        """
         self.step_tokens = inputs["tokens"]
         total = torch.zeros((), device=self.args.device)
         sharded_by_deepspeed = self.accelerator.distributed_type == DistributedType.DEEPSPEED
@@ -118,7 +130,14 @@ class StepTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ARG002 - the Trainer's signature
     ) -> Any:
-        """Return the batch's part of the step's loss, times the number of processes, because gradients are averaged."""
+        """Return the share of a batch in the loss of its step, times the number of processes, which average gradients.
+
+        Args:
+            model: the model, as prepared by accelerate.
+            inputs: a batch, of :func:`~selfalign.train.batching.collate_padded` or ``collate_packed``.
+            return_outputs: also return the outputs of the model.
+            num_items_in_batch: not used; the token weights replace it.
+        """
         inputs = dict(inputs)
         labels, weights = inputs.pop("labels"), inputs.pop("weights")
         targets, weights = labels[:, 1:], weights[:, 1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,14 +17,13 @@ from selfalign.core.config.files import read_yaml
 from selfalign.core.config.generation import GenerationConfig
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.paths import Expanded, PathText
-from selfalign.core.config.report import ReportConfig
 from selfalign.core.config.reproduction import ReproductionConfig
 from selfalign.core.config.seeds import SeedsConfig
 from selfalign.core.config.serving import ClientConfig, ServerConfig
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
 
-__all__ = ["Config", "PathsConfig", "load_config", "read_config"]
+__all__ = ["Config", "PathsConfig", "ReportConfig", "load_config", "read_config", "with_preset"]
 
 
 # Every shard is a job of every stage, and Snakemake holds all jobs of a build in memory.
@@ -50,6 +50,31 @@ class PathsConfig(Section):
     downloads: PathText = Field(
         default="resources",
         description="Directory of pinned downloads (package archives, models), shared by all runs.",
+    )
+
+
+class ReportConfig(Section):
+    """Contents of the report of a run."""
+
+    kept_rows: int = Field(
+        default=300, ge=0, description="Maximum number of rows of the data set in the report."
+    )
+    dropped_rows: int = Field(
+        default=10, ge=0, description="Maximum number of dropped rows per step and reason in the report."
+    )
+    concepts: int = Field(
+        default=2000, ge=0, description="Maximum number of concepts in the report, by frequency."
+    )
+    price_per_hour: float = Field(
+        default=0.0,
+        ge=0,
+        description="Price of one hour of the machine, for cost estimates; 0: no costs are shown.",
+    )
+    compare: list[str] = Field(
+        default=[],
+        description="Names of the runs that `snakemake compare` compares; the configured run is included "
+        "only if listed.",
+        json_schema_extra=RUNTIME_ONLY,
     )
 
 
@@ -127,16 +152,22 @@ class Config(Section):
 
 
 def load_config(value: dict[str, Any]) -> Config:
-    """Return `value` (parsed YAML) as a validated configuration, defaults filled in.
+    """Return a validated configuration, with defaults for absent keys.
+
+    Args:
+        value: parsed YAML.
 
     Raises:
-        ConfigError: names every wrong key, its value and what is allowed.
+        ConfigError: the message names every wrong key, its value and the allowed values.
     """
     return validate_section(Config, value)
 
 
 def read_config(path: str | Path | None) -> Config:
-    """Return the configuration in a YAML file, defaults filled in; without a file, the default one.
+    """Return the configuration in a YAML file, with defaults for absent keys.
+
+    Args:
+        path: the file; None: the default configuration.
 
     Raises:
         ConfigError: the file cannot be read or is not YAML, or has a wrong or repeated key or a wrong value.
@@ -148,3 +179,23 @@ def read_config(path: str | Path | None) -> Config:
         return load_config({} if value is None else value)
     except ConfigError as error:
         raise ConfigError(str(error).replace("configuration:", f"configuration {path}:")) from None
+
+
+def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
+    """Return a configuration with the values of a preset, except its ``run``, for jobs of the same run.
+
+    The section ``model`` is replaced as a whole, since its keys depend on its ``source``.
+
+    Args:
+        config: the configuration.
+        preset: YAML file.
+
+    Raises:
+        ConfigError: a key or value is wrong.
+    """
+    over = read_yaml(preset)
+    merged = dict(config)
+    for key, value in over.items():
+        if key != "run":
+            merged[key] = {**config[key], **value} if isinstance(value, dict) and key != "model" else value
+    return load_config(merged)

@@ -14,9 +14,9 @@ from selfalign.core.errors import ConfigError
 
 # A number in YAML 1.2 that YAML 1.1 (PyYAML, Snakemake) reads as text: 1e-5, 2.5E3.
 _EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
-# A seed that Python's, NumPy's, PyTorch's and a server's generators accept, also with the index of a record added.
+# A seed accepted by the generators of Python, NumPy, PyTorch and servers, also after adding the index of a record.
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
-# Marks a field, a setting or a whole section, that decides no bytes of any output: ``json_schema_extra=RUNTIME_ONLY``.
+# Marks a field (a setting or a section) that does not affect the contents of any output.
 RUNTIME_ONLY: dict[str, JsonValue] = {"runtime_only": True}
 RERUNS_NOTHING = "Changing it does not rerun anything."
 
@@ -28,13 +28,13 @@ def is_runtime_only(field: FieldInfo) -> bool:
 
 
 def description_of(field: FieldInfo) -> str:
-    """Return the description of a field, with a sentence about staleness if the field is runtime-only."""
+    """Return the description of a field, with a sentence about reruns if the field is runtime-only."""
     sentences = [field.description or "", *([RERUNS_NOTHING] if is_runtime_only(field) else [])]
     return " ".join(filter(None, sentences))
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys are refused, values are not coerced to other types, instances are frozen.
+    """Base of all sections: unknown keys are rejected, values are not coerced to other types, instances are frozen.
 
     Every field has a ``description``; it becomes the comment in ``config.yaml`` and the text in the schema.
     """
@@ -42,7 +42,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def decisive(self) -> dict[str, Any]:
-        """Return the settings that decide bytes as plain values: all but the runtime-only ones."""
+        """Return the settings that affect outputs, as plain values: all but the runtime-only ones."""
         return {
             name: _decisive(getattr(self, name))
             for name, field in type(self).model_fields.items()
@@ -117,13 +117,15 @@ REPLACED = {
 
 
 def validate_section(model: type[S], value: Any, name: str = "") -> S:
-    """Return `value` as a `model`.
+    """Validate a section.
 
     Args:
+        model: model of the section.
+        value: parsed YAML or JSON.
         name: dotted key of the section in the configuration, for messages.
 
     Raises:
-        ConfigError: names every wrong key, its value and what is allowed, a line each.
+        ConfigError: the message has one line per wrong key, with its value and the allowed values.
     """
     try:
         return model.model_validate(value)

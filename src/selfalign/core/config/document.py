@@ -28,9 +28,9 @@ LONGEST_DEFAULT = 80
 REFERENCE_HEAD = """\
 # Configuration
 
-Every key, with its default (the embedded laptop build), what it may be, and what it means. Generated from the models in
-`src/selfalign/core/config/` by `make generated`. A wrong key or value is refused before anything runs; give what differs in a file of your
-own with `--configfile`.
+Every key, with its default (of the embedded build for laptops), its type and its description. Generated from the models in
+`src/selfalign/core/config/` by `make generated`. Unknown keys and invalid values are rejected before anything runs. Put the keys that
+you change into a file of your own, and pass it with `--configfile`.
 
 A relative path is relative to the working directory. A file that may come with the workflow (`seeds.sources.lock`, `seeds.judge.prompt`,
 `generation.prompt_template`, `generation.few_shots`, `training.accelerate`) is searched for there first and then beside the workflow's
@@ -55,7 +55,7 @@ def schema_json() -> str:
 
 
 def reference_markdown() -> str:
-    """Return a page with every key of the configuration: its default, what it may be, what it means."""
+    """Return a page with every key of the configuration: default, type and description."""
     lines = [REFERENCE_HEAD]
     for name, field in Config.model_fields.items():
         section = _section_of(field.annotation)
@@ -67,7 +67,7 @@ def reference_markdown() -> str:
 
 
 def _reference_lines(name: str, model: type[BaseModel], description: str) -> list[str]:
-    """Return the page's part about a section: its keys, then its sections."""
+    """Return the lines about a section: its keys, then its sections."""
     plain, deeper = [], []
     for key, field in model.model_fields.items():
         section = _section_of(field.annotation)
@@ -86,7 +86,7 @@ def _reference_lines(name: str, model: type[BaseModel], description: str) -> lis
 
 
 def _table(rows: Sequence[tuple[str, FieldInfo]]) -> list[str]:
-    lines = ["\n| key | default | may be | meaning |\n|---|---|---|---|\n"]
+    lines = ["\n| key | default | type | description |\n|---|---|---|---|\n"]
     for key, field in rows:
         shown = _default_text(field)
         cells = [f"`{key}`", f"`{shown}`", _allowed_text(field), description_of(field)]
@@ -102,7 +102,7 @@ def _default_text(field: FieldInfo) -> str:
 
 
 def _allowed_text(field: FieldInfo) -> str:
-    """Return what a value may be, in words: its type, and its bounds."""
+    """Return the type of a value and its bounds, in words."""
     kind = _path_text(field.metadata) or _type_text(field.annotation)
     bounds = [
         f"{sign} {getattr(rule, name)}"
@@ -114,7 +114,7 @@ def _allowed_text(field: FieldInfo) -> str:
 
 
 def _path_text(metadata: Sequence[Any]) -> str | None:
-    """Return what a path may be, by the annotations of its type; None for what is no path."""
+    """Return the type of a path, by the annotations of its type; None if the value is not a path."""
     if Expanded not in metadata:
         return None
     named = any(isinstance(each, Existing) and each.only for each in metadata)

@@ -1,7 +1,7 @@
-"""Paths in the configuration. The type of a key decides: whether it is expanded, and whether it is looked for.
+"""Paths in the configuration. The annotation of a key determines whether its value is expanded and must exist.
 
 ``~`` and environment variables are expanded when the configuration is read. A relative path is relative to the working
-directory; a file that comes with the workflow is also looked for beside the workflow's Snakefile, after that.
+directory; a file that may be bundled with the workflow is searched for there, and then beside the Snakefile.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 @dataclass(frozen=True)
 class Existing:
-    """Marks the type of a path that has to exist before anything runs.
+    """Annotation of the type of a path that must exist before anything runs.
 
     Args:
-        kind: what has to be there.
-        bundled: whether it may come with the workflow, as the defaults do.
-        only: a regular expression; a value in which it is not found is a name (of an image, say) and no path.
+        kind: type of the path.
+        bundled: whether it may be bundled with the workflow, as the defaults are.
+        only: regular expression; a value that does not contain a match is a name (such as an image reference), not a path.
     """
 
     kind: Literal["file", "directory", "file or directory"]
@@ -56,10 +56,10 @@ def expand(value: str) -> str:
         name = match[1] or match[2]
         if name not in os.environ:
             raise ValueError(f"the environment variable {name} is not set")
-    expanded = os.path.expanduser(os.path.expandvars(value))  # noqa: PTH111 (pathlib would drop a trailing slash)
+    expanded = os.path.expanduser(os.path.expandvars(value))  # noqa: PTH111 - pathlib drops a trailing slash
     if expanded.startswith("~"):
         raise ValueError(
-            f"there is no user {expanded[1:].partition('/')[0]!r}; a file of this name is written ./{value}"
+            f"there is no user {expanded[1:].partition('/')[0]!r}; for a file of this name, write ./{value}"
         )
     return expanded
 
@@ -67,21 +67,21 @@ def expand(value: str) -> str:
 Expanded = AfterValidator(expand)
 # A path that is written to, or may be absent.
 PathText = Annotated[str, Field(min_length=1), Expanded]
-# Paths of what the user has.
+# Paths of the user's files.
 ExistingFile = Annotated[PathText, Existing("file")]
 ExistingDirectory = Annotated[PathText, Existing("directory")]
 ExistingPath = Annotated[PathText, Existing("file or directory")]
-# A file of the user's or one that comes with the workflow.
+# A file of the user, or one that is bundled with the workflow.
 BundledFile = Annotated[PathText, Existing("file", bundled=True)]
 # An image: a reference, or the path of a .sif file.
 ImageText = Annotated[str, Expanded, Existing("file", only=r"\.sif$")]
 
 
 def find_bundled(value: str, workflow: str | Path) -> Path:
-    """Return the path of a file: relative to the working directory if there is one, else beside the workflow.
+    """Return the path of a file: relative to the working directory if it exists there, else beside the Snakefile.
 
     Args:
-        workflow: the directory that holds the workflow's Snakefile.
+        workflow: directory of the Snakefile.
     """
     path = Path(value)
     beside = Path(workflow) / path
@@ -92,7 +92,7 @@ def check_files(config: BaseModel, workflow: str | Path) -> None:
     """Check that all files and directories that the configuration names exist.
 
     Args:
-        workflow: the directory that holds the workflow's Snakefile.
+        workflow: directory of the Snakefile.
 
     Raises:
         ConfigError: names the key and the path of each that does not, a line each.
@@ -112,10 +112,10 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def with_bundled_files(config: M, workflow: str | Path) -> M:
-    """Return `config` with the paths of files that come with the workflow as they are found from here.
+    """Return `config` with the locations of bundled files in place of their paths.
 
     Args:
-        workflow: the directory that holds the workflow's Snakefile.
+        workflow: directory of the Snakefile.
     """
     changed: dict[str, Any] = {}
     for name, field in type(config).model_fields.items():
@@ -131,12 +131,12 @@ def with_bundled_files(config: M, workflow: str | Path) -> M:
 
 
 def existing_of(field: FieldInfo) -> Existing | None:
-    """Return what is said of the path that a key names, if it names one that has to exist."""
+    """Return the annotation of a field whose value must exist as a path; None for other fields."""
     return next((each for each in annotations_of(field) if isinstance(each, Existing)), None)
 
 
 def annotations_of(field: FieldInfo) -> list[Any]:
-    """Return the annotations of a key's type, also those within ``… | None`` and ``list[…]``."""
+    """Return the annotations of a field's type, including those within ``… | None`` and ``list[…]``."""
 
     def within(annotation: Any) -> Iterator[Any]:
         if get_origin(annotation) is Annotated:
@@ -148,7 +148,7 @@ def annotations_of(field: FieldInfo) -> list[Any]:
 
 
 def _existing_paths(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, Existing]]:
-    """Yield key, value and annotation of every path that has to exist."""
+    """Yield key, value and annotation of every path that must exist."""
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         existing = existing_of(field)

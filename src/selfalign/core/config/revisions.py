@@ -1,7 +1,7 @@
-"""Revisions on a hub: which are commits already, and the records of those that were resolved to one.
+"""Revisions on a hub, and the records of branches and tags that were resolved to a commit.
 
-A branch or a tag moves. The workflow resolves it once, records the commit in a file of its own, and lays the
-commit over the configuration of every job that takes the model or the data set.
+A branch or a tag can move. The workflow resolves it once, records the commit in a file, and substitutes the commit in
+the configuration of every job that uses the model or the data set.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ DEFAULT = "main"
 
 
 class Resolved(NamedTuple):
-    """What a revision of a repository was resolved to.
+    """The commit that a revision of a repository was resolved to.
 
     Attributes:
-        endpoint: address of the hub that was asked; None where its cache on this machine answered.
+        endpoint: URL of the hub that resolved it; None if the local cache of the hub did.
     """
 
     kind: Kind
@@ -35,7 +35,7 @@ class Resolved(NamedTuple):
 
 
 def is_commit(revision: str) -> bool:
-    """Whether a revision is a commit hash, which nobody can move."""
+    """Return whether a revision is a commit hash, which cannot move."""
     return re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
@@ -65,7 +65,7 @@ def read_record(path: str | Path) -> Resolved:
 
 
 def with_commits(config: Config, records: Iterable[str | Path]) -> Config:
-    """Return `config` with commits in place of the revisions that the files `records` are about."""
+    """Return `config` with its revisions replaced by the commits in the files `records`."""
     for each in map(read_record, records):
         commit = {"revision": each.commit}
         model, sources = config.model, config.seeds.sources

@@ -150,10 +150,10 @@ class ClientConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_least_number(cls, value: Any) -> Any:
+    def _reject_min_in_flight(cls, value: Any) -> Any:
         if isinstance(value, dict) and "min_in_flight" in value:
             raise ValueError(
-                "`client.min_in_flight` is no longer a key: `client.max_in_flight` requests are in flight, and fewer "
-                "only while a server says that it is overloaded; remove it"
+                "`client.min_in_flight` no longer exists: `client.max_in_flight` requests are in flight, and fewer only "
+                "while a server reports overload; remove it"
             )
         return value

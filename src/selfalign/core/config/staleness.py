@@ -1,8 +1,8 @@
 """Settings that make outputs stale when they change, and the restricted configuration of a job.
 
-Every setting decides bytes of some output unless its field is marked with :data:`~selfalign.core.config.base.RUNTIME_ONLY`.
-A rule lists the settings that decide its outputs as its parameter ``settings``, and its job can read only these and the
-runtime-only ones: a setting that decides an output without being a parameter of its rule is an error.
+Every setting affects some output unless its field is marked with :data:`~selfalign.core.config.base.RUNTIME_ONLY`.
+A rule lists the settings that affect its outputs as its parameter ``settings``, and its job can read only these and the
+runtime-only ones, so a setting cannot affect an output without being a parameter of its rule.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Section)
 
 
 def decisive_values(config: Config, *keys: str) -> dict[str, Any]:
-    """Return the values of settings that decide an output, as parameters of its rule.
+    """Return the values of settings that affect an output, as parameters of its rule.
 
     Args:
         config: the configuration.
@@ -34,14 +34,14 @@ def decisive_values(config: Config, *keys: str) -> dict[str, Any]:
         value: Any = decisive
         for part in key.split("."):
             if not isinstance(value, dict) or part not in value:
-                raise KeyError(f"'{key}' is not a setting that decides bytes")
+                raise KeyError(f"'{key}' is not a setting that affects outputs")
             value = value[part]
         values[key] = value
     return values
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:
-    """Return `config` with the settings `values`, by dotted key, as of :func:`decisive_values`."""
+    """Return `config` with the settings `values`, by dotted key, as :func:`decisive_values` returns them."""
     changed = config.model_dump()
     for key, value in values.items():
         *sections, last = key.split(".")
@@ -54,7 +54,7 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
 
 
 def restricted(config: S, keys: Collection[str], prefix: str = "") -> S:
-    """Return `config` without the settings that decide bytes, except `keys`; reading others raises AttributeError.
+    """Return `config` without the settings that affect outputs, except `keys`; reading a removed one raises AttributeError.
 
     Args:
         config: the configuration, or a section of it.

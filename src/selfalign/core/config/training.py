@@ -1,4 +1,4 @@
-"""Configuration of the training stage; settings have the names of transformers' ``TrainingArguments`` where there are such."""
+"""Configuration of the training stage; settings have the names of transformers' ``TrainingArguments`` where those exist."""
 
 from __future__ import annotations
 

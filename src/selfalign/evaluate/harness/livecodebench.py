@@ -15,7 +15,7 @@ from selfalign.evaluate.harness.common import cpu_time_limit, fail
 STAR_IMPORTS = """
 string re datetime collections heapq bisect copy math random statistics
 itertools functools operator io sys json builtins typing
-""".split()  # noqa: SIM905
+""".split()  # noqa: SIM905 - shorter than a list of strings
 RECURSION_LIMIT = 50_000
 
 

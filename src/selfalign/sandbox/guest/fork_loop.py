@@ -16,8 +16,8 @@ import signal
 from os import close, kill, pidfd_open, pipe, read, set_blocking
 from time import monotonic
 
-from completion import LOOKS, Completion  # pyright: ignore[reportMissingImports]
-from kernel import (  # pyright: ignore[reportMissingImports]
+from completion import LOOKS, Completion
+from kernel import (
     PR_SET_CHILD_SUBREAPER,
     RLIMIT_AS,
     RLIMIT_CORE,
@@ -32,7 +32,7 @@ from kernel import (  # pyright: ignore[reportMissingImports]
     wait_for,
     wait_for_any,
 )
-from processes import (  # pyright: ignore[reportMissingImports]
+from processes import (
     MOST_FILES,
     Network,
     address_space,
@@ -43,7 +43,7 @@ from processes import (  # pyright: ignore[reportMissingImports]
     resident_kb_of,
     shield_from,
 )
-from program import (  # pyright: ignore[reportMissingImports]
+from program import (
     ANNOUNCEMENT,
     attend,
     become_program,

@@ -15,13 +15,13 @@ import warnings
 from _ast import PyCF_ONLY_AST
 from os import closerange, dup2, setsid
 
-from assertions import (  # pyright: ignore[reportMissingImports]
+from assertions import (
     instrument,
     is_end_of_unittest,
     observation,
     watch_doctest,
 )
-from kernel import become_dumpable, set_interrupt_handler, set_limits  # pyright: ignore[reportMissingImports]
+from kernel import become_dumpable, set_interrupt_handler, set_limits
 
 FILE = "<program>"
 # Characters of a program that is compiled before the fork: a longer one can take long, and much memory.

@@ -3,9 +3,9 @@
 import json
 import os
 
-from fork_loop import ForkLoop  # pyright: ignore[reportMissingImports]
-from judge import verdict_of  # pyright: ignore[reportMissingImports]
-from processes import Scratch, kill_descendants  # pyright: ignore[reportMissingImports]
+from fork_loop import ForkLoop
+from judge import verdict_of
+from processes import Scratch, kill_descendants
 
 READ_BYTES = 1 << 20
 # Programs that are compiled and run together.
@@ -50,7 +50,7 @@ def serve(incoming, outgoing, writable, greeting):
         writable: paths of the directories where programs can write.
         greeting: the first message to the supervisor, sent when everything is ready.
     """
-    scratch = [Scratch(path) for path in writable if os.path.isdir(path)]  # noqa: PTH112
+    scratch = [Scratch(path) for path in writable if os.path.isdir(path)]  # noqa: PTH112 - pathlib is not loaded in a slot
     loop = ForkLoop(scratch, incoming)
     loop.calibrate()
     send(outgoing, [greeting])

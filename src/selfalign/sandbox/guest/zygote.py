@@ -10,6 +10,7 @@ removes. Its one argument is a JSON object:
 - ``warm``: pieces of Python to run beforehand.
 """
 
+# Plain os functions, not pathlib, which is not loaded in a slot.
 # ruff: noqa: PTH100, PTH120, PTH123, PTH208
 
 import contextlib
@@ -23,15 +24,15 @@ import site
 import sys
 import traceback
 
-import assertions  # pyright: ignore[reportMissingImports]
-from kernel import (  # pyright: ignore[reportMissingImports]
+import assertions
+from kernel import (
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
     become_user,
     install_filter,
     prctl,
 )
-from serve import serve  # pyright: ignore[reportMissingImports]
+from serve import serve
 
 # The modules of this directory: programs are not to find them loaded.
 MODULES = ("kernel", "processes", "completion", "assertions", "program", "fork_loop", "judge", "serve")

@@ -110,7 +110,7 @@ def check_license(found: Sequence[str], permissive: Sequence[str], file: str | P
     named = any(re.search(rf"\b{re.escape(name)}\b", line, re.I) for name in permissive)
     if not named or COPYLEFT.search(line):
         raise DataError(
-            f"expected a permissive licence ({', '.join(permissive)}), found {line or 'none'}; the package is refused",
+            f"expected a permissive licence ({', '.join(permissive)}), found {line or 'none'}; the package is rejected",
             file=file,
         )
     return line

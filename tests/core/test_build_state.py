@@ -1,9 +1,37 @@
-"""Files that a build set out to make and did not."""
+"""The lock of a build, and outputs that a build planned and did not make."""
 
 import os
+import signal
+import subprocess
+import sys
 import time
 
-from selfalign.core.interrupted_outputs import InterruptedOutputs
+import pytest
+
+from selfalign.core.build_state import InterruptedOutputs, hold_lock
+from selfalign.core.errors import SelfalignError
+
+HOLDER = """
+import sys, time
+from selfalign.core.build_state import hold_lock
+
+hold_lock(sys.argv[1])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_lock_is_held_once_and_ends_with_its_holder(tmp_path):
+    lock = tmp_path / "deep/lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(lock)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(SelfalignError, match=f"held by process {holder.pid}: another build is running"):
+        hold_lock(lock)
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdout.close()
+    hold_lock(lock)
 
 
 def touch(path, age_s=0.0):

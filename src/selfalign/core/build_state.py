@@ -1,16 +1,47 @@
-"""Outputs that interrupted or failed builds planned but did not make.
+"""State of the builds in a directory: their lock, and the outputs that interrupted or failed builds did not make.
 
-Snakemake removes the old output of a job before the job starts, and makes a missing file only if something needs it. So
-after a changed configuration and a job that failed or was killed half-way, files made from that job's old output would
-look up to date to the next build. The outputs that a build plans are recorded here, so that the next build knows them.
+Snakemake removes the old output of a job before the job starts, and makes a missing file only if something needs it. After
+a changed configuration and a job that failed or was killed, files made from that job's old output would therefore look up
+to date to the next build. The outputs that a build plans are recorded here, so that the next build finds them.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from selfalign.core.errors import SelfalignError
 from selfalign.core.jsonl import read_json, write_json
+
+# A lock is released when its object is garbage-collected.
+_held: list[FileLock] = []
+
+
+def hold_lock(path: str | Path) -> None:
+    """Acquire a lock file until this process ends.
+
+    Args:
+        path: the lock file; its directory is created.
+
+    Raises:
+        SelfalignError: another process holds it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        holder = path.read_text(encoding="utf-8").strip() or "unknown"
+        raise SelfalignError(
+            f"'{path}' is held by process {holder}: another build is running in this directory; "
+            "wait for it, or stop it"
+        ) from None
+    path.write_text(f"{os.getpid()}\n", encoding="utf-8")
+    _held.append(lock)
 
 
 class InterruptedOutputs:
