@@ -182,6 +182,8 @@ def test_implementations_are_compared_without_layout_comments_and_docstrings():
     assert keys[0] == keys[1] != keys[2]
     assert implementation_key(response("def f(:")["response"]) is None
     assert implementation_key("```python\ndef f(): ...\n```") is None
+    short = "[Implementation]\n```python\ndef f(x):\n    return x + 1\n```\n\n[Tests]\n```python\nassert f(1) == 2\n```"
+    assert implementation_key(short) == implementation_key(response()["response"])
 
 
 def test_tests_keep_the_imports_that_they_use():

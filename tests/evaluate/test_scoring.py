@@ -60,7 +60,7 @@ SELF_TESTS = [
         "solution": "def double(x):\n    return 2 * x",
         "tests": "assert double(2) == 4\nassert double(3) == 6",
     }
-    for number in range(6)
+    for number in range(7)
 ]
 
 
@@ -73,7 +73,8 @@ def test_self_tests_run_the_solution_and_the_tests_as_one_program(scored):
         "def double(x:",
         "def double(x):\n    return 2 * x\nraise SystemExit(0)",
         "def double(x):\n    while True:\n        pass",
-        "double = lambda x: x + x\nif __name__ == '__main__':\n    print(double(1))",
+        "double = lambda x: x + x\ndef test_never_called():\n    assert False\nprint(double(1))",
+        "def double(x):\n    return 2 * x\ntext = '''",
     )
     assert [(verdict["base"]["status"], verdict["base"]["reason"]) for verdict in verdicts] == [
         ("pass", None),
@@ -82,6 +83,7 @@ def test_self_tests_run_the_solution_and_the_tests_as_one_program(scored):
         ("fail", "exit 0"),
         ("timeout", "cpu"),
         ("pass", None),
+        ("fail", "SyntaxError"),
     ]
 
 

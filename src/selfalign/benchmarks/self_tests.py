@@ -14,9 +14,11 @@ LIMITS = Limits(wall_s=30.0)
 def self_test_program(key: str, solution: str, tests: str) -> Program:
     """Return the program that passes, as in the execution filter, if and only if a solution passes the tests.
 
+    The tests are observed: an assertion must be evaluated, none may fail, and all tests must run.
+
     Args:
         key: name of the program in its verdict.
         solution: source text of the solution.
         tests: source text of the tests.
     """
-    return Program(key, f"{solution}\n{tests}\n", limits=LIMITS)
+    return Program(key, f"{solution}\n{tests}\n", limits=LIMITS, tests_line=solution.count("\n") + 2)
