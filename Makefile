@@ -1,5 +1,5 @@
-# make        sets up and builds everything on the embedded default, seeds to scores
-# make test   sets up and runs every check and test
+# make        set up, and build the embedded default from seeds to scores
+# make test   set up, and run all checks and tests
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,8 +16,8 @@ build: setup
 
 setup: $(STAMP)
 
-# Torch comes first and with its own dependencies: its CPU build (taken where pip finds one) has none to speak
-# of, its CUDA build pins its libraries itself. Everything else is the lock, exactly: versions and hashes.
+# torch is installed first, with its own dependencies: its CUDA build pins its libraries, and its CPU build (used if pip finds
+# one) has hardly any. All other packages have the versions and hashes of the lock file.
 $(STAMP): envs/main.lock envs/torch.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -r envs/torch.lock
@@ -34,42 +34,42 @@ lint: setup
 	$(BIN)/basedpyright --level error
 	$(BIN)/snakemake --lint
 
-# In two processes, by file: much of the time goes to waiting, for Slurm, a server or a starting interpreter.
+# In two processes, by file, since many tests wait for Slurm, a server or a new interpreter.
 tests: setup cluster
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not engine and not published" --durations=15
 
-# What takes longer than a test run may, or installs and starts container engines (as root).
+# Tests that take longer, or install and start container engines (as root).
 soak: setup
 	$(BIN)/pytest -m "(soak or engine) and not published" --durations=15
 
-# The tests on other people's data: downloads benchmark data, published answers and their verdicts first.
+# Tests on published data: downloads benchmark data, published samples and their verdicts first.
 published: setup
 	$(BIN)/snakemake --cores all published_data
 	$(BIN)/pytest -m published --durations=15
 
-# The executor and storage plugins for clusters, beside everything else.
+# Add the executor and storage plugins for clusters.
 cluster: setup $(VENV)/.cluster
 
 $(VENV)/.cluster: envs/cluster.lock
 	$(PIP) --no-deps --require-hashes -r envs/cluster.lock
 	@touch $@
 
-# The documented default and the schema, from the models.
+# Generate config.yaml, the schema, the environments and the reference pages.
 generated: setup
 	$(BIN)/selfalign config default > config.yaml
 	$(BIN)/selfalign config schema > schemas/config.schema.json
 	$(BIN)/python envs/generate.py
 	$(BIN)/python docs/generate.py
 
-# The documentation, as pages in site/.
+# Build the documentation in site/.
 docs: setup
 	$(BIN)/mkdocs build --strict
 
-# Resolve pyproject.toml into envs/*.lock with uv, near what they have (then `make generated`).
+# Resolve pyproject.toml into envs/*.lock with uv, keeping locked versions if possible (then run `make generated`).
 lock: setup
 	$(BIN)/python envs/lock.py
 
-# Build every environment of the rules as its lock has it, and record what that takes.
+# Build every environment of the rules from its lock file, and record sizes and times.
 environments: setup
 	$(BIN)/python benchmarks/environments.py --json > $(VENV)/environments.json
 	mv $(VENV)/environments.json benchmarks/results/environments.json

@@ -97,14 +97,14 @@ rule all:
         "The build is complete: {input[0]}"
 
 
-# Only when it is asked for: everything that tests on published data need (`make published`).
+# Only if requested: all files that the tests on published data need (`make published`).
 rule published_data:
     input:
         [f"{DOWNLOADS}/{path}" for path in SETS.downloads()],
         [path for name, version in PUBLISHED_BENCHMARKS for path in SETS.data(name, version)],
     localrule: True
     message:
-        "Published answers and the data of their benchmarks are there"
+        "Published samples and the data of their benchmarks are available"
 
 
 onsuccess:

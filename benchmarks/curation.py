@@ -1,4 +1,4 @@
-"""How fast the steps of curation are, and what memory they take.
+"""Throughput and memory of the curation steps.
 
     python benchmarks/curation.py --json [--quick] [--downloads DIR]
 
@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROWS = 200_000
 QUICK_ROWS = 20_000
 AGAINST = ["humaneval", "mbpp_plus@v0.2.0"]
-# Rows of the loops that compare everything with everything.
+# Number of rows of the baselines that compare all pairs.
 LOOPED_DECONTAMINATION = 300
 LOOPED_DUPLICATES = 2_000
 LOOPED_REPETITIONS = 20_000
@@ -88,7 +88,7 @@ PLACES = (
 
 
 def synthetic(count: int, seed: int = 0) -> Iterator[Record]:
-    """Yield rows with section tags; one in fifty nearly repeats the instruction before, one in a hundred the row."""
+    """Yield rows with section tags; one in fifty nearly repeats the previous instruction, one in a hundred the previous row."""
     draw = random.Random(seed)
     instruction = ""
     row: Record = {}
@@ -132,7 +132,7 @@ def response(draw: random.Random, name: str) -> str:
 
 
 def looked_for(downloads: Path) -> list[Any]:
-    """Return the benchmarks: HumanEval, which comes with its package, and MBPP+."""
+    """Return the benchmarks: HumanEval, from its package, and MBPP+."""
     sources = find_sources(AGAINST, downloads=downloads / "benchmarks")
     for path in (path for source in sources for path in source.files):
         if not Path(path).is_file():
@@ -153,7 +153,7 @@ def rate(rows: int, seconds: float) -> float:
 
 
 def measure_steps(directory: Path, count: int, downloads: Path) -> dict[str, float]:
-    """Return rows in per second of each step, from file to file."""
+    """Return the input rows per second of each step, from file to file."""
     paths = {
         name: directory / f"{name}.jsonl" for name in ("in", "raw", "selected", "near", "smart", "clean")
     }
@@ -185,7 +185,7 @@ def measure_steps(directory: Path, count: int, downloads: Path) -> dict[str, flo
 
 
 def measure_decontamination(rows: list[Record], downloads: Path) -> dict[str, Any]:
-    """Compare the one pass with a loop over all patterns; a tenth of the rows have a benchmark's text in them."""
+    """Compare the single pass with a loop over all patterns; a tenth of the rows contain benchmark text."""
     benchmarks = load_sources(looked_for(downloads))
     tasks = [task for benchmark in benchmarks for task in benchmark.tasks]
     draw = random.Random(1)
@@ -221,7 +221,7 @@ def measure_decontamination(rows: list[Record], downloads: Path) -> dict[str, An
 
 
 def measure_duplicates(rows: list[Record]) -> dict[str, Any]:
-    """Compare the filters of duplicates with loops over all kept rows, on as many rows as the loops can do."""
+    """Compare the duplicate filters with loops over all kept rows, on a number of rows that the loops can process."""
     settings = DuplicatesConfig()
 
     def near_loop(sample: list[Record]) -> Iterator[bool]:
@@ -267,7 +267,7 @@ def measure_duplicates(rows: list[Record]) -> dict[str, Any]:
 
 
 def measure_memory(directory: Path, count: int) -> dict[str, Any]:
-    """Return the peak memory in MiB of steps in processes of their own, on a tenth of the rows and on all."""
+    """Return the peak memory of steps in separate processes, in MiB, on a tenth of the rows and on all."""
     peaks: dict[str, Any] = {}
     sizes = (count // 10, count)
     for size in sizes:
@@ -293,7 +293,7 @@ def run_peak(step: str, source: str) -> float:
         write_parquet(source, out)
     else:
         select_file(source, out)
-    # Not getrusage, whose peak is that of the process we were forked from.
+    # Not getrusage, whose peak includes that of the parent process at the fork.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
 
@@ -307,7 +307,7 @@ def main() -> None:
         "--downloads",
         type=Path,
         default=ROOT / "resources",
-        help="where `make published` puts published data",
+        help="directory of published data (`make published`)",
     )
     options.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     chosen = options.parse_args()

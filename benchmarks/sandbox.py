@@ -43,12 +43,12 @@ CORES = os.cpu_count() or 1
 MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 ENGINES = ("docker", "podman")
 RUNTIMES = (*ENGINES, "bubblewrap", "none")
-# Name in benchmarks/sandbox_ways.py, and the share of the programs that it runs: the slow ones fewer.
+# Baselines in benchmarks/sandbox_ways.py, with the share of the programs that each runs; slow ones run fewer.
 HELD_AGAINST = {"baseline": ("reference", 0.5), "pool": ("pool", 0.5), "ceiling": ("fork", 1)}
 
 
 def way(name: str, count: int) -> dict[str, float]:
-    """Run programs in one of the ways that we are held against, once it has started, like ours."""
+    """Run programs with a baseline; its start is not measured, as for the sandbox."""
     command = [sys.executable, WAYS, name, str(count)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -64,7 +64,7 @@ def way(name: str, count: int) -> dict[str, float]:
 
 
 def docker_run(image: str, count: int) -> None:
-    """Run programs in a container each."""
+    """Run each program in a container of its own."""
     command = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "python3", image, "-c", PROGRAM]
 
     def one(_: int) -> None:
@@ -91,7 +91,7 @@ def timed(run: Callable[[int], Any], count: int) -> dict[str, float]:
 
 
 def sandbox(runtime: str, workers: int, count: int, image: str) -> dict[str, float]:
-    # Bubblewrap and none take this machine's own Python.
+    # bubblewrap and none use the Python of this machine.
     with open_pool(runtime, workers=workers, image=image if runtime in ENGINES else "") as pool:
 
         def run(count: int) -> None:
@@ -141,17 +141,17 @@ def main() -> None:
 
 
 def all_ways(count: int) -> dict[str, dict[str, float]]:
-    """Run programs in each of the ways that we are held against."""
+    """Run programs with each baseline."""
     return {name: way(kind, int(count * share)) for name, (kind, share) in HELD_AGAINST.items()}
 
 
 def median(figures: list[dict[str, float]]) -> dict[str, float]:
-    """Return the figures with the median of programs a second."""
+    """Return the figures of the run with the median throughput."""
     return sorted(figures, key=lambda each: each["programs_per_s"])[len(figures) // 2]
 
 
 def compared(found: dict[str, Any], ways: dict[str, dict[str, float]]) -> dict[str, Any]:
-    """Return a runtime's figures with its ratios to the ways that we are held against."""
+    """Return the figures of a runtime with its ratios to the baselines."""
     if "not run" in found:
         return found
     rate = found["programs_per_s"]

@@ -1,4 +1,4 @@
-"""Ways of running programs that the sandbox is held against, each in an interpreter of its own.
+"""Baselines of the sandbox benchmark, each in an interpreter of its own.
 
     python benchmarks/sandbox_ways.py reference|pool|fork COUNT
 
@@ -33,7 +33,7 @@ def merge(a, b):
 assert merge([1, 4], [2, 3]) == [1, 2, 3, 4]
 assert merge([], [1]) == [1]
 """
-# What the reference's filter imports, itself or by the module of its own that it imports.
+# Modules that the reference's filter imports, directly or indirectly.
 LOADED = ("evalplus.eval.utils", "fire", "openai", "tenacity", "tiktoken", "tqdm.auto")
 CORES = os.cpu_count() or 1
 FORK = multiprocessing.get_context("fork")
@@ -95,7 +95,7 @@ def main() -> None:
     if way == "reference":
         for name in LOADED:
             importlib.import_module(name)
-    # Ready once told to begin: what loading takes is not counted, here or there.
+    # Signals that it is ready, so that loading is not measured.
     executed(PROGRAM)  # the compiler sets itself up at its first use, and would in every fork
     print("ready", flush=True)
     sys.stdin.readline()

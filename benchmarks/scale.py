@@ -1,4 +1,4 @@
-"""The published run, planned: how long its DAG takes and what it holds; and run, with the test server and small records.
+"""Dry run of the published configuration (time and memory of its DAG), and builds with the test server and small records.
 
     python benchmarks/scale.py --json [--quick] [--soak DIR] [--minutes M]
 
@@ -29,7 +29,7 @@ from selfalign.core.host import machine
 ROOT = Path(__file__).resolve().parents[1]
 PRESET = "presets/starcoder2-15b.yaml"
 GOAL = {"dag_s": 60, "dag_mb": 2000, "nothing_to_do_s": 10}
-# Seeds of a shard in the soak.
+# Seeds per shard in the soak test.
 SMALL = 2
 
 
@@ -59,12 +59,12 @@ def snakemake(*arguments: str, cwd: Path = ROOT, minutes: float | None = None) -
 
 
 def jobs_of(output: str) -> dict[str, int]:
-    """Return the number of jobs of each rule out of a dry run's table, the total among them."""
+    """Return the number of jobs of each rule, and the total, from the table of a dry run."""
     return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
 
 
 def planned() -> dict[str, Any]:
-    """Return what the dry run of the published configuration takes, and its jobs."""
+    """Return time and memory of the dry run of the published configuration, and its jobs."""
     figures, output = snakemake("--dry-run", "--quiet", "host", "--configfile", PRESET)
     if figures["status"]:
         raise SystemExit(output[-2000:])
@@ -72,7 +72,7 @@ def planned() -> dict[str, Any]:
 
 
 def idle() -> dict[str, Any]:
-    """Return what a second run takes after the default build, its model a tiny one and its server the test server."""
+    """Return the time of a second run after the default build with a tiny model and the test server."""
     sys.path.insert(0, str(ROOT))
     from tests.tiny import write_tiny_checkpoint
     from tests.workflow.harness import tiny_config, working_copy
@@ -129,7 +129,7 @@ def write_soak(directory: Path, shards: int) -> None:
 
 
 def soak(directory: Path, shards: int, minutes: float | None) -> dict[str, Any]:
-    """Run the build in `directory`, from where it is; return what it took up to now and whether it is complete."""
+    """Continue the build in `directory`; return its total time so far and whether it is complete."""
     if not (directory / "soak.yaml").exists():
         write_soak(directory, shards)
     past = directory / "parts.json"
@@ -161,9 +161,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print the object on one line")
-    parser.add_argument("--quick", action="store_true", help="the plan only")
-    parser.add_argument("--soak", type=Path, metavar="DIR", help="run in this directory, or go on in it")
-    parser.add_argument("--minutes", type=float, help="cut the soak off after this time")
+    parser.add_argument("--quick", action="store_true", help="dry run only")
+    parser.add_argument(
+        "--soak", type=Path, metavar="DIR", help="directory of the soak test, which is continued if it exists"
+    )
+    parser.add_argument("--minutes", type=float, help="interrupt the soak test after this time")
     given = parser.parse_args()
     figures: dict[str, Any] = {
         "benchmark": "scale",

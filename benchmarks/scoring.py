@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def compare(name: str, scratch: Path) -> dict[str, Any]:
-    """Score the same samples by both commands; return walls, their ratio and whether the verdicts agree."""
+    """Score the same samples with both commands; return the wall times, their ratio and whether the verdicts agree."""
     version, dataset, override, file = CASES[name]
     data = DOWNLOADS / "benchmarks" / name
     scratch.mkdir()
@@ -147,7 +147,7 @@ def compare(name: str, scratch: Path) -> dict[str, Any]:
 
 
 def check_alone(dataset: str, file: Path, answer: dict[str, Any], part: str) -> str:
-    """Return the status that EvalPlus' own check gives an answer to a task, in a process of its own."""
+    """Return the status of a sample according to EvalPlus' check, run in a process of its own."""
     job = json.dumps({"dataset": dataset, "file": str(file), "answer": answer, "part": part})
     done = subprocess.run(
         [sys.executable, "-c", ALONE], input=job, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""How fast the seeds stage is: extraction and text filters, duplicates, type checks; and what The Stack would take.
+"""Throughput of the seeds stage (extraction and text filters, duplicates, type checks), and an estimate for The Stack.
 
     python benchmarks/seeds.py --json [--quick]
 
@@ -55,7 +55,7 @@ def read_corpus(directory: Path) -> list[SourceFile]:
 
 
 def decoded(files: Sequence[SourceFile]) -> list[bytes]:
-    """Return the files that are text; decoding is no part of what is compared."""
+    """Return the decoded files; decoding is not part of the comparison."""
     sources = []
     for file in files:
         try:
@@ -79,7 +79,7 @@ def ours(sources: Sequence[bytes]) -> tuple[int, list[str]]:
 
 
 def one_query_a_filter(sources: Sequence[bytes]) -> tuple[int, list[str]]:
-    """Do the same the obvious way: a query for the functions, then a pass, a parse and a query for each filter."""
+    """Do the same with the baseline: a query for the functions, then a pass, a parse and a query for each filter."""
 
     def query(text: str) -> Query:
         return Query(language(), text)
@@ -141,10 +141,10 @@ def best_of(times: int, function: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def measure_extraction(files: Sequence[SourceFile], times: int) -> dict[str, Any]:
-    """Compare extraction and text filters with the obvious way; and time the whole on two workers."""
+    """Compare extraction and text filters with the baseline, and measure the whole with two workers."""
     sources = decoded(files)
     megabytes = sum(map(len, sources)) / 1e6
-    # The baseline first, so that nothing is warmer for it than for ours.
+    # The baseline runs first, so that caches do not favour selfalign.
     base_s, (base_found, base_kept) = best_of(times, lambda: one_query_a_filter(sources))
     ours_s, (found, kept) = best_of(times, lambda: ours(sources))
     begin = time.perf_counter()
@@ -168,7 +168,7 @@ def measure_extraction(files: Sequence[SourceFile], times: int) -> dict[str, Any
 
 
 def corpus_rows(files: Sequence[SourceFile]) -> list[dict[str, Any]]:
-    """Return the functions of the corpus that pass the text filters, each text once."""
+    """Return the distinct functions of the corpus that pass the text filters."""
     chain = filter_chain(FILTERS)
     rows: dict[str, dict[str, Any]] = {}
     for file, functions in extract(files, workers=2):
@@ -186,7 +186,7 @@ def children_s() -> float:
 
 
 def measure_checks(rows: Sequence[dict[str, Any]], batches: Sequence[int]) -> dict[str, Any]:
-    """Time import inference, and type checking by the size of its batches, in seconds of CPU."""
+    """Measure import inference and, by batch size, type checking, in seconds of CPU time."""
     begin = time.process_time()
     texts = [add_imports(row["seed"])[0] for row in rows]
     imports_s = time.process_time() - begin
@@ -208,7 +208,7 @@ def measure_checks(rows: Sequence[dict[str, Any]], batches: Sequence[int]) -> di
 
 
 def vary(texts: Sequence[str], number: int, seed: int = 0) -> list[str]:
-    """Return `number` texts: functions of the corpus with some of their words replaced, more or fewer of them."""
+    """Return `number` texts: functions of the corpus with a varying number of replaced words."""
     draw = random.Random(seed)
     words = [text.split(" ") for text in texts]
     made = []
@@ -275,7 +275,7 @@ def _similar(one: set[str], other: set[str], threshold: float) -> bool:
 
 
 def find_on_many_nodes(texts: Sequence[str], settings: NearDuplicatesConfig) -> set[int]:
-    """Return the places of the texts that the jobs of many nodes drop, one after another here."""
+    """Return the positions of the texts that the jobs of `by: nodes` drop; here they run one after another."""
     with tempfile.TemporaryDirectory(prefix="selfalign-minhash-") as name:
         work = Path(name)
         write_jsonl(work / "rows.jsonl", ({"seed": text} for text in texts))
@@ -291,7 +291,7 @@ def find_on_many_nodes(texts: Sequence[str], settings: NearDuplicatesConfig) -> 
 
 
 def memory_gib() -> float:
-    """Return the most memory that this process held so far."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
@@ -320,7 +320,7 @@ def run_minhash(number: int) -> dict[str, Any]:
 
 
 def plan(figures: dict[str, Any]) -> dict[str, Any]:
-    """Return what the documented functions of The Stack would take, in core hours, from the measured rates.
+    """Return the estimated core hours for the documented functions of The Stack, from the measured rates.
 
     The shares that reach a step are those of this corpus; the judge's time is the server's and not in here.
     """

@@ -61,7 +61,7 @@ RATIOS = (
 
 
 def final_rows(count: int) -> list[dict[str, str]]:
-    """Return `count` rows: those of the reference's final data set, again and again."""
+    """Return `count` rows: those of the reference's final data set, repeated."""
     return list(islice(cycle(read_jsonl(ROOT / "tests/vectors/final_all.jsonl")), count))
 
 
@@ -192,7 +192,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measure(given)))
         return
-    # The published batch is of 64 rows.
+    # A published batch has 64 rows.
     short, long = ((16, 3), (4, 3)) if given.quick else ((64, 2), (8, 2))
     figures = {
         "benchmark": "training",

@@ -114,7 +114,7 @@ def resolve_all() -> dict[Path, str]:
         held = ("--constraints", str(within))
         cluster, htcondor = HERE / "cluster.lock", HERE / "htcondor.lock"
         locks[cluster] = resolve(cluster, asked_by("cluster"), *hashed, *held)
-        # Over the others, as it comes: its plugin's requirements are the runtime's.
+        # Installed on top of the other lock files; the other requirements of its plugin are in the runtime.
         locks[htcondor] = resolve(htcondor, parts["htcondor"], "--no-deps", "--generate-hashes")
         sandbox = ROOT / "containers/sandbox/full.lock"
         locks[sandbox] = resolve(sandbox, parts["execute"], *held)

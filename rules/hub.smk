@@ -26,6 +26,6 @@ rule resolve_revision:
     params:
         asked=asked_revision,
     message:
-        "Ask the hub for the commit of {params.asked[kind]} {params.asked[name]} at {params.asked[revision]}"
+        "Resolve revision {params.asked[revision]} of {params.asked[kind]} {params.asked[name]} to a commit"
     script:
         "../scripts/resolve_revision.py"

@@ -24,7 +24,7 @@ def report_unfinished():
             files=files_of_run(Path(RUN)),
             configuration=config,
         )
-        print(f"The build did not finish. What became of its rows: {UNFINISHED}", file=sys.stderr)
+        print(f"The build did not finish. Report on the rows so far: {UNFINISHED}", file=sys.stderr)
 
 
 # Client metrics of the generation stages, by shard.

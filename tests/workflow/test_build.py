@@ -95,7 +95,7 @@ def test_too_few_rows_are_said_in_one_line_and_shown_in_the_funnel(finished, tmp
     number = len(rows(build.result("dataset/train.jsonl")))
     assert f"expected at least 100000 rows to train on (training.min_rows), found {number}" in done.stdout
     assert "Traceback" not in done.stdout
-    assert f"What became of its rows: {page.relative_to(build.directory)}" in done.stdout
+    assert f"Report on the rows so far: {page.relative_to(build.directory)}" in done.stdout
     steps = json.loads(build.result("report/funnel.json").read_text())["steps"]
     assert all(f"<td>{step['step']}</td>" in page.read_text() for step in steps)
 

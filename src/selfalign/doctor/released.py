@@ -95,9 +95,9 @@ def decide(
         server: returns why the configured server cannot use one, or None.
         hub: returns why the model cannot be downloaded, or None.
     """
-    wish = config.reproduction.released_model
-    if wish != "auto":
-        return Decision(wish == "always", f"reproduction.released_model is '{wish}'")
+    setting = config.reproduction.released_model
+    if setting != "auto":
+        return Decision(setting == "always", f"reproduction.released_model is '{setting}'")
     problem = (
         _gpu_problem(gpus(), config.server.tensor_parallel) or server(config.server) or hub(config.model)
     )

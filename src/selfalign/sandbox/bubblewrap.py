@@ -14,6 +14,7 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.cgroups import join_groups, make_groups
 from selfalign.sandbox.launch import (
     GUEST,
+    INTERPRETER_ENVIRONMENT,
     Launch,
     fresh_uid,
     interpreter_image,
@@ -85,14 +86,9 @@ def environment() -> dict[str, str]:
     """Return the whole environment of a program."""
     return {
         "HOME": "/tmp",
-        "LANG": "C.UTF-8",
-        "LD_BIND_NOW": "1",  # see the zygote
+        **INTERPRETER_ENVIRONMENT,
         "LD_LIBRARY_PATH": f"{PYTHON}/lib",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
         "PATH": f"{PYTHON}/bin",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
         "PYTHONPATH": PACKAGES,
     }
 

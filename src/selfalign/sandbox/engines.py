@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfalign.core.errors import InfrastructureError
-from selfalign.sandbox.launch import Launch, fresh_uid, slot_memory_mb, slot_processes, zygote_settings
+from selfalign.sandbox.launch import (
+    INTERPRETER_ENVIRONMENT,
+    Launch,
+    fresh_uid,
+    slot_memory_mb,
+    slot_processes,
+    zygote_settings,
+)
 from selfalign.sandbox.types import Limits
 
 if TYPE_CHECKING:
@@ -30,15 +37,7 @@ SCRATCH = {"/tmp": "rw,nosuid,nodev,size=64m,mode=1777", "/dev/shm": "rw,nosuid,
 PODMAN_ONLY = {"/run": "ro,size=4k", "/var/tmp": "ro,size=4k"}
 # Emptied after every program. Engines mount a queue file system of their own, which keeps what is made in it.
 WRITABLE = [*SCRATCH, "/dev/mqueue"]
-ENVIRONMENT = {
-    "HOME": "/tmp",
-    "LANG": "C.UTF-8",
-    "LD_BIND_NOW": "1",  # see the zygote
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONHASHSEED": "0",
-}
+ENVIRONMENT = {"HOME": "/tmp", **INTERPRETER_ENVIRONMENT}
 # What a client of an engine needs of our environment; the programs see none of it.
 CLIENT = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR")
 QUERY_S = 60

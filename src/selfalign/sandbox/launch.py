@@ -27,6 +27,15 @@ FIRST_UID, UIDS = 1_500_000_000, 500_000_000
 # before the zygote finds that it is over its own limits.
 SPARE_MEMORY_MB = 512
 SPARE_PROCESSES = 224
+# Environment of the interpreter of a slot, without its directories. LD_BIND_NOW: see the zygote.
+INTERPRETER_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "LD_BIND_NOW": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+}
 # Imported before the first program: what most generated programs use. Not more: every MiB of the zygote makes each fork
 # slower (63 modules: 30 MiB and 1.5 times the CPU time per program), and a rare import costs its own program only.
 WARM = """

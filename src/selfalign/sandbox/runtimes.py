@@ -13,7 +13,14 @@ from pathlib import Path
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.sandbox.bubblewrap import Bubblewrap
 from selfalign.sandbox.engines import Apptainer, ContainerEngine
-from selfalign.sandbox.launch import GUEST, Launch, Runtime, interpreter_image, zygote_settings
+from selfalign.sandbox.launch import (
+    GUEST,
+    INTERPRETER_ENVIRONMENT,
+    Launch,
+    Runtime,
+    interpreter_image,
+    zygote_settings,
+)
 from selfalign.sandbox.selftest import self_test
 from selfalign.sandbox.types import Limits
 
@@ -48,12 +55,7 @@ class NoIsolation:
         directory = Path(tempfile.mkdtemp(prefix="selfalign-"))
         environment = {
             "HOME": str(directory),
-            "LANG": "C.UTF-8",
-            "LD_BIND_NOW": "1",  # see the zygote
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",
+            **INTERPRETER_ENVIRONMENT,
             "PYTHONPATH": sysconfig.get_paths()["purelib"],
             "TMPDIR": str(directory),
         }

@@ -1,5 +1,5 @@
 "use strict";
-// Tables that are searched, filtered and paged, and the trace of one row. All text is set as text, never as markup.
+// Tables with search, filters and pages, and the trace of a row. All text is inserted as text, never as markup.
 const data = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 15;
 
@@ -13,7 +13,7 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// Buttons that turn pages. update(found, all) shows that many and returns the rows of the page as [from, to].
+// Buttons to change the page. update(found, all) shows both numbers and returns the range [from, to) of the page.
 function pager(turned) {
   const back = element("button", { type: "button" }, "‹ back");
   const next = element("button", { type: "button" }, "next ›");
@@ -35,7 +35,7 @@ function pager(turned) {
   };
 }
 
-// A table that is whole in the page, if it is long: its first row is its head.
+// Adds pages to a long table that the HTML contains completely; its first row is the header.
 function pageWritten(table) {
   const rows = [...table.rows].slice(1);
   if (rows.length <= PAGE) return;
@@ -48,8 +48,8 @@ function pageWritten(table) {
   show();
 }
 
-// columns: {label, value(row), number, wide}; filters: {label, value(row)}; open: called with a row that is chosen;
-// under: widths of the columns on a phone, where the wide one stands below the others.
+// columns: {label, value(row), number, wide}; filters: {label, value(row)}; open: called with the selected row;
+// under: widths of the columns on narrow screens, where the wide column is shown below the others.
 function pagedTable(host, rows, columns, filters = [], open = null, under = "") {
   const search = element("input", { type: "search", placeholder: "search", "aria-label": "search" });
   const chosen = filters.map((filter) => {
@@ -77,7 +77,7 @@ function pagedTable(host, rows, columns, filters = [], open = null, under = "") 
         line.addEventListener("click", () => open(row));
         line.addEventListener("keydown", (event) => {
           if (event.key !== "Enter") return;
-          event.preventDefault(); // else the key would also press the button that gets the focus
+          event.preventDefault(); // otherwise the key would also press the button that receives the focus
           open(row);
         });
       }
@@ -101,7 +101,7 @@ function facts(object) {
     [element("dt", {}, key), element("dd", {}, typeof value === "object" && value !== null ? JSON.stringify(value) : String(value))]));
 }
 
-// What was done to a row, in the order in which it was done: text and lineage of every stage.
+// History of a row: text and lineage of every stage, in order.
 const STEPS = [["seed", "seed"], ["concepts", "concepts"], ["instruction", "instruction"], ["response", "response"]];
 
 function trace(row) {
@@ -145,11 +145,11 @@ if (rowsHost) {
   rowTable = pagedTable(rowsHost, data.rows, [
     { label: "record", value: (row) => row.index, number: true },
     { label: "package", value: (row) => row.package },
-    { label: "where it ended", value: (row) => row.where },
+    { label: "outcome", value: (row) => row.where },
     { label: "reason", value: (row) => row.reason },
     { label: "instruction, or seed", value: (row) => (row.texts.instruction || row.texts.seed || "").slice(0, 120), wide: true },
   ], [
-    { label: "place", value: (row) => row.where },
+    { label: "outcome", value: (row) => row.where },
     { label: "reason", value: (row) => row.reason },
     { label: "package", value: (row) => row.package },
   ], openRow, "4.2rem 1fr 1.1fr 1.1fr");
