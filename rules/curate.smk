@@ -97,14 +97,15 @@ rule sanitize_smart:
         image("evaluation")
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=growing(2000),
         runtime=60,
     params:
         code=fingerprint("sanitize"),
         prompt_template=contents(config["generation"]["prompt_template"]),
         sanitizing="smart",
         responses="passing",
-        settings=settings("curation.seed", "curation.length", "generation.prompt_template", *LENGTH_LAYOUT),
+        fits_training=FITS_TRAINING,
+        settings=settings("curation.seed", "curation.length", "generation.prompt_template", *LENGTH_SETTINGS),
     message:
         "Make the final text of the selected responses"
     script:

@@ -14,6 +14,7 @@ with job(snakemake):
             "length": config.curation.length,
             "checkpoint": checkpoint,
             "layout": config.training.layout,
+            "max_length": config.training.max_length if params.fits_training else None,
         }
     counts = sanitize_file(
         params.sanitizing,

@@ -34,10 +34,15 @@ def check_push(targets):
         )
 
 
+# With an external server, nothing before the training needs a checkpoint, and there may be none.
+FITS_TRAINING = config["curation"]["length"]["fit_training"] and config["server"]["kind"] != "external"
+
+
 def length_checkpoint():
-    """Return the base model, whose tokenizer is used, if the length of examples is limited."""
-    return result("model/base") if configured.curation.length.limited else []
+    """Return the base model, whose tokenizer is used, if examples are dropped by length."""
+    return result("model/base") if configured.curation.length.limited or FITS_TRAINING else []
 
 
 # Tokens are counted in the prompt layout of the training.
-LENGTH_LAYOUT = ["training.layout"] if length_checkpoint() else []
+LENGTH_SETTINGS = ["training.layout"] if length_checkpoint() else []
+LENGTH_SETTINGS += ["training.max_length"] if FITS_TRAINING else []

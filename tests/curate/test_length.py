@@ -39,6 +39,23 @@ def test_the_training_encoding_has_as_many_tokens(checkpoint, layout):
     assert outcome.detail["tokens"] == len(example["input_ids"])
 
 
+@pytest.mark.parametrize("layout", ["own", "reference"])
+def test_prompts_that_the_training_would_refuse_go(checkpoint, layout):
+    from selfalign.train.data import encode, load_format
+
+    chat = load_format(checkpoint, layout)
+    row = {"instruction": "Add two numbers. " * 9, "response": "a + b"}
+    tokens = len(chat.prompt_ids(row["instruction"]))
+    fitting = length_filter(LengthConfig(), checkpoint, layout, tokens + 1)
+    assert fitting(row) == Keep(row)
+    encode([row], chat, tokens + 1)
+    assert length_filter(LengthConfig(), checkpoint, layout, tokens)(row) == Drop(
+        "instruction_too_long", {"tokens": tokens}
+    )
+    with pytest.raises(DataError, match=f"found {tokens}"):
+        encode([row], chat, tokens)
+
+
 def test_a_missing_tokenizer_is_one_line(tmp_path):
     with pytest.raises(DataError, match="the tokenizer cannot be read"):
         length_filter(LengthConfig(max_tokens=1), tmp_path, "own")

@@ -12,7 +12,9 @@ READERS: dict[str, tuple[str, ...]] = {
     "seed_pool": ("seed_shard", "seed_statistics"),
     "seed_shard": ("concepts",),
     "seed_statistics": ("report",),
-    "base_model": ("concepts", "instructions", "responses", "train", "benchmark_samples"),
+    "base_model": (
+        *("concepts", "instructions", "responses", "sanitize_smart", "train", "benchmark_samples"),
+    ),
     "concepts": ("instructions", "funnel"),
     "instructions": ("responses", "funnel"),
     "responses": ("execute", "funnel"),

@@ -45,6 +45,7 @@ def sanitize_file(
     seed: int = 0,
     response_layout: ResponseLayout = PUBLISHED_LAYOUT,
     length: LengthConfig | None = None,
+    max_length: int | None = None,
     checkpoint: File | None = None,
     layout: ChatLayout = "own",
 ) -> StepCounts:
@@ -58,18 +59,20 @@ def sanitize_file(
         seed: seed of the random generator.
         response_layout: layout of the responses.
         length: limits on the length of the result, in tokens; None sets none.
+        max_length: maximum length of a row of the training, in tokens, within which a prompt must leave room for a
+            response; None: any prompt.
         checkpoint: directory of the model whose tokenizer counts the tokens.
         layout: prompt layout of the training, in which they are counted.
 
     Raises:
-        ConfigError: `length` sets a limit, and `checkpoint` is None.
+        ConfigError: `length` or `max_length` sets a limit, and `checkpoint` is None.
         DataError: the tokenizer cannot be read, or has no chat template.
     """
     chain = [sanitizer(mode, seed, response_layout)]
-    if length is not None and length.limited:
+    if max_length is not None or (length is not None and length.limited):
         if checkpoint is None:
             raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
-        chain.append(length_filter(length, checkpoint, layout))
+        chain.append(length_filter(length or LengthConfig(), checkpoint, layout, max_length))
     return log_counts(apply_filters(f"sanitize_{mode}", rows, chain, out, dropped))
 
 
@@ -185,13 +188,16 @@ def _without_comments(code: str) -> str:
     return "\n".join(kept)
 
 
-def length_filter(settings: LengthConfig, checkpoint: str | Path, layout: ChatLayout) -> Filter:
+def length_filter(
+    settings: LengthConfig, checkpoint: str | Path, layout: ChatLayout, max_length: int | None = None
+) -> Filter:
     """Return the filter that drops examples with too few or too many tokens, counted as for training.
 
     Args:
         settings: limits, in tokens.
         checkpoint: directory of the model whose tokenizer counts the tokens.
         layout: prompt layout of the training.
+        max_length: maximum length of a row of the training; None: any prompt is kept.
 
     Raises:
         DataError: the tokenizer cannot be read, or has no chat template.
@@ -199,7 +205,10 @@ def length_filter(settings: LengthConfig, checkpoint: str | Path, layout: ChatLa
     chat = ChatFormat(load_tokenizer(checkpoint), layout, checkpoint)
 
     def check(record: Record) -> Outcome:
-        tokens = len(chat.prompt_ids(record["instruction"])) + len(chat.response_ids(record["response"]))
+        prompt = len(chat.prompt_ids(record["instruction"]))
+        if max_length is not None and prompt >= max_length:
+            return Drop("instruction_too_long", {"tokens": prompt})
+        tokens = prompt + len(chat.response_ids(record["response"]))
         if settings.min_tokens is not None and tokens < settings.min_tokens:
             return Drop("too_short", {"tokens": tokens})
         if settings.max_tokens is not None and tokens > settings.max_tokens:

@@ -64,6 +64,11 @@ class LengthConfig(Section):
 
     min_tokens: int | None = Field(default=None, ge=1, description="Drop shorter examples; null: no limit.")
     max_tokens: int | None = Field(default=None, ge=1, description="Drop longer examples; null: no limit.")
+    fit_training: bool = Field(
+        default=True,
+        description="Drop examples whose prompt leaves no room for a response within training.max_length, which the "
+        "training would refuse. Ignored for server.kind external, where the checkpoint may be missing until the training.",
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> LengthConfig:
@@ -73,7 +78,7 @@ class LengthConfig(Section):
 
     @property
     def limited(self) -> bool:
-        """Whether examples are dropped by length."""
+        """Whether examples are dropped by their own length."""
         return self.min_tokens is not None or self.max_tokens is not None
 
 
