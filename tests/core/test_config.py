@@ -48,8 +48,10 @@ def test_every_key_is_described():
         ),
         ({"model": {"source": "hub"}}, "source 'hub' needs `id`"),
         ({"seeds": {"sources": {"kind": "hub"}}}, "kind 'hub' needs `files`"),
-        ({"seeds": {"sources": {"files": ["a{9..1}"]}}}, "the smaller first, found '{9..1}'"),
-        ({"seeds": {"sources": {"files": ["a{0..999999}"]}}}, "at most 100000 numbers"),
+        ({"seeds": {"sources": {"files": ["a{9..1}"]}}}, "the smaller number first, found 'a{9..1}'"),
+        ({"seeds": {"sources": {"files": ["a{0..20000}"]}}}, "expected at most 20000 files"),
+        ({"seeds": {"sources": {"files": ["{0..999}-{0..999}"]}}}, "expected at most 20000 files"),
+        ({"seeds": {"sources": {"files": ["a{0..9999}"] * 3}}}, "expected at most 20000 files, found 30000"),
         (
             {"seeds": {"sources": {"files": ["a{0,1}"]}}},
             "expected ranges of numbers in braces, as {000..143}",
@@ -66,8 +68,8 @@ def test_every_key_is_described():
         ({"seeds": {"seed": 2**31}}, "'seeds.seed' is 2147483648; expected less than 2147483648"),
         ({"generation": {"seed": -1}}, "'generation.seed' is -1; expected greater than or equal to 0"),
         (
-            {"seeds": {"count": 10**12}},
-            "'seeds.count' 1000000000000 in shards of 'generation.shard_size' 12 makes 83333333334 shards; expected at most",
+            {"seeds": {"count": 10**9}},
+            "'seeds.count' 1000000000 in shards of 'generation.shard_size' 12 makes 83333334 shards; expected at most",
         ),
         (
             {"generation": {"responses": {"n": 6, "temperature": 0.0}}},
@@ -92,6 +94,26 @@ def test_self_tests_need_held_out_instructions():
     assert not load_config(
         {"curation": {"self_tests": {"share": 0.0}}, "evaluation": others}
     ).curation.self_tests.share
+
+
+def leaves(value, prefix=""):
+    """Yield key and default of every key that is no section."""
+    for key, default in value.items():
+        if isinstance(default, dict) and default:
+            yield from leaves(default, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", default
+
+
+@pytest.mark.parametrize("key", [key for key, _ in leaves(Config().model_dump(mode="json"))])
+def test_no_key_accepts_what_no_stage_can_use(key):
+    *sections, last = key.split(".")
+    for unusable in (10**12, -(10**20), float("inf"), float("nan"), "a\0b", [10**12], ["a\0b"]):
+        value: dict = {last: unusable}
+        for section in reversed(sections):
+            value = {section: value}
+        with pytest.raises(ConfigError, match=rf"'{key}(\.0)?' |model' is|whole"):
+            load_config(value)
 
 
 @pytest.mark.parametrize(("old", "instead"), REPLACED.items())

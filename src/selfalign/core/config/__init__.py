@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import RUNTIME_ONLY, Section, validate_section
+from selfalign.core.config.base import MAX_JOBS, RUNTIME_ONLY, Section, validate_section
 from selfalign.core.config.curation import CurationConfig
 from selfalign.core.config.downloads import DownloadsConfig
 from selfalign.core.config.evaluation import SELF_TESTS, EvaluationConfig
@@ -24,10 +24,6 @@ from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
 
 __all__ = ["Config", "PathsConfig", "ReportConfig", "load_config", "read_config", "with_preset"]
-
-
-# Every shard is a job of every stage, and Snakemake holds all jobs of a build in memory.
-MAX_SHARDS = 20_000
 
 
 class PathsConfig(Section):
@@ -132,10 +128,10 @@ class Config(Section):
     @model_validator(mode="after")
     def _not_too_many_shards(self) -> Config:
         shards = -(-self.seeds.count // self.generation.shard_size)
-        if shards > MAX_SHARDS:
+        if shards > MAX_JOBS:
             raise ValueError(
                 f"'seeds.count' {self.seeds.count} in shards of 'generation.shard_size' {self.generation.shard_size} makes "
-                f"{shards} shards; expected at most {MAX_SHARDS}"
+                f"{shards} shards; expected at most {MAX_JOBS}"
             )
         return self
 

@@ -7,7 +7,15 @@ import difflib
 import re
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from selfalign.core.errors import ConfigError
@@ -16,6 +24,10 @@ from selfalign.core.errors import ConfigError
 _EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 # A seed accepted by the generators of Python, NumPy, PyTorch and servers, also after adding the index of a record.
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Larger numbers overflow somewhere: in timers, in resource limits, in tensors, at a server.
+NUMBER_LIMIT = 2**31
+# Jobs of one rule at most: Snakemake holds all jobs of a build in memory.
+MAX_JOBS = 20_000
 # Marks a field (a setting or a section) that does not affect the contents of any output.
 RUNTIME_ONLY: dict[str, JsonValue] = {"runtime_only": True}
 RERUNS_NOTHING = "Changing it does not rerun anything."
@@ -39,7 +51,7 @@ class Section(BaseModel):
     Every field has a ``description``; it becomes the comment in ``config.yaml`` and the text in the schema.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     def decisive(self) -> dict[str, Any]:
         """Return the settings that affect outputs, as plain values: all but the runtime-only ones."""
@@ -60,6 +72,17 @@ class Section(BaseModel):
             else each
             for key, each in value.items()
         }
+
+    @field_validator("*")
+    @classmethod
+    def _is_usable(cls, value: Any) -> Any:
+        """Refuse what passes as a value but no stage can use: numbers beyond all bounds, and null characters."""
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, int | float) and abs(each) >= NUMBER_LIMIT:
+                raise ValueError(f"expected a number below {NUMBER_LIMIT}")
+            if isinstance(each, str) and "\0" in each:
+                raise ValueError("expected text without null characters")
+        return value
 
     @classmethod
     def _expects_number(cls, key: Any) -> bool:

@@ -7,11 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from selfalign.core.config.base import Section, Seed
+from selfalign.core.config.base import MAX_JOBS, Section, Seed
 from selfalign.core.config.contamination import ContaminationConfig
 from selfalign.core.config.paths import BundledFile, Existing, ExistingFile, ExistingPath, PathText
-
-MAX_FILES = 100_000
 
 
 def expand_range(name: str) -> list[str]:
@@ -26,14 +24,12 @@ def expand_range(name: str) -> list[str]:
             raise ValueError(f"expected ranges of numbers in braces, as {{000..143}}, found {name!r}")
         return [name]
     first, last = found.groups()
-    if not int(first) <= int(last) < int(first) + MAX_FILES:
-        raise ValueError(
-            f"expected a range of at most {MAX_FILES} numbers, the smaller first, found {found[0]!r}"
-        )
+    rest = expand_range(name[found.end() :])
+    if not int(first) <= int(last) < int(first) + MAX_JOBS // len(rest):
+        raise ValueError(f"expected at most {MAX_JOBS} files, the smaller number first, found {name!r}")
     # As in a shell: both ends as wide as the wider, if one begins with a zero.
     padded = any(len(end) > 1 and end.startswith("0") for end in (first, last))
     width = max(len(first), len(last)) if padded else 1
-    rest = expand_range(name[found.end() :])
     return [
         f"{name[: found.start()]}{number:0{width}}{end}"
         for number in range(int(first), int(last) + 1)
@@ -75,7 +71,7 @@ class SourcesConfig(Section):
     parts: int = Field(
         default=1,
         ge=1,
-        le=99_999,
+        le=MAX_JOBS,
         description="Number of parts for `kind: directory`; files are assigned by a hash of their relative path.",
     )
     # The name of a data set, or a directory: those begin with "/" or ".".
@@ -111,7 +107,10 @@ class SourcesConfig(Section):
     @field_validator("files")
     @classmethod
     def _expand(cls, names: list[str]) -> list[str]:
-        return [each for name in names for each in expand_range(name)]
+        expanded = [each for name in names for each in expand_range(name)]
+        if len(expanded) > MAX_JOBS:
+            raise ValueError(f"expected at most {MAX_JOBS} files, found {len(expanded)}")
+        return expanded
 
     @model_validator(mode="after")
     def _complete(self) -> SourcesConfig:
