@@ -43,7 +43,17 @@ def test_every_stage_is_a_command(command):
     assert ("--seed" in text) == (command in DRAWING)
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["select"], ["select", "--nonsense", "a", "b"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["select"],
+        ["select", "--nonsense", "a", "b"],
+        ["select", "a", "b", "--log-level", "loud"],
+        ["sandbox", "serve", "--token-file", "a", "--port", "99999"],
+        ["sandbox", "serve", "--token-file", "a", "--port", "-1"],
+    ],
+)
 def test_a_wrong_command_line_has_status_2(words):
     assert CliRunner().invoke(build_app(), words).exit_code == 2
 

@@ -24,6 +24,16 @@ from selfalign.core.process import configure_logging, ignore_modules_of_working_
 # Parameters that name files which a command writes; all other paths are read.
 OUTPUTS = frozenset({"out", "dropped", "verdicts", "counts", "metrics", "lost", "cache", "work"})
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _configure_logging(level: str) -> str:
+    if level.upper() not in LOG_LEVELS:
+        raise typer.BadParameter(f"expected {', '.join(LOG_LEVELS)}, found {level!r}")
+    configure_logging(level)
+    return level
+
+
 Endpoint = Annotated[
     list[str] | None, typer.Option(help="Base URL of a server; may be repeated. [default: OPENAI_BASE_URL]")
 ]
@@ -37,7 +47,7 @@ LogLevel = Annotated[
     str,
     typer.Option(
         "--log-level",
-        callback=lambda level: configure_logging(level) or level,
+        callback=_configure_logging,
         help="DEBUG, INFO, WARNING or ERROR.",
     ),
 ]

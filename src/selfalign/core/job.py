@@ -41,12 +41,10 @@ def running_job(log: str | Path | None, level: str) -> Iterator[None]:
     signal.signal(signal.SIGTERM, _end)
     die_with_parent()
     ignore_modules_of_working_directory()
-    if log is not None:
-        # Independent of the log level, since the provenance of a run lists its hosts.
-        with Path(log).open("a", encoding="utf-8") as lines:
-            print(host_line(), file=lines)
-    configure_logging(level, log)
     try:
+        if log is not None:
+            _write_host(Path(log))
+        configure_logging(level, log)
         yield
     except SelfalignError as error:
         _fail(str(error))
@@ -55,6 +53,16 @@ def running_job(log: str | Path | None, level: str) -> Iterator[None]:
             _fail(line)
         logging.getLogger("selfalign").exception("internal error; please report it")
         raise
+
+
+def _write_host(log: Path) -> None:
+    """Write the line about this machine, whatever the log level: the provenance of a run lists its hosts."""
+    try:
+        with log.open("a", encoding="utf-8") as lines:
+            print(host_line(), file=lines)
+    except OSError as error:
+        error.filename = str(log)  # a full disk does not say which file it was
+        sys.exit(f"selfalign: error: {explain(error) or error}")
 
 
 def _fail(line: str) -> NoReturn:

@@ -43,6 +43,28 @@ def clean_environment(home: str | Path) -> dict[str, str]:
     return {**kept, **system}
 
 
+class LogFile(logging.FileHandler):
+    """A log file. If it cannot be written, such as on a full disk, the job goes on and reports it once on standard error."""
+
+    _reported = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Report an error of the file system in one line; leave any other to the base class.
+
+        Args:
+            record: the line that could not be written.
+        """
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._reported:
+            self._reported = True
+            print(
+                f"selfalign: warning: {self.baseFilename}: {error.strerror}; lines are missing in this log",
+                file=sys.stderr,
+            )
+
+
 def configure_logging(level: str = "INFO", file: str | Path | None = None) -> None:
     """Configure the root logger.
 
@@ -55,7 +77,7 @@ def configure_logging(level: str = "INFO", file: str | Path | None = None) -> No
         handler = logging.StreamHandler(sys.stderr)
     else:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(file, encoding="utf-8")
+        handler = LogFile(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "urllib3", "filelock"):
