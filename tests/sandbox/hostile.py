@@ -162,6 +162,18 @@ REACHING = {
         {"exception"},
         "import os\nopen(f'/proc/{os.getppid()}/mem', 'r+b')",
     ),
+    "writes_to_its_own_memory": (
+        {"exception"},
+        "open('/proc/self/mem', 'r+b')",
+    ),
+    "takes_what_a_user_has_few_of": (
+        {"passed"},
+        "import ctypes, fcntl, os\ncall = ctypes.CDLL(None, use_errno=True).syscall\n"
+        "for number, *arguments in ((206, 1, ctypes.byref(ctypes.c_ulong())), (253,), (294, 0), (319, b'x', 4), (425, 1, 0)):\n"
+        "    assert call(number, *arguments) == -1, number\n"
+        "for command in (1024, 1026, 1031):\n    try:\n        fcntl.fcntl(os.pipe()[0], command, 1 << 20)\n"
+        "    except OSError:\n        continue\n    raise AssertionError(command)",
+    ),
     "opens_its_parents_descriptors": (
         {"exception"},
         "import os\nprint(os.listdir(f'/proc/{os.getppid()}/fd'))",
@@ -296,6 +308,28 @@ LEAVING = {
         {"passed"},
         "import os\nos.mkdir('/tmp/r')\nopen('/tmp/r/f', 'w').close()\nos.chmod('/tmp/r', 0o500)",
     ),
+    "leaves_attributes": (
+        {"exception"},
+        "import os\nos.setxattr('/tmp', 'user.left', b'secret')",
+    ),
+    "leaves_an_access_list": (
+        {"exception"},
+        "import os\nos.setxattr('/tmp', 'system.posix_acl_default', bytes.fromhex('0200000001000000ffffffff04000000ffffffff20000000ffffffff'))",
+    ),
+    "leaves_flags_and_a_lock_of_its_input": (
+        {"passed"},
+        "import fcntl, os\nfcntl.flock(0, fcntl.LOCK_EX)\nfcntl.fcntl(0, fcntl.F_SETFL, os.O_NONBLOCK | os.O_APPEND)",
+    ),
+    "leaves_a_module": (
+        {"passed"},
+        "open('random.py', 'w').write('raise SystemExit')\nopen('zipfile.py', 'w').write('raise SystemExit')",
+    ),
+    "leaves_a_port_in_time_wait": (
+        {"passed"},
+        "import socket\na = socket.create_server(('127.0.0.1', 8124))\nc = socket.create_connection(('127.0.0.1', 8124))\n"
+        "d, _ = a.accept()\nd.send(b'x')\nd.close()\nc.recv(1)\nc.close()\na.close()",
+    ),
+    "takes_away_the_terminals": ({"passed", "exception"}, "import os\nos.chmod('/dev/pts/ptmx', 0)"),
     "takes_away_the_scratch_space": ({"passed", "exception"}, "import os\nos.chmod('/tmp', 0)"),
 }
 

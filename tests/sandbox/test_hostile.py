@@ -10,7 +10,13 @@ from selfalign.sandbox import Limits, Program, open_pool
 
 LIMITS = Limits(wall_s=4.0, cpu_s=2.0, memory_mb=256)
 NEXT = (
-    "import os, sys\n"
+    "import fcntl, os, socket, sys, zipfile\n"
+    "socket.create_server(('127.0.0.1', 8124)).close()\n"
+    "assert os.listxattr('/tmp') == os.listxattr('/dev/shm') == []\n"
+    "null = os.open('/dev/null', os.O_RDONLY)\n"
+    "fcntl.flock(null, fcntl.LOCK_EX | fcntl.LOCK_NB)\n"
+    "assert fcntl.fcntl(null, fcntl.F_GETFL) == fcntl.fcntl(0, fcntl.F_GETFL) & ~os.O_RDWR\n"
+    "assert len(os.openpty()) == 2\n"
     "assert os.listdir('/tmp') == [] and os.listdir('/dev/shm') == []\n"
     "assert sorted(int(n) for n in os.listdir('/proc') if n.isdigit()) == [1, os.getpid()]\n"
     "open('/tmp/x', 'w').write('x')\n"

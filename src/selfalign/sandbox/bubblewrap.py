@@ -32,7 +32,7 @@ SHARED_BYTES = 16 << 20
 
 
 class Bubblewrap:
-    """A read-only root with the system's libraries, our interpreter and its packages, in name spaces of its own.
+    """A read-only root with the system's libraries and commands, our interpreter and its packages, in name spaces of its own.
 
     The zygote adds what bubblewrap lacks: the system call filter, and the memory and process limits. The slot as a whole is
     limited by control groups where this user may make them. As root the zygote becomes a user of its own, different for
@@ -88,7 +88,8 @@ def environment() -> dict[str, str]:
         "HOME": "/tmp",
         **INTERPRETER_ENVIRONMENT,
         "LD_LIBRARY_PATH": f"{PYTHON}/lib",
-        "PATH": f"{PYTHON}/bin",
+        "LOGNAME": "sandbox",
+        "PATH": f"{PYTHON}/bin:/usr/bin:/bin",
         "PYTHONPATH": PACKAGES,
     }
 
@@ -99,10 +100,10 @@ def _root(version: str) -> list[str]:
     made: list[str] = []
     for directory in ("/opt", PYTHON, f"{PYTHON}/bin", f"{PYTHON}/lib", "/usr", "/usr/share"):
         made += ["--perms", "0755", "--dir", directory]
-    for directory in ("/usr/lib", "/usr/lib64", "/usr/share/zoneinfo"):
+    for directory in ("/usr/bin", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo"):
         if Path(directory).exists():
             made += ["--ro-bind", directory, directory]
-    for directory in ("/lib", "/lib64"):
+    for directory in ("/bin", "/lib", "/lib64"):
         if Path(directory).is_symlink():
             made += ["--symlink", f"usr{directory}", directory]
         elif Path(directory).exists():
@@ -114,7 +115,7 @@ def _root(version: str) -> list[str]:
     for shared in sorted((interpreter / "lib").glob("libpython*.so*")):
         made += ["--ro-bind", str(shared.resolve()), f"{PYTHON}/lib/{shared.name}"]
     made += ["--ro-bind", sysconfig.get_paths()["purelib"], PACKAGES]
-    return [*made, "--ro-bind", str(GUEST), SLOT]
+    return [*made, "--ro-bind", str(GUEST), SLOT, "--symlink", f"{SLOT}/etc", "/etc"]
 
 
 def find_bwrap() -> str:

@@ -32,12 +32,15 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 DEFAULT_IMAGE = "selfalign-sandbox:full"
-SCRATCH = {"/tmp": "rw,nosuid,nodev,size=64m,mode=1777", "/dev/shm": "rw,nosuid,nodev,size=16m,mode=1777"}
+SCRATCH = {
+    "/tmp": "rw,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777",
+    "/dev/shm": "rw,nosuid,nodev,size=16m,nr_inodes=16k,mode=1777",
+}
 # Podman makes these writable beside a read-only root unless something is mounted there.
 PODMAN_ONLY = {"/run": "ro,size=4k", "/var/tmp": "ro,size=4k"}
 # Emptied after every program. Engines mount a queue file system of their own, which keeps what is made in it.
 WRITABLE = [*SCRATCH, "/dev/mqueue"]
-ENVIRONMENT = {"HOME": "/tmp", **INTERPRETER_ENVIRONMENT}
+ENVIRONMENT = {"HOME": "/tmp", "LOGNAME": "sandbox", **INTERPRETER_ENVIRONMENT}
 # What a client of an engine needs of our environment; the programs see none of it.
 CLIENT = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR")
 QUERY_S = 60

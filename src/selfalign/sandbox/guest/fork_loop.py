@@ -20,7 +20,6 @@ from completion import LOOKS, Completion
 from kernel import (
     PR_SET_CHILD_SUBREAPER,
     RLIMIT_AS,
-    RLIMIT_CORE,
     RLIMIT_CPU,
     RLIMIT_FSIZE,
     RLIMIT_NOFILE,
@@ -31,6 +30,7 @@ from kernel import (
     prctl,
     wait_for,
     wait_for_any,
+    write_rules,
 )
 from processes import (
     MOST_FILES,
@@ -39,6 +39,7 @@ from processes import (
     cpu_seconds,
     kill_descendants,
     memory_kb,
+    mode_of,
     proportional_kb,
     resident_kb_of,
     shield_from,
@@ -52,10 +53,15 @@ from program import (
     lines_of,
     main_module,
     name_spaces,
+    needs_file,
     set_lines,
 )
 
 MEBI = 1 << 20
+# Name of the program's file, in the working directory.
+NAME = "program.py"
+# The one file in /dev that a program may own, where the slot has only one user.
+TERMINALS = "/dev/pts/ptmx"
 OUT, ERR, CONTROL = range(3)
 READ_BYTES = 1 << 16
 # The zygote never has more file descriptors than this.
@@ -113,7 +119,6 @@ class Bounds:
             (RLIMIT_NPROC, limits["processes"] + 1),  # the zygote counts
             (RLIMIT_FSIZE, limits["file_mb"] * MEBI),
             (RLIMIT_NOFILE, limits["open_files"]),
-            (RLIMIT_CORE, 0),
         ]
         self.rlimits = limits_to_set(
             [(RLIMIT_CPU, cpu_s, cpu_s + 1), *((which, most, most) for which, most in wanted)]
@@ -131,7 +136,7 @@ class Run:
 
     Args:
         job: the supervisor's message about it.
-        stdin: file descriptor of its standard input.
+        stdin: file descriptor of its standard input; None if it is empty.
 
     Attributes:
         bounds: its limits.
@@ -191,13 +196,15 @@ class ForkLoop:
         self.supervisor = supervisor
         self.completion = Completion()
         self.interrupt = ignore_interrupts()
-        self.no_input = os.open("/dev/null", os.O_RDONLY)
+        self.path = f"{scratch[0].path}/{NAME}"
         self.inherited_kb = 0
         room = address_space(os.getpid()) + COMPILER_BYTES
         self.compiling = limits_to_set([(RLIMIT_AS, room, None)]), limits_to_set([(RLIMIT_AS, None, None)])
         self.is_first = os.getpid() == 1
+        self.terminals = mode_of(TERMINALS)
         # The first process of a sandbox has a network of its own; without one the sockets are anybody's.
         self.network = Network() if self.is_first else None
+        self.rules = write_rules(["/dev", *(one.path for one in scratch)]) if self.is_first else -1
         if not self.is_first:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.finished = []
@@ -215,22 +222,29 @@ class ForkLoop:
         self.send = send
         ahead = compiled_ahead(jobs, *self.compiling)
         lines = [lines_of(job["source"]) for job in jobs]
-        main = main_module()  # one for all: each process has its own copy
+        main = main_module(self.path)  # one for all: each process has its own copy
         programs = [
             functools.partial(execute, compiled, job, name_spaces(main, job["scope"]), 3)
             for compiled, job in zip(ahead, jobs, strict=True)
         ]
-        runs = [Run(job, input_file(job["stdin"]) if job["stdin"] else self.no_input) for job in jobs]
+        runs = [Run(job, input_file(job["stdin"]) if job["stdin"] else None) for job in jobs]
         for run, program, text in zip(runs, programs, lines, strict=True):
+            if needs_file(run.job["source"]):
+                self.write_file(run.job["source"])
             if self.begin(run):
-                set_lines(text)
+                set_lines(text, self.path)
                 attend(program)
             self.follow(run)
             self.finish(run)
         for run in runs:
-            if run.stdin != self.no_input:
+            if run.stdin is not None:
                 close(run.stdin)
         self.flush()
+
+    def write_file(self, source):
+        """Write a program where its ``__file__`` says; it is removed with what the program leaves."""
+        with open(self.path, "w", encoding="utf-8", errors="surrogatepass") as handle:  # noqa: PTH123
+            handle.write(source)
 
     def begin(self, run):
         """Fork; return True in the program's process.
@@ -244,9 +258,8 @@ class ForkLoop:
         run.started = monotonic()
         run.pid = fork()
         if run.pid == 0:
-            become_program(
-                (run.stdin, out_w, err_w, control_w), DESCRIPTORS, run.bounds.rlimits, self.interrupt
-            )
+            files = run.stdin, out_w, err_w, control_w
+            become_program(files, DESCRIPTORS, run.bounds.rlimits, self.interrupt, self.rules)
             return True
         if run.pid < 0:
             raise OSError("fork failed")
@@ -368,7 +381,8 @@ class ForkLoop:
                 directory.empty()
         except OSError:
             return False
-        return self.network is None or not self.network.has_traces()
+        has_sockets = self.network is not None and self.network.has_traces()
+        return not has_sockets and mode_of(TERMINALS) == self.terminals
 
     def reap(self):
         """Kill and collect everything that a program has left, until the kernel says that there are no children."""

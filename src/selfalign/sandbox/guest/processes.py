@@ -300,6 +300,18 @@ def remove(place, names):
         names = os.listdir(place)
 
 
+def mode_of(path):
+    """Return type and permissions of a file; 0 if it is not there.
+
+    Args:
+        path: of the file.
+    """
+    try:
+        return os.lstat(path).st_mode
+    except OSError:
+        return 0
+
+
 def is_directory(path):
     """Whether `path` itself is a directory."""
     return stat.S_ISDIR(os.lstat(path).st_mode)

@@ -21,9 +21,11 @@ from assertions import (
     observation,
     watch_doctest,
 )
-from kernel import become_dumpable, set_interrupt_handler, set_limits
+from kernel import become_dumpable, restrict_writes, set_interrupt_handler, set_limits
 
 FILE = "<program>"
+# What programs that need their own file contain.
+FILE_USERS = ("__file__", "argv", "concurrent", "multiprocessing", "runpy", "subprocess")
 # Characters of a program that is compiled before the fork: a longer one can take long, and much memory.
 MOST_AHEAD = 1 << 16
 # Modules that the globals of the reference make visible to every program, as its outputs show.
@@ -178,21 +180,38 @@ def name_spaces(main, scope):
     return {"__name__": "__main__", "__builtins__": __builtins__, **modules}, {}
 
 
-def main_module():
-    """Replace ``__main__`` by a new, empty module; return its name space."""
+def main_module(path):
+    """Replace ``__main__`` by a new, empty module; return its name space.
+
+    Args:
+        path: its ``__file__``.
+    """
     module = sys.modules["__main__"] = types.ModuleType("__main__")
     space = vars(module)
     space["__builtins__"] = __builtins__
+    space["__file__"] = path
     return space
 
 
-def set_lines(lines):
+def needs_file(source):
+    """Whether a program may look for its own file: to run or import itself, or to read itself.
+
+    Writing the file takes a fiftieth of the time of a short program, so others have none.
+
+    Args:
+        source: text of the program.
+    """
+    return any(word in source for word in FILE_USERS)
+
+
+def set_lines(lines, path):
     """Let tracebacks and `inspect` find the lines of the program.
 
     Args:
         lines: as `lines_of` returns them.
+        path: the program's ``__file__``, where `inspect` looks for the lines of a class.
     """
-    linecache.cache[FILE] = lines
+    linecache.cache[FILE] = linecache.cache[path] = lines
 
 
 def report(error, control):
@@ -232,18 +251,21 @@ def report(error, control):
         os._exit(status & 0xFF)
 
 
-def become_program(files, descriptors, limits, interrupt):
+def become_program(files, descriptors, limits, interrupt, rules):
     """Turn the forked process into the program's: file descriptors, session, resource limits.
 
     Args:
-        files: file descriptors to become 0, 1, 2 and 3.
+        files: file descriptors to become 0, 1, 2 and 3; None for the first if there is no input.
         descriptors: those below this number are closed, except the four.
         limits: resource limits (see `kernel.limits_to_set`).
         interrupt: handler of SIGINT (see `kernel.ignore_interrupts`).
+        rules: where it can write (see `kernel.write_rules`).
     """
     set_interrupt_handler(interrupt)
+    restrict_writes(rules)
     for target, source in enumerate(files):
-        dup2(source, target)
+        # Flags, locks and owners belong to an open file, so each program opens its own.
+        dup2(os.open("/dev/null", os.O_RDONLY) if source is None else source, target)
     closerange(len(files), descriptors)
     setsid()
     become_dumpable()

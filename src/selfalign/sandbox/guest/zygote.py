@@ -30,6 +30,7 @@ from kernel import (
     PR_SET_NO_NEW_PRIVS,
     become_user,
     install_filter,
+    limit_kernel_objects,
     prctl,
 )
 from serve import serve
@@ -127,6 +128,9 @@ def main():
     prctl(PR_SET_DUMPABLE, 0)
     as_if_with_site()
     warm(settings["warm"])
+    # As if the program were a file in the working directory: modules that it writes there can be imported.
+    sys.path.insert(0, settings["writable"][0])
+    limit_kernel_objects()
     if settings["filter"]:
         install_filter(bytes.fromhex(settings["filter"]))
     greeting = {"ready": True, "guest": texts, **facts()}
