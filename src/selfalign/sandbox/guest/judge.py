@@ -15,7 +15,7 @@ EXCEEDED = {
 }
 ERROR_CHARACTERS = 200
 # A longer message is none of ours, and can be nested too deeply to read.
-MESSAGE_CHARACTERS = 1 << 12
+MESSAGE_CHARACTERS = 1 << 13
 
 
 def verdict_of(run):
@@ -69,10 +69,10 @@ def judge_tests(run):
     if run.job["tests_line"] is None:
         return "passed", None
     try:
-        found = json.loads(text(run.data[2]).split("\n")[-3])
-        failed, not_run = ", ".join(found["failed"]), ", ".join(found["not_run"])
+        found = read_message(text(run.data[2]).split("\n")[-3])
+        failed, not_run = (without_surrogates(", ".join(found[each])) for each in ("failed", "not_run"))
         empty, evaluated = found["empty"], found["evaluated"]
-    except (IndexError, ValueError, KeyError, TypeError):
+    except (IndexError, KeyError, TypeError):
         return "forbidden", "control pipe"
     if failed:
         return "assertion", f"{failed[:ERROR_CHARACTERS]}: failed, and the program continued"
@@ -107,8 +107,7 @@ def read_report(message):
     report = read_message(message.split("\n", 1)[0])
     if report.get("kind") not in KINDS or not isinstance(report.get("error"), str):
         return None
-    error = report["error"].encode("utf-8", "replace").decode()
-    return {"kind": report["kind"], "error": error[:ERROR_CHARACTERS]}
+    return {"kind": report["kind"], "error": without_surrogates(report["error"])[:ERROR_CHARACTERS]}
 
 
 def read_message(message):
@@ -124,6 +123,11 @@ def read_message(message):
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def without_surrogates(message):
+    """Return a text that can be written as UTF-8."""
+    return message.encode("utf-8", "replace").decode()
 
 
 def text(data):
