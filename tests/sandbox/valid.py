@@ -1,6 +1,5 @@
 """Programs that an ordinary user would expect to pass: what docs/explanation/sandbox.md says that programs may rely on."""
 
-
 VALID = {
     "pool_by_every_method": """
 import multiprocessing as mp

@@ -1,0 +1,37 @@
+"""No program that fails is judged as passed, whatever it does to leave the judge early, and the next one is unharmed."""
+
+import pytest
+from forging import ENDINGS, FAILURES, ROUTES, variants
+
+from selfalign.sandbox import Limits, Program, open_pool
+
+LIMITS = Limits(wall_s=1.0, cpu_s=1.0, memory_mb=256)
+NEXT = "import os\nassert os.listdir() == []"
+
+
+def check(chosen):
+    programs = []
+    for name, text in chosen:
+        programs += [Program(name, text, limits=LIMITS), Program(f"after {name}", NEXT)]
+    wrong = []
+    with open_pool("bubblewrap", workers=2) as pool:
+        for verdict in pool.run(programs):
+            is_next = verdict.key.startswith("after ")
+            if (verdict.status == "passed") != is_next or verdict.status == "infrastructure":
+                wrong.append((verdict.key, verdict.status, verdict.error, verdict.stderr[-200:]))
+        assert (wrong, pool.restarts) == ([], 0)
+
+
+def test_every_kind_once():
+    """Each way to fail, to leave and to end is in some of them: 13 is prime to their numbers."""
+    chosen = list(variants())[::13]
+    for kinds in (FAILURES, ROUTES, ENDINGS):
+        assert all(any(kind in name for name, _ in chosen) for kind in kinds)
+    check(chosen)
+
+
+@pytest.mark.soak
+def test_every_variant():
+    everything = list(variants())
+    assert len(everything) >= 500
+    check(everything)
