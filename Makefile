@@ -9,7 +9,7 @@ SOURCES := src scripts tests benchmarks
 
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: build docs setup test lint tests soak published cluster generated lock environments clean
+.PHONY: build docs setup test lint tests soak hostile published cluster generated lock environments clean
 
 build: setup
 	@$(BIN)/snakemake --cores all
@@ -41,6 +41,11 @@ tests: setup cluster
 # Tests that take longer, or install and start container engines (as root).
 soak: setup
 	$(BIN)/pytest -m "(soak or engine) and not published" --durations=15
+
+# The table of hostile programs, recorded in the documentation.
+hostile: setup
+	$(BIN)/python -m tests.sandbox.report > $(VENV)/hostile.md
+	mv $(VENV)/hostile.md docs/reference/hostile.md
 
 # Tests on published data: downloads benchmark data, published samples and their verdicts first.
 published: setup

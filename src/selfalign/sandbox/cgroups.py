@@ -40,7 +40,15 @@ def make_groups(memory_mb: int, processes: int) -> list[Path]:
             return [group]
     groups = []
     for controller, limits in (
-        ("memory", {"memory.limit_in_bytes": memory, "memory.memsw.limit_in_bytes": memory}),
+        (
+            "memory",
+            {
+                "memory.limit_in_bytes": memory,
+                "memory.memsw.limit_in_bytes": memory,
+                # What waits in TCP sockets; version 2 counts it with the rest.
+                "memory.kmem.tcp.limit_in_bytes": memory,
+            },
+        ),
         ("pids", {"pids.max": str(processes)}),
     ):
         for parent in controller_parents(mounts, membership, controller):
@@ -154,7 +162,8 @@ def _make(parent: Path, limits: dict[str, str], needed: Sequence[str]) -> Path |
         if all((group / name).exists() for name in needed):
             for name, value in limits.items():
                 if (group / name).exists():
-                    (group / name).write_text(value)
+                    with contextlib.suppress(*([] if name in needed else [OSError])):
+                        (group / name).write_text(value)
             return group
     except OSError:
         pass

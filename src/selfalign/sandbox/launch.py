@@ -25,7 +25,7 @@ GUEST = Path(guest.__path__[0])
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000
 # What a slot as a whole may use beyond its largest program: the zygote, scratch space, and what a program can use
 # before the zygote finds that it is over its own limits.
-SPARE_MEMORY_MB = 512
+SPARE_MEMORY_MB = 256
 SPARE_PROCESSES = 224
 # Environment of the interpreter of a slot, without its directories. LD_BIND_NOW: see the zygote.
 INTERPRETER_ENVIRONMENT = {
