@@ -42,6 +42,8 @@ WORD = struct.calcsize("P")
 CALL_BYTES = 512
 # Fewer return addresses than this are no proof.
 FEWEST_RETURNS = 4
+# More of them are not compared: those of the innermost frames are gone first, and every page that is touched takes time.
+MOST_RETURNS = 6
 AT_RANDOM, RANDOM_BYTES = 25, 16
 
 
@@ -57,7 +59,8 @@ class Completion:
     def __init__(self):
         self.learning = True
         self._places = set()
-        self._address = self._length = self._mask = self._returns = 0
+        self._address = self._length = self._mask = self._returns = self._random = 0
+        self._random_bytes = b""
 
     def is_reached(self, pid, looks=1):
         """Tell whether a process waits, or comes to wait, where only a program at its end waits.
@@ -87,7 +90,7 @@ class Completion:
                     self._places.add(place)
                     return True
                 if place in self._places:
-                    return self._stack_of(pid) == self._returns
+                    return self._has_stack(pid)
         finally:
             close(descriptor)
         return False
@@ -100,28 +103,29 @@ class Completion:
         """
         get_auxiliary = ctypes.CDLL(None).getauxval
         get_auxiliary.restype = ctypes.c_ulong
-        random = get_auxiliary(AT_RANDOM)
-        self._address = max(int(pointer, 16) for _, pointer, _ in self._places) + CALL_BYTES & -WORD
-        self._length = random + RANDOM_BYTES - self._address
-        own = ctypes.string_at(self._address, self._length)
+        self._random = get_auxiliary(AT_RANDOM)
+        self._random_bytes = ctypes.string_at(self._random, RANDOM_BYTES)
+        first = max(int(pointer, 16) for _, pointer, _ in self._places) + CALL_BYTES & -WORD
         code = executable_ranges()
+        own = ctypes.string_at(first, self._random - first)
         returns = [
             offset
-            for offset in range(0, self._length - RANDOM_BYTES, WORD)
-            if any(first <= word_at(own, offset) < end for first, end in code)
-        ]
+            for offset in range(0, len(own), WORD)
+            if any(start <= word_at(own, offset) < end for start, end in code)
+        ][:MOST_RETURNS]
         if len(returns) < FEWEST_RETURNS:
             raise RuntimeError(f"cannot see the stack of a process ({len(returns)} return addresses)")
+        self._address = first + returns[0]
+        self._length = returns[-1] - returns[0] + WORD
         mask = bytearray(self._length)
         for offset in returns:
-            mask[offset : offset + WORD] = b"\xff" * WORD
-        mask[-RANDOM_BYTES:] = b"\xff" * RANDOM_BYTES
+            mask[offset - returns[0] : offset - returns[0] + WORD] = b"\xff" * WORD
         self._mask = int.from_bytes(mask, "little")
-        self._returns = int.from_bytes(own, "little") & self._mask
+        self._returns = int.from_bytes(own[returns[0] :][: self._length], "little") & self._mask
         self.learning = False
 
-    def _stack_of(self, pid):
-        """Return the return addresses and random bytes of a process, as one integer; 0 if they cannot be read.
+    def _has_stack(self, pid):
+        """Whether a process has the expected return addresses on its stack, and has executed no other file.
 
         Args:
             pid: the process.
@@ -129,11 +133,15 @@ class Completion:
         try:
             memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
-            return 0
+            return False
         try:
-            return int.from_bytes(pread(memory, self._length, self._address), "little") & self._mask
+            stack = int.from_bytes(pread(memory, self._length, self._address), "little")
+            return (
+                stack & self._mask == self._returns
+                and pread(memory, RANDOM_BYTES, self._random) == self._random_bytes
+            )
         except OSError:
-            return 0
+            return False
         finally:
             close(memory)
 

@@ -39,7 +39,7 @@ from processes import (
     cpu_seconds,
     kill_descendants,
     memory_kb,
-    mode_of,
+    own_mode,
     proportional_kb,
     resident_kb_of,
     shield_from,
@@ -136,7 +136,7 @@ class Run:
 
     Args:
         job: the supervisor's message about it.
-        stdin: file descriptor of its standard input; None if it is empty.
+        stdin: file descriptor of its standard input.
 
     Attributes:
         bounds: its limits.
@@ -201,7 +201,7 @@ class ForkLoop:
         room = address_space(os.getpid()) + COMPILER_BYTES
         self.compiling = limits_to_set([(RLIMIT_AS, room, None)]), limits_to_set([(RLIMIT_AS, None, None)])
         self.is_first = os.getpid() == 1
-        self.terminals = mode_of(TERMINALS)
+        self.terminals = own_mode(TERMINALS)
         # The first process of a sandbox has a network of its own; without one the sockets are anybody's.
         self.network = Network() if self.is_first else None
         self.rules = write_rules(["/dev", *(one.path for one in scratch)]) if self.is_first else -1
@@ -227,9 +227,10 @@ class ForkLoop:
             functools.partial(execute, compiled, job, name_spaces(main, job["scope"]), 3)
             for compiled, job in zip(ahead, jobs, strict=True)
         ]
-        runs = [Run(job, input_file(job["stdin"]) if job["stdin"] else None) for job in jobs]
-        for run, program, text in zip(runs, programs, lines, strict=True):
-            if needs_file(run.job["source"]):
+        runs = [Run(job, input_file(job["stdin"])) for job in jobs]
+        with_file = [needs_file(job["source"]) for job in jobs]
+        for run, program, text, has_file in zip(runs, programs, lines, with_file, strict=True):
+            if has_file:
                 self.write_file(run.job["source"])
             if self.begin(run):
                 set_lines(text, self.path)
@@ -237,8 +238,7 @@ class ForkLoop:
             self.follow(run)
             self.finish(run)
         for run in runs:
-            if run.stdin is not None:
-                close(run.stdin)
+            close(run.stdin)
         self.flush()
 
     def write_file(self, source):
@@ -382,7 +382,7 @@ class ForkLoop:
         except OSError:
             return False
         has_sockets = self.network is not None and self.network.has_traces()
-        return not has_sockets and mode_of(TERMINALS) == self.terminals
+        return not has_sockets and (not self.terminals or own_mode(TERMINALS) == self.terminals)
 
     def reap(self):
         """Kill and collect everything that a program has left, until the kernel says that there are no children."""
@@ -464,7 +464,12 @@ def drain(run, poll):
 
 
 def input_file(text):
-    """Return a file descriptor that reads `text`."""
+    """Return a file descriptor that reads `text`.
+
+    Flags, locks and owners belong to an open file, so each program has one of its own.
+    """
+    if not text:
+        return os.open("/dev/null", os.O_RDONLY)
     descriptor = os.memfd_create("stdin")
     with open(descriptor, "wb", closefd=False) as handle:
         handle.write(text.encode("utf-8", "surrogatepass"))

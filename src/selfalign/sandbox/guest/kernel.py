@@ -31,7 +31,7 @@ _quick = ctypes.PyDLL(None)
 fork = _quick.fork
 _setrlimit, _prctl, _wait4, _waitpid = _quick.setrlimit, _quick.prctl, _quick.wait4, _quick.waitpid
 _signal = _quick.signal
-_signal.argtypes, _signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+_signal.restype = ctypes.c_void_p
 _syscall = _quick.syscall
 _status = ctypes.c_int()
 _usage = (ctypes.c_long * 18)()  # struct rusage: two struct timeval, the largest resident set, and more
@@ -114,7 +114,7 @@ def restrict_writes(rules):
 
 def ignore_interrupts():
     """Ignore SIGINT in this process, which programs can send to it; the interpreter's handler stays known to it."""
-    return _signal(signal.SIGINT, signal.SIG_IGN)
+    return ctypes.c_void_p(_signal(signal.SIGINT, ctypes.c_void_p(signal.SIG_IGN)))
 
 
 def set_interrupt_handler(handler):

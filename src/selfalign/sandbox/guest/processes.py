@@ -11,6 +11,8 @@ import time
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CPUCLOCK_SCHED = 2
+# The first two lines of /proc/net/sockstat, with the numbers of sockets and of ports in TIME_WAIT.
+LINES_BYTES = 80
 # Files and directories at a time. On a tmpfs empty ones take no space, only the kernel's memory.
 MOST_FILES = 1 << 14
 # Seconds to remove what a program has left; what takes longer stays, and the sandbox is replaced.
@@ -190,12 +192,8 @@ class Network:
 
     def __init__(self):
         self.descriptor = os.open("/proc/self/net/sockstat", os.O_RDONLY | os.O_CLOEXEC)
-        self.usual = self.counts()
-
-    def counts(self):
-        """Return the number of sockets and of connections in TIME_WAIT, as the kernel prints them."""
-        words = os.pread(self.descriptor, 256, 0).split()
-        return words[2], words[words.index(b"tw") + 1]
+        # The number of orphans that follows, unlike the others, is that of the whole machine.
+        self.usual = os.pread(self.descriptor, LINES_BYTES, 0).partition(b" orphan ")[0]
 
     def waiting_kb(self):
         """Return the data that waits in TCP sockets, in KiB."""
@@ -209,7 +207,8 @@ class Network:
 
     def has_traces(self):
         """Whether there are others than in the beginning."""
-        return self.counts() != self.usual
+        lines = os.pread(self.descriptor, LINES_BYTES, 0)
+        return not lines.startswith(self.usual) or b" tw 0 " not in lines
 
 
 class Scratch:
@@ -300,16 +299,17 @@ def remove(place, names):
         names = os.listdir(place)
 
 
-def mode_of(path):
-    """Return type and permissions of a file; 0 if it is not there.
+def own_mode(path):
+    """Return type and permissions of a file; 0 if it belongs to another user, or is not there.
 
     Args:
         path: of the file.
     """
     try:
-        return os.lstat(path).st_mode
+        found = os.lstat(path)
     except OSError:
         return 0
+    return found.st_mode if found.st_uid == os.getuid() else 0
 
 
 def is_directory(path):

@@ -255,7 +255,7 @@ def become_program(files, descriptors, limits, interrupt, rules):
     """Turn the forked process into the program's: file descriptors, session, resource limits.
 
     Args:
-        files: file descriptors to become 0, 1, 2 and 3; None for the first if there is no input.
+        files: file descriptors to become 0, 1, 2 and 3.
         descriptors: those below this number are closed, except the four.
         limits: resource limits (see `kernel.limits_to_set`).
         interrupt: handler of SIGINT (see `kernel.ignore_interrupts`).
@@ -264,8 +264,7 @@ def become_program(files, descriptors, limits, interrupt, rules):
     set_interrupt_handler(interrupt)
     restrict_writes(rules)
     for target, source in enumerate(files):
-        # Flags, locks and owners belong to an open file, so each program opens its own.
-        dup2(os.open("/dev/null", os.O_RDONLY) if source is None else source, target)
+        dup2(source, target)
     closerange(len(files), descriptors)
     setsid()
     become_dumpable()

@@ -3,6 +3,7 @@
 import json
 import os
 
+import assertions
 from fork_loop import ForkLoop
 from judge import verdict_of
 from processes import Scratch, kill_descendants
@@ -50,6 +51,7 @@ def serve(incoming, outgoing, writable, greeting):
         writable: paths of the directories where programs can write.
         greeting: the first message to the supervisor, sent when everything is ready.
     """
+    assertions.install()
     scratch = [Scratch(path) for path in writable if os.path.isdir(path)]  # noqa: PTH112 - pathlib is not loaded in a slot
     loop = ForkLoop(scratch, incoming)
     loop.calibrate()

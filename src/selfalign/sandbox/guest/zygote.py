@@ -23,8 +23,8 @@ import random
 import site
 import sys
 import traceback
+import types
 
-import assertions
 from kernel import (
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
@@ -33,9 +33,8 @@ from kernel import (
     limit_kernel_objects,
     prctl,
 )
-from serve import serve
 
-# The modules of this directory: programs are not to find them loaded.
+# The other modules of this directory, each after those that it imports.
 MODULES = ("kernel", "processes", "completion", "assertions", "program", "fork_loop", "judge", "serve")
 
 FAILING = """\
@@ -76,6 +75,22 @@ def warm(pieces):
         linecache.cache["<warm>"] = (len(FAILING), None, lines, "<warm>")  # pyright: ignore[reportArgumentType]
         traceback.print_exception(error, file=io.StringIO())
         del linecache.cache["<warm>"]
+
+
+def load(texts):
+    """Load the other modules of this directory, and return that which serves programs.
+
+    This is done after the warm-up, so that what they use lies together, on few pages of memory (see fork_loop.py). Programs
+    are not to find them loaded.
+
+    Args:
+        texts: of the files by name, as `guest` returns them.
+    """
+    for name in MODULES:
+        module = sys.modules[name] = types.ModuleType(name)
+        exec(compile(texts[f"{name}.py"], f"{name}.py", "exec"), vars(module))
+    modules = [sys.modules.pop(name) for name in MODULES]
+    return modules[-1]
 
 
 def guest():
@@ -119,8 +134,7 @@ def main():
     # Read while this user can: the next may not.
     texts = guest()
     sys.path.pop(0)
-    for name in MODULES:
-        del sys.modules[name]
+    del sys.modules["kernel"]
     if settings["uid"] is not None and os.getuid() == 0:
         become_user(settings["uid"])
     os.chdir(settings["writable"][0])
@@ -137,10 +151,10 @@ def main():
     # As every program is to find it.
     random.seed(0)
     sys.argv = ["program.py"]
-    assertions.install()
     gc.collect()
+    served = load(texts)
     gc.freeze()
-    serve(incoming, outgoing, settings["writable"], greeting)
+    served.serve(incoming, outgoing, settings["writable"], greeting)
 
 
 if __name__ == "__main__":
