@@ -14,8 +14,8 @@ from selfalign.curate.hold_out import (
     hold_out_file,
     implementation_names,
     is_held_out,
-    normalized_instruction,
 )
+from selfalign.curate.rows import normalized_instruction
 from selfalign.dedup import jaccard, shingles
 
 SETTINGS = SelfTestsConfig(share=0.5)

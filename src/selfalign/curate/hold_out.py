@@ -16,7 +16,7 @@ from selfalign.core.filtering import Drop, Keep, StepCounts, StepWriter
 from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import Record
 from selfalign.curate.code import FUNCTIONS, parse
-from selfalign.curate.rows import File, log_counts, read_rows, without_assertions
+from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
 from selfalign.dedup import NearDuplicates
 
 # Bits of a cluster's hash that are compared with the share.
@@ -92,15 +92,6 @@ def cluster_ids(rows: Iterable[Record], settings: SelfTestsConfig) -> list[str]:
         root = find(number)
         smallest[root] = min(key, smallest.get(root, key))
     return [text_sha256(smallest[find(number)]) for number in range(len(keys))]
-
-
-def normalized_instruction(instruction: str) -> str:
-    """Return an instruction in lower case with single spaces, without assertions that curation appended.
-
-    Args:
-        instruction: instruction of a row, sanitised or not.
-    """
-    return " ".join(without_assertions(instruction).lower().split())
 
 
 def implementation_names(response: str) -> set[str]:

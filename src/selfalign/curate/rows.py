@@ -57,13 +57,13 @@ def read_candidates(
             yield {key: value for key, value in row.items() if key not in DROP_FIELDS}
 
 
-def without_assertions(instruction: str) -> str:
-    """Return an instruction without the assertions that the second sanitising pass may have appended.
+def normalized_instruction(instruction: str) -> str:
+    """Return an instruction as generated, in lower case with single spaces.
 
     Args:
-        instruction: instruction of a row.
+        instruction: instruction of a row, with or without the assertions that the second sanitising pass may append.
     """
-    return instruction.partition(PASS_THE_FOLLOWING)[0]
+    return " ".join(instruction.partition(PASS_THE_FOLLOWING)[0].lower().split())
 
 
 def log_counts(counts: StepCounts) -> StepCounts:

@@ -20,9 +20,8 @@ from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import row_id, with_lineage
 from selfalign.curate.code import FUNCTIONS, parse, parse_response_code
-from selfalign.curate.hold_out import normalized_instruction
 from selfalign.curate.quality import drop_deep_nesting, require_asserting_tests, require_complete_code
-from selfalign.curate.rows import File, log_counts, read_rows
+from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
 from selfalign.curate.trivial_tests import judge_tests
 from selfalign.sandbox import Program, open_pool
 from selfalign.sandbox.cache import VerdictCache
