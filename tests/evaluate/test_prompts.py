@@ -57,6 +57,19 @@ def test_contest_answers_are_the_last_fenced_block(make_benchmark, format_of):
     assert last_fenced("plain") == "plain"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1. So:\n   ```python\nprint(1)\n   ```\n",
+        "Here is the code: ```python\nprint(1)\n``` That is all.",
+        "A ```python block:\n```python\nprint(1)\n```",
+        "```\nold\n```\n- ```py\nprint(1)\n  ```",
+    ],
+)
+def test_a_fence_may_be_indented_or_on_a_line_with_words(answer):
+    assert last_fenced(answer) == "print(1)\n"
+
+
 def test_a_chat_model_is_asked_by_its_own_template(make_benchmark, format_of):
     task = make_benchmark("humaneval_plus", EVALPLUS).tasks[0]
     own = build_task_format(make_benchmark("humaneval_plus", EVALPLUS), format_of("own"))

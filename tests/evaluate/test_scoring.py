@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -219,6 +220,50 @@ def test_contest_tasks_by_standard_input_and_by_call(scored):
     no, neither = scored("livecodebench", CONTEST, "print(1.5)\nprint(2.5)\n", PAIRS.format("[a, b]"))
     assert (no["base"]["reason"], no["base"]["failing_input"]) == ("wrong answer", 1)
     assert neither["base"]["failing_input"] == 0
+
+
+SUM = ("3\n1 2 3\n", "6\n")
+CONTEST_PROGRAMS = {
+    "many digits out": ("5000\n", "1" + "0" * 5000, "print(10 ** int(input()))"),
+    "many digits in": ("9" * 5000, "1", "print(int(input()) % 2)"),
+    "buffers": (
+        *SUM,
+        "import sys\nd = sys.stdin.buffer.read().split()\n"
+        "sys.stdout.buffer.write(str(sum(map(int, d[1:]))).encode())",
+    ),
+    "open(0)": (*SUM, "n, *a = map(int, open(0).read().split())\nprint(sum(a))"),
+    "os.read and os.write": (
+        *SUM,
+        "import os\nd = os.read(0, 10**6).split()\nos.write(1, str(sum(map(int, d[1:]))).encode())",
+    ),
+    "files of the descriptors": (
+        *SUM,
+        "import sys, io, os, atexit\ninput = io.BytesIO(os.read(0, os.fstat(0).st_size or 10**6)).readline\n"
+        "out = io.StringIO()\natexit.register(lambda: os.write(1, out.getvalue().encode()))\n"
+        "input()\nout.write(str(sum(map(int, input().split()))))",
+    ),
+    "print after os.write": (*SUM, "import os\nprint(end='', flush=True)\nos.write(1, b'6')\nprint()"),
+    "own file for the output": (*SUM, "import sys\nsys.stdout = open(1, 'w')\nprint(6)"),
+    "much input": ("1\n" * 300_000, "300000", "import sys\nprint(sum(map(int, sys.stdin)))"),
+    "input that is not read": ("1\n" * 300_000, "7", "print(7)"),
+    "much output": ("", "1\n" * 300_000, "for _ in range(300_000): print(1)"),
+    "an exit": (*SUM, "import sys\nprint(6)\nsys.exit()"),
+    "a thread": (
+        *SUM,
+        "import threading\ndef main():\n    input()\n    print(sum(map(int, input().split())))\n"
+        "t = threading.Thread(target=main)\nt.start()\nt.join()",
+    ),
+}
+
+
+def test_contest_programs_have_real_input_and_output(scored):
+    for name, (given, expected, program) in CONTEST_PROGRAMS.items():
+        case = [{"input": given, "output": expected, "testtype": "stdin"}] * 2
+        record = {**CONTEST[0], "public_test_cases": json.dumps(case), "private_test_cases": "[]"}
+        (right,) = scored("livecodebench", [record], program)
+        assert right["passed"], (name, right)
+        (wrong,) = scored("livecodebench", [record], f"print(1)\n{program}")
+        assert wrong["base"]["reason"] == "wrong answer", (name, wrong)
 
 
 def test_data_science_tasks_run_their_own_tests(scored):

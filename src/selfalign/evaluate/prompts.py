@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,15 +94,19 @@ def build_task_format(
 
 
 def last_fenced(text: str) -> str:
-    """Return the last fenced code block, which may be unclosed, or the whole text if it has no fence.
+    """Return the last fenced code block: the lines between the last two lines that have a fence anywhere.
+
+    This is LiveCodeBench's own extraction (``extract_code``), which finds nothing in other texts. Here a text with one
+    such line is a block that was cut, and a text without any is all code.
 
     Args:
         text: a completion.
     """
-    parts = re.split(r"^```[^\n]*\n?", text, flags=re.MULTILINE)
-    if len(parts) == 1:
-        return text
-    return parts[-2] if len(parts) % 2 else parts[-1]
+    lines = text.splitlines(keepends=True)
+    fences = [number for number, line in enumerate(lines) if FENCE in line]
+    if len(fences) > 1:
+        return "".join(lines[fences[-2] + 1 : fences[-1]])
+    return "".join(lines[fences[0] + 1 :]) if fences else text
 
 
 def _fields(task: Task) -> dict[str, str]:

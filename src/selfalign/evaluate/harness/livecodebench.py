@@ -4,10 +4,13 @@ The rules are the benchmark's: outputs are compared line by line, stripped, as t
 of a call is compared with the expected value, a tuple counting as a list; common modules are imported in advance.
 """
 
+import atexit
 import contextlib
 import io
 import json
+import os
 import sys
+import threading
 from decimal import Decimal, InvalidOperation
 
 from selfalign.evaluate.harness.common import cpu_time_limit, fail
@@ -16,13 +19,17 @@ STAR_IMPORTS = """
 string re datetime collections heapq bisect copy math random statistics
 itertools functools operator io sys json builtins typing
 """.split()  # noqa: SIM905 - shorter than a list of strings
+# The limits of the benchmark's own harness.
 RECURSION_LIMIT = 50_000
+INTEGER_DIGITS = 50_000
+PIPE_BYTES = 1 << 16
 
 
 def main():
     """Check the solution given on standard input; raise if it is wrong."""
     job = json.loads(sys.stdin.read())
     sys.setrecursionlimit(RECURSION_LIMIT)
+    sys.set_int_max_str_digits(INTEGER_DIGITS)
     place = None
     try:
         code = compile(job["code"], "answer", "exec")
@@ -59,7 +66,7 @@ def entry(code, function):
         function: name of the function.
     """
     names = namespace("answer")
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
         exec(code, names)
         return getattr(names["Solution"](), function) if "Solution" in names else names[function]
 
@@ -72,7 +79,7 @@ def check_call(call, case):
         case: test case; its input has one JSON argument per line.
     """
     arguments = [json.loads(line) for line in case["input"].split("\n")]
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
         found = call(*arguments)
     return (list(found) if isinstance(found, tuple) else found) == json.loads(case["output"])
 
@@ -84,16 +91,88 @@ def check_program(code, case):
         code: compiled solution.
         case: test case; its input is the standard input.
     """
-    written = io.StringIO()
-    stdin = sys.stdin
-    sys.stdin = io.TextIOWrapper(io.BytesIO(case["input"].encode()), encoding="utf-8")
-    try:
-        with contextlib.redirect_stdout(written), contextlib.suppress(SystemExit):
-            exec(code, namespace("__main__"))
-    finally:
-        sys.stdin = stdin
-    found, expected = lines(written.getvalue()), lines(case["output"])
+    found, expected = lines(output_of_program(code, case["input"])), lines(case["output"])
     return len(found) == len(expected) and all(map(same, found, expected))
+
+
+def output_of_program(code, given):
+    """Return what the program writes to standard output.
+
+    Args:
+        code: compiled solution.
+        given: the standard input.
+    """
+    with standard_streams(given.encode()) as written:
+        with contextlib.suppress(SystemExit):
+            exec(code, namespace("__main__"))
+        atexit._run_exitfuncs()  # some solutions write their output there
+    return written.decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def standard_streams(given):
+    """Let file descriptors 0 and 1, and the files of `sys`, be an input and an output, as when a program is started.
+
+    Args:
+        given: bytes to read from standard input.
+
+    Yields:
+        a bytearray, which has what was written to standard output after the block.
+    """
+    before = sys.stdin, sys.stdout
+    saved = os.dup(0), os.dup(1)
+    written = bytearray()
+    (source, feed), (drain, target) = os.pipe(), os.pipe()
+    for pipe, descriptor in ((source, 0), (target, 1)):
+        os.dup2(pipe, descriptor)
+        os.close(pipe)
+    threads = [
+        threading.Thread(target=write_all, args=(feed, given), daemon=True),
+        threading.Thread(target=read_all, args=(drain, written), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdin, sys.stdout = stdin, stdout
+    try:
+        yield written
+    finally:
+        for stream in (sys.stdout, stdout, sys.__stdout__):
+            with contextlib.suppress(Exception):
+                stream.flush()  # pyright: ignore[reportOptionalMemberAccess]
+        sys.stdin, sys.stdout = before
+        for descriptor, original in enumerate(saved):
+            os.dup2(original, descriptor)
+            os.close(original)
+        for thread in threads:
+            thread.join()
+
+
+def write_all(descriptor, data):
+    """Write bytes to a pipe, until its reader goes away, and close it.
+
+    Args:
+        descriptor: of the pipe.
+        data: the bytes.
+    """
+    view = memoryview(data)
+    with contextlib.suppress(OSError):
+        while view:
+            view = view[os.write(descriptor, view[:PIPE_BYTES]) :]
+    os.close(descriptor)
+
+
+def read_all(descriptor, data):
+    """Read from a pipe until its end, and close it.
+
+    Args:
+        descriptor: of the pipe.
+        data: bytearray to add to.
+    """
+    while piece := os.read(descriptor, PIPE_BYTES):
+        data += piece
+    os.close(descriptor)
 
 
 def lines(text):
