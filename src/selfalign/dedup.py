@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Protocol
 
 from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue] - its stubs lack the classes
@@ -18,7 +19,9 @@ SEED = 42
 # Minimum probability that a pair exactly at the threshold becomes a candidate; more similar pairs have a higher one.
 RECALL_AT_THRESHOLD = 0.97
 
-_WORD = re.compile(r"\w+")
+# A word, and what stands between it and the word before.
+_WORD = re.compile(r"(\W*)(\w+)")
+OPERATORS = frozenset("+-*/%@&|^~<>=!")
 
 
 class Settings(Protocol):
@@ -40,17 +43,24 @@ class Settings(Protocol):
         ...
 
 
-def shingles(text: str, ngram: int) -> set[str]:
+def shingles(text: str, ngram: int, *, operators: bool = False) -> set[str]:
     """Return the set of word n-grams of a text; a text with fewer words is one shingle.
 
     Args:
         text: any text.
         ngram: number of words in a shingle.
+        operators: keep the operators before each word as a part of it, so that code that differs only in operators is
+            different, and other texts are never more similar than by their words.
     """
-    words = _WORD.findall(text)
+    words = [_operators(gap) + word if operators else word for gap, word in _WORD.findall(text)]
     if len(words) <= ngram:
         return {" ".join(words)}
     return {" ".join(words[start : start + ngram]) for start in range(len(words) - ngram + 1)}
+
+
+@lru_cache(maxsize=4096)
+def _operators(gap: str) -> str:
+    return "".join(character for character in gap if character in OPERATORS)
 
 
 def jaccard(one: set[str], other: set[str]) -> float:
@@ -88,10 +98,12 @@ class NearDuplicates:
 
     Args:
         settings: threshold, number of permutations and shingle size.
+        operators: whether operators count; see :func:`shingles`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, operators: bool = False) -> None:
         self._settings = settings
+        self._operators = operators
         bands = count_bands(settings.threshold, settings.num_perm)
         self._index = RMinHashLSH(settings.threshold, settings.num_perm, bands)
         self._kept: list[array[int]] = []
@@ -123,7 +135,7 @@ class NearDuplicates:
         return found
 
     def _sign(self, text: str) -> tuple[RMinHash, set[int]]:
-        parts = shingles(text, self._settings.ngram)
+        parts = shingles(text, self._settings.ngram, operators=self._operators)
         signature = RMinHash(self._settings.num_perm, SEED)
         signature.update(sorted(parts))
         return signature, hash_shingles(parts)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 import struct
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,33 @@ def test_shingles():
     assert shingles("a b_c, d", 2) == {"a b_c", "b_c d"}
     assert shingles("a", 5) == {"a"}
     assert jaccard({"a", "b"}, {"b", "c"}) == 1 / 3
+
+
+def test_operators_belong_to_the_word_that_follows():
+    assert shingles("a+ b == c,\n(-d)", 2) == {"a b", "b c", "c d"}
+    assert shingles("a+ b == c,\n(-d)", 2, operators=True) == {"a +b", "+b ==c", "==c -d"}
+    code = "return {0} * (x {1} y) {2} [z, w]"
+    plain, other = (code.format("a", *each) for each in ("++", "-+"))
+    for ngram in (1, 3):
+        one, two = (shingles(text, ngram, operators=True) for text in (plain, other))
+        assert jaccard(one, two) < jaccard(shingles(plain, ngram), shingles(other, ngram)) == 1
+
+
+@pytest.mark.parametrize("nodes", [False, True])
+def test_functions_that_differ_in_an_operator_are_two(nodes, tmp_path):
+    add = 'def combine(a, b):\n    """Combine two numbers."""\n    return a + b'
+    texts = [add, add.replace("+", "-")]
+    for operators, kept in ((True, 2), (False, 1)):
+        config = NearDuplicatesConfig(operators=operators, threshold=0.8)
+        directory = tmp_path / str(operators)
+        directory.mkdir()
+        if nodes:
+            rows, _, _ = on_many_nodes(directory, [texts], config)
+        else:
+            write_jsonl(directory / "in", ({"seed": text} for text in texts))
+            deduplicate_units([directory / "in"], [directory / "out"], None, config)
+            rows = list(read_jsonl(directory / "out"))
+        assert len(rows) == kept
 
 
 def test_bands_find_a_pair_at_the_threshold():

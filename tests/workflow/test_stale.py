@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "seeds.near_duplicates.threshold": (0.6, since("deduplicate_functions")),
     "seeds.near_duplicates.num_perm": (128, since("deduplicate_functions")),
     "seeds.near_duplicates.ngram": (4, since("deduplicate_functions")),
+    "seeds.near_duplicates.operators": (False, since("deduplicate_functions")),
     "seeds.near_duplicates.enabled": (False, since("deduplicate_functions")),
     "seeds.imports.enabled": (False, since("check_functions")),
     "seeds.imports.packages": (["toolz"], since("check_functions")),

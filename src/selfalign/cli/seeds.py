@@ -99,6 +99,7 @@ def dedup(
     threshold: Annotated[float, typer.Option(min=0.01, max=1, help="Jaccard similarity threshold.")] = 0.5,
     ngram: Annotated[int, typer.Option(min=1, help="Shingle length, in words.")] = 5,
     num_perm: Annotated[int, typer.Option(min=16, help="Number of hash functions.")] = 256,
+    operators: Annotated[bool, typer.Option(help="Compare operators too, not only words.")] = True,
     exact_only: Annotated[bool, typer.Option("--exact-only", help="Drop exact duplicates only.")] = False,
     dropped: Dropped = None,
     _log_level: LogLevel = "WARNING",
@@ -108,7 +109,7 @@ def dedup(
     from selfalign.seeds.duplicates import deduplicate_units
 
     settings = NearDuplicatesConfig(
-        enabled=not exact_only, threshold=threshold, ngram=ngram, num_perm=num_perm
+        enabled=not exact_only, threshold=threshold, ngram=ngram, num_perm=num_perm, operators=operators
     )
     _print_step_counts(deduplicate_units([rows], [out], dropped, settings), out)
 

@@ -68,7 +68,7 @@ def near_filter(part: Part, settings: DuplicatesConfig) -> Filter:
         part: part of the record to compare.
         settings: threshold and signature.
     """
-    index = NearDuplicates(settings)
+    index = NearDuplicates(settings, operators=part != "instruction")
     names: list[str] = []
     kept_texts: set[str] = set()
     # Several responses to one instruction are allowed, so only a different instruction can be a near-duplicate of it.

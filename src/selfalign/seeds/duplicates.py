@@ -65,7 +65,7 @@ def near_filter(settings: NearDuplicatesConfig) -> Filter:
     Args:
         settings: threshold and signature.
     """
-    index = NearDuplicates(settings)
+    index = NearDuplicates(settings, operators=settings.operators)
     kept: list[str] = []
 
     def is_new(row: Record) -> Outcome:

@@ -47,10 +47,10 @@ def check_pairs(
         neighbours: what :func:`selfalign.seeds.minhash_nodes.write_pairs` wrote for the band.
         units: JSON Lines files of seeds, in the order of the units.
         out: JSON Lines file of the pairs.
-        settings: threshold and shingle size.
+        settings: threshold and shingles.
     """
     groups = list(_read_groups(neighbours))
-    rows = _read_rows({place for group in groups for place in group}, units, settings.ngram)
+    rows = _read_rows({place for group in groups for place in group}, units, settings)
     write_jsonl(out, (pair for group in groups for pair in _compare(group, rows, settings.threshold)))
 
 
@@ -67,13 +67,16 @@ def _read_groups(neighbours: str | Path) -> Iterator[list[Place]]:
         yield sorted(group)
 
 
-def _read_rows(wanted: set[Place], units: Sequence[str | Path], ngram: int) -> dict[Place, _Row]:
+def _read_rows(
+    wanted: set[Place], units: Sequence[str | Path], settings: NearDuplicatesConfig
+) -> dict[Place, _Row]:
     rows: dict[Place, _Row] = {}
     for unit in sorted({unit for unit, _ in wanted}):
         for number, record in enumerate(read_seeds(units[unit])):
             if (unit, number) in wanted:
                 text = text_sha1(record["seed"])
-                hashes = array("q", hash_shingles(shingles(record["seed"], ngram)))
+                parts = shingles(record["seed"], settings.ngram, operators=settings.operators)
+                hashes = array("q", hash_shingles(parts))
                 rows[unit, number] = _Row(text, record.get("sha1", text), hashes)
     return rows
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -88,10 +89,10 @@ class _Signature(MinhashDedupSignature):
         self.skip_existing_sigs = False
         self._parameters = None
         self._hash: Callable[[str], int] = cast(Any, create_hash_func(self.config.hash_config))
-        self._ngram = settings.ngram
+        self._shingles = partial(shingles, ngram=settings.ngram, operators=settings.operators)
 
     def get_shingles(self, text: str) -> np.ndarray:
-        hashes = (self._hash(each) for each in sorted(shingles(text, self._ngram)))
+        hashes = (self._hash(each) for each in sorted(self._shingles(text)))
         return np.fromiter(hashes, dtype=np.uint64).reshape((-1, 1))
 
 

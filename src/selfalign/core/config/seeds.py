@@ -181,6 +181,11 @@ class NearDuplicatesConfig(Section):
     )
     num_perm: int = Field(default=256, ge=16, description="Number of hash functions in a MinHash signature.")
     ngram: int = Field(default=5, ge=1, description="Words in an n-gram.")
+    operators: bool = Field(
+        default=True,
+        description="Compare operators too, so that functions which differ in an operator are less similar. false: words "
+        "only, as in the reference.",
+    )
 
 
 class JudgeConfig(Section):

@@ -1,0 +1,119 @@
+"""Any JSON value in any field, for every command that reads records: a kept or dropped record, or one line about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from selfalign.cli import main
+from selfalign.core.jsonl import read_jsonl
+
+RESPONSE = (
+    "[Reasoning]\nShort.\n\n[Implementation]\n```python\ndef inc(x):\n    return x + 1\n```\n\n"
+    "[Explanation]\nShort.\n\n[Tests]\n```python\nassert inc(1) == 2\n```\n"
+)
+GOOD = {
+    "seed": 'def f(x):\n    """Return twice."""\n    return 2 * x',
+    "concepts": ["a", "b"],
+    "instruction": "Write inc.",
+    "response": RESPONSE,
+    "index": 0,
+    "lineage": {"seed": {"file": "x"}},
+    "task_id": "HumanEval/0",
+    "completion": "    return 1",
+}
+DROPS = "--dropped {dropped}"
+COMMANDS = {
+    "execute": f"execute {{rows}} {{out}} --runtime none --workers 1 {DROPS}",
+    "sanitize raw": f"sanitize {{rows}} {{out}} --pass raw {DROPS}",
+    "sanitize smart": f"sanitize {{rows}} {{out}} --pass smart {DROPS}",
+    "select": f"select {{rows}} {{out}} --near code --near instruction --complete-code --asserting-tests "
+    f"--diversify-names --code-language python {DROPS}",
+    "decontaminate": f"decontaminate {{rows}} {{out}} --against humaneval {DROPS}",
+    "seeds filter": f"seeds filter {{rows}} {{out}} {DROPS}",
+    "seeds filter faithful": f"seeds filter {{rows}} {{out}} --faithful {DROPS}",
+    "seeds dedup": f"seeds dedup {{rows}} {{out}} {DROPS}",
+    "prompts for concepts": "prompts {rows} {out} --mode S->C --few-shots {prompts}/few_shots.txt",
+    "prompts for instructions": "prompts {rows} {out} --mode C->I --few-shots {prompts}/few_shots.txt",
+    "prompts for responses": "prompts {rows} {out} --mode I->R --few-shots {prompts}/few_shots.txt",
+    "generate": "generate {rows} {out} --mode I->R --model x --endpoint {dead}/v1 --few-shots {prompts}/few_shots.txt",
+    "score": "score {rows} {out} --benchmark humaneval --runtime none --workers 1",
+    "trace": "trace 1 {rows}",
+    "trace as JSON": "trace 1 {rows} --json",
+}
+# One broken field makes these fail for another reason, in one line about the file or the server.
+OTHER_ERRORS = {
+    "score": ("have no sample", "{rows}, record 1"),
+    "generate": ("no server can be reached at {dead}/v1", "{rows}, record 1"),
+}
+FIELDS = (*GOOD, "sha1", "parsing_result", "solution")
+TEXTS = st.one_of(
+    st.text(max_size=30),
+    st.text(st.characters(categories=["Cs", "Cc", "Zl"]), max_size=3),
+    st.sampled_from(
+        [
+            "```python\n",
+            "[Tests]",
+            "```python\n" + "(" * 500 + "\n```",
+            "```python\nx" + ".y()" * 3000 + "\n```",
+        ]
+    ),
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXTS),
+    lambda each: st.one_of(st.lists(each, max_size=3), st.dictionaries(TEXTS, each, max_size=3)),
+    max_leaves=6,
+)
+
+
+def nested(depth: int, wrap: Any) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = wrap(value)
+    return value
+
+
+def outcome(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, list[str]]:
+    """Run the command here; return its exit status and its lines of errors. Any other exception fails the test."""
+    monkeypatch.setattr(sys, "argv", ["selfalign", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    captured = capsys.readouterr()
+    (captured.out + captured.err).encode()  # what is printed can be written to a terminal
+    return int(ended.value.code or 0), [
+        line for line in captured.err.splitlines() if line.startswith("selfalign: error: ")
+    ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(field=st.sampled_from(FIELDS), value=VALUES)
+@example(field="response", value="\ud83c")
+@example(field="lineage", value=nested(300, lambda each: [each]))
+@example(field="concepts", value=nested(300, lambda each: {"a": each}))
+@example(field="parsing_result", value=[{"response": RESPONSE}, {"response": 1}])
+def test_a_value_is_kept_dropped_or_named(name, field, value, world, tmp_path, capsys, monkeypatch):
+    rows, out, dropped = (tmp_path / f"{part}.jsonl" for part in ("rows", "out", "dropped"))
+    rows.write_text(json.dumps({**GOOD, field: value}) + "\n", encoding="ascii")
+    for path in (out, dropped):
+        path.unlink(missing_ok=True)
+    names = {**world, "rows": rows, "out": out, "dropped": dropped}
+    status, lines = outcome([part.format(**names) for part in COMMANDS[name].split()], capsys, monkeypatch)
+    if status:
+        assert (status, len(lines)) == (1, 1), lines
+        starts = OTHER_ERRORS.get(name, ("{rows}, record 1",))
+        assert any(start.format(**names) in lines[0] for start in starts), lines[0]
+    elif DROPS in COMMANDS[name]:
+        samples = value if field == "parsing_result" and name == "execute" else [value]
+        assert len(list(read_jsonl(out))) + len(list(read_jsonl(dropped))) == len(samples)
