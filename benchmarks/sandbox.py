@@ -95,7 +95,7 @@ def sandbox(runtime: str, workers: int, count: int, image: str) -> dict[str, flo
     with open_pool(runtime, workers=workers, image=image if runtime in ENGINES else "") as pool:
 
         def run(count: int) -> None:
-            programs = (Program(str(number), PROGRAM) for number in range(count))
+            programs = (Program(str(number), PROGRAM, tests_line=1) for number in range(count))
             wrong = sum(verdict.status != "passed" for verdict in pool.run(programs))
             if wrong:
                 raise SystemExit(f"{runtime}: {wrong} of {count} verdicts are wrong")
