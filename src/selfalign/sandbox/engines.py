@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGE = "selfalign-sandbox:full"
 SCRATCH = {
-    "/tmp": "rw,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777",
-    "/dev/shm": "rw,nosuid,nodev,size=16m,nr_inodes=16k,mode=1777",
+    "/tmp": "rw,nosuid,nodev,size=64m,mode=1777",
+    "/dev/shm": "rw,nosuid,nodev,size=16m,mode=1777",
 }
 # Podman makes these writable beside a read-only root unless something is mounted there.
 PODMAN_ONLY = {"/run": "ro,size=4k", "/var/tmp": "ro,size=4k"}

@@ -237,8 +237,6 @@ class ForkLoop:
                 attend(program)
             self.follow(run)
             self.finish(run)
-        for run in runs:
-            close(run.stdin)
         self.flush()
 
     def write_file(self, source):
@@ -356,6 +354,7 @@ class ForkLoop:
         """
         for descriptor in run.pipes:
             close(descriptor)
+        close(run.stdin)  # now: it is open here too, with the program's locks
         close(run.handle)
         kill(run.pid, signal.SIGKILL)  # waited for below, so it is still there
         run.status, run.cpu_s, peak_kb = wait_for(run.pid)
