@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfalign.core.config.curation import SelfTestsConfig
@@ -62,6 +62,7 @@ def are_twins(one, other):
     return bool(common) or similarity >= 0.8
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_twins_are_in_one_cluster(rows):
     ids = cluster_ids(rows, SETTINGS)
@@ -70,6 +71,7 @@ def test_twins_are_in_one_cluster(rows):
             assert first == second or not are_twins(one, other)
 
 
+@settings(deadline=None)
 @given(ROWS, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_decides_nothing(rows, shuffle):
     order = list(range(len(rows)))
