@@ -55,11 +55,11 @@ def test_rows_are_paged(opened):
 
 
 def test_filters_and_search_narrow_rows_together(opened):
-    opened.tab.get_by_label("place").select_option("execution")
+    opened.tab.get_by_label("outcome").select_option("execution")
     assert opened.status() == "10 of 53, page 1 of 1"
     opened.tab.locator("#rows-table input").fill("WRITE F7.")
     assert opened.status() == "1 of 53, page 1 of 1"
-    opened.tab.get_by_label("place").select_option(index=0)
+    opened.tab.get_by_label("outcome").select_option(index=0)
     assert opened.status().startswith("2 of 53")
     opened.tab.locator("#rows-table input").fill("there is no such row")
     assert opened.rows().count() == 0
