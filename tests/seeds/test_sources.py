@@ -63,7 +63,7 @@ def test_a_permissive_wheel_is_read_without_its_tests(tmp_path, lines):
     ],
 )
 def test_any_other_licence_is_refused(tmp_path, lines):
-    with pytest.raises(DataError, match=r"permissive licence .* is refused"):
+    with pytest.raises(DataError, match=r"permissive licence .* is rejected"):
         list(read_wheel(make_wheel(tmp_path / "p.whl", *lines), PERMISSIVE))
 
 
@@ -291,6 +291,15 @@ def test_the_types_of_parquet_have_a_form_in_json(tmp_path):
         "nested": pa.array([[{"on": moment.date(), "none": None}]]),
         "share": pa.array([0.5]),
         "empty": pa.nulls(1),
+        "duration": pa.array([datetime.timedelta(days=1, seconds=3, microseconds=5)]),
+        "long": pa.array([3_000_000_001], pa.duration("ns")),
+        "nan": pa.array([float("nan")]),
+        "infinity": pa.array([float("-inf")]),
+        "map": pa.array([[(1, moment.date())]], pa.map_(pa.int64(), pa.date32())),
+        "identity": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16)], pa.binary(16))),
+        "category": pa.array(["a"]).dictionary_encode(),
+        "half": pa.array([1.5], pa.float16()),
+        "view": pa.array(["a"], pa.string_view()),
     }
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     result = _fetch(tmp_path, "rows.parquet")
@@ -309,26 +318,16 @@ def test_the_types_of_parquet_have_a_form_in_json(tmp_path):
         "nested": [{"on": "2024-02-29", "none": None}],
         "share": 0.5,
         "empty": None,
+        "duration": "P1DT3.000005S",
+        "long": "P0DT0H0M3.000000001S",
+        "nan": None,
+        "infinity": "-inf",
+        "map": [[1, "2024-02-29"]],
+        "identity": "00000000-0000-0000-0000-000000000000",
+        "category": "a",
+        "half": 1.5,
+        "view": "a",
     }
-
-
-@pytest.mark.parametrize(
-    ("column", "said"),
-    [
-        (
-            pa.array([datetime.timedelta(seconds=1)]),
-            r"rows.parquet, record 1, field 'odd': expected a type that JSON can represent, found timedelta",
-        ),
-        (
-            pa.array([[(1, "a")]], pa.map_(pa.int64(), pa.string())),
-            r"rows.parquet: expected rows .*map<int64, string \('odd'\)>",
-        ),
-    ],
-)
-def test_a_type_without_a_form_in_json_is_refused_by_name(tmp_path, column, said):
-    pq.write_table(pa.table({"seed": ["a"], "odd": column}), tmp_path / "rows.parquet")
-    with pytest.raises(DataError, match=said):
-        list(read_stage(str(tmp_path), None, "rows.parquet", {}))
 
 
 def test_a_rename_loses_no_column(tmp_path):

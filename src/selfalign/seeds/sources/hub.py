@@ -8,11 +8,15 @@ import datetime
 import decimal
 import gzip
 import json
+import math
 import re
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import pydantic_core
 
 from selfalign.core.config.seeds import SourcesConfig
 from selfalign.core.errors import ConfigError, DataError, SelfalignError
@@ -21,6 +25,8 @@ from selfalign.hub import check_file, explain_failure
 from selfalign.seeds.functions import text_sha1
 from selfalign.seeds.sources import SourceFile
 
+# Rows of a Parquet file that are read at a time.
+ROWS = 1000
 # Columns of The Stack v1, as in its data card: the most-starred repository of a file, and its licences there.
 REPOSITORY, PATH, LICENSES, COMMIT = (
     "max_stars_repo_name",
@@ -184,15 +190,13 @@ def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
         check_file("dataset", dataset, revision or "main", file)
     path = str(Path(dataset) / file) if local else f"hf://datasets/{dataset}@{revision}/{file}"
     try:
-        rows = datasets.load_dataset(builder, data_files=path, split="train", streaming=True)
-        number = 0
-        for row in rows:
-            if builder == "parquet":
-                number += 1
-                yield {column: _to_json(value, file, number, column) for column, value in row.items()}
-            elif row["text"].strip():
-                number += 1
-                yield parse_record(row["text"], file, number)
+        if builder == "parquet":
+            yield from _read_parquet(path, file)
+        else:
+            lines = datasets.load_dataset(builder, data_files=path, split="train", streaming=True)
+            texts = (line["text"] for line in lines)
+            for number, text in enumerate(filter(str.strip, texts), start=1):
+                yield parse_record(text, file, number)
     except SelfalignError:
         raise
     except (
@@ -208,27 +212,45 @@ def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
         raise failure or error from None
 
 
+def _read_parquet(path: str, file: str) -> Iterator[Record]:
+    """Yield the rows of a Parquet file; by pyarrow, since the library datasets does not know all of its types."""
+    import fsspec
+    import pyarrow.parquet as pq
+
+    with fsspec.open(path, "rb") as handle:
+        number = 0
+        for batch in pq.ParquetFile(handle).iter_batches(ROWS):
+            for row in batch.to_pylist():
+                number += 1
+                yield {column: _to_json(value, file, number, column) for column, value in row.items()}
+
+
 _JSON_LINES = re.compile(r"\.(jsonl|json|ndjson)(\.gz)?$")
 
 
-def _to_json(value: Any, file: str, number: int, column: str) -> Any:
-    """Return a value of a Parquet column as a JSON value: times in ISO 8601, decimals as text, bytes in base64.
+def _to_json(value: Any, file: str, number: int, column: str) -> Any:  # noqa: PLR0911 - a return for each kind of value
+    """Return a value of a Parquet column as a JSON value.
+
+    Times and durations are text in ISO 8601, decimals, infinities and UUIDs text, bytes text in base64; a map is a list of pairs
+    of key and value, and NaN is null.
 
     Raises:
-        DataError: the value has another type, such as a duration.
+        DataError: the value has another type.
     """
     match value:
+        case float() if not math.isfinite(value):
+            return None if math.isnan(value) else str(value)
         case None | bool() | int() | float() | str():
             return value
-        case datetime.date() | datetime.time():  # a datetime is a date
-            return value.isoformat()
-        case decimal.Decimal():
-            return str(value)
+        case datetime.timedelta() | decimal.Decimal() | uuid.UUID() if not hasattr(value, "isoformat"):
+            return pydantic_core.to_jsonable_python(value)
+        case datetime.date() | datetime.time() | datetime.timedelta():  # with nanoseconds they are of pandas
+            return value.isoformat()  # pyright: ignore[reportAttributeAccessIssue]
         case bytes():
             return base64.b64encode(value).decode("ascii")
         case list() | tuple():
             return [_to_json(each, file, number, column) for each in value]
-        case dict() if all(isinstance(key, str) for key in value):
+        case dict():  # a struct, whose keys are strings
             return {key: _to_json(each, file, number, column) for key, each in value.items()}
     raise DataError(
         f"expected a type that JSON can represent, found {type(value).__name__}",
