@@ -66,9 +66,14 @@ use rule concepts as instructions with:
         "Concepts to instructions, shard {wildcards.shard}"
 
 
+if FILTER_INSTRUCTIONS:
+
+    include: "generate_filter_instructions.smk"
+
+
 use rule concepts as responses with:
     input:
-        rows=result("instructions/shards/{shard}.jsonl"),
+        rows=usable_instructions(),
         prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
         model=server_input("base"),

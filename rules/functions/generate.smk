@@ -14,13 +14,33 @@ def instruction_source():
     return result(f"{stage}/shards/{{shard}}.jsonl")
 
 
+FILTER_INSTRUCTIONS = config["generation"]["instruction_filter"]["enabled"]
+
+
+def usable_instructions():
+    """Return the input of the responses: the instructions, or those that the filter keeps."""
+    return result(f"instructions/{'usable' if FILTER_INSTRUCTIONS else 'shards'}/{{shard}}.jsonl")
+
+
+def earlier_instructions(wildcards):
+    """Return the instructions of the shards before the shard."""
+    return shards("instructions")[: int(wildcards.shard)]
+
+
 # The stages, and their counts files in the order of the stages.
 GENERATION = [
     *(["concepts"] if config["generation"]["pipeline"] == "concepts" else []),
     "instructions",
     "responses",
 ]
-GENERATION_COUNTS = [path for stage in GENERATION for path in shards(stage, "counts", ".json")]
+GENERATION_COUNTS = [
+    path
+    for stage in GENERATION
+    for path in (
+        *shards(stage, "counts", ".json"),
+        *(shards(stage, "counts/usable", ".json") if stage == "instructions" and FILTER_INSTRUCTIONS else []),
+    )
+]
 
 
 def few_shots_file():

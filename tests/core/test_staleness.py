@@ -12,6 +12,7 @@ OTHERWISE = {
     "curation.export.title": "parameter of the data-set card, within its sections",
     "curation.export.license": "parameter of the data-set card, within its sections",
     "curation.quality.nontrivial_tests": "whether the rule is part of the workflow",
+    "generation.instruction_filter.enabled": "whether the rule is part of the workflow",
     "seeds.count": "bounds of the shards",
     "generation.shard_size": "bounds of the shards",
     "generation.few_shots": "input, and its hash",

@@ -102,11 +102,11 @@ def complete(prompt: str, seed: int | None, index: int) -> str:
 
 def _instruction(number: int) -> str:
     task, k = TASKS[number % len(TASKS)], 2 + (number >> 8) % 96
-    return f"Write a Python function `{task.stem}_{k}` that {task.describe.format(k=k)}."
+    return f"Write a Python function `{task.stem}_{k}(x)` that {task.describe.format(k=k)}."
 
 
 def _response(prompt: str, number: int) -> str:
-    asked = re.findall(r"`([a-z]+)_(\d+)`", prompt)
+    asked = re.findall(r"`([a-z]+)_(\d+)\(x\)`", prompt)
     named = {task.stem: task for task in TASKS}
     if asked and asked[-1][0] in named:
         task, k = named[asked[-1][0]], int(asked[-1][1])

@@ -119,7 +119,13 @@ def tiny_config() -> dict[str, Any]:
         "model": {"source": "path", "path": "tiny-model"},
         "server": {"kind": "command", "command": model_server.command()},
         "seeds": {"count": 6, "sources": {"packages": ["toolz==1.0.0"]}},
-        "generation": {"shard_size": 3, "responses": {"n": 4}},
+        # The test server answers the prompts of this template, in four sections.
+        "generation": {
+            "prompt_template": "prompts/templates/selfalign-small.yaml",
+            "few_shots": "prompts/few_shots.txt",
+            "shard_size": 3,
+            "responses": {"n": 4, "num_few_shots": 4},
+        },
         # tests/workflow/test_self_tests.py builds the benchmark of the run on top.
         "curation": {"self_tests": {"share": 0.0}},
         "evaluation": {"benchmarks": [{"name": "humaneval", "max_new_tokens": 160}]},

@@ -70,6 +70,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.seeds.collect": ("collect_functions",),
     "selfalign.seeds.typecheck": ("check_functions",),
     "selfalign.generate": ("concepts",),
+    "selfalign.generate.instruction_filter": ("filter_instructions",),
     "selfalign.execute": ("execute",),
     "selfalign.curate": ("sanitize_raw",),
     "selfalign.curate.card": ("dataset_card",),
@@ -83,7 +84,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.select": ("select",),
     "selfalign.curate.self_tests": (),  # is off
     "selfalign.curate.trace": (),
-    "selfalign.curate.trivial_tests": (),  # is off
+    "selfalign.curate.trivial_tests": ("nontrivial_tests",),
     "selfalign.train": ("train",),
     "selfalign.respond": (),
     "selfalign.evaluate": ("benchmark_samples",),

@@ -92,12 +92,15 @@ def _vllm(config: ServerConfig, checkpoint: str | Path, name: str, port: int) ->
         # prompts of one step exceed the budget: a budget for all sequences at full length is never exceeded.
         budget = config.max_model_len * config.max_num_seqs
         argv += ["--enforce-eager", "--max-num-batched-tokens", str(budget)]
+        # One core is left to the scheduler of the server and to the jobs: the compute threads wait for each other in
+        # every layer, so that a core shared with another process slows down all of them.
+        cores = sorted(os.sched_getaffinity(0))
+        cores = cores[: max(1, len(cores) - 1)]
         env |= {
             "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gib),
-            # By default the CPU build keeps a core for itself, half of a small machine.
             "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
-            "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, sorted(os.sched_getaffinity(0)))),
-            **_all_cores(),
+            "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
+            **dict.fromkeys(THREAD_LIMITS, str(len(cores))),
         }
     if Path(checkpoint).is_dir():
         env["HF_HUB_OFFLINE"] = "1"

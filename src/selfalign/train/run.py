@@ -107,6 +107,8 @@ def build_trainer(
         )
     plan = BatchSchedule(lengths, config, arguments.world_size)
     arguments.max_steps = plan.steps
+    if warmup := arguments.get_warmup_steps(plan.steps):
+        logger.info("%d of %d steps are warm-up; the first of them has learning rate 0", warmup, plan.steps)
     known = read_model_config(base)
     attention = choose_attention(config, known)
     model = AutoModelForCausalLM.from_pretrained(

@@ -23,7 +23,7 @@ class QualityConfig(Section):
         description="Drop rows whose tests have no assertion, or only in functions that are never called.",
     )
     nontrivial_tests: bool = Field(
-        default=False,
+        default=True,
         description="Drop rows whose tests still pass when all functions return None, as determined in the sandbox.",
     )
     code_languages: list[str] = Field(

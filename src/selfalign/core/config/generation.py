@@ -9,9 +9,6 @@ from pydantic import Field, model_validator
 from selfalign.core.config.base import Section, Seed
 from selfalign.core.config.paths import BundledFile
 
-# The short, easy examples of the bundled few-shot file, which the embedded model (135M parameters) can follow.
-EASY = [1, 2, 3, 4, 5, 6, 7, 8]
-
 
 class ModeConfig(Section):
     """Few-shot prompting and sampling parameters of one generation stage."""
@@ -41,15 +38,26 @@ class ModeConfig(Section):
         return self
 
 
+class InstructionFilterConfig(Section):
+    """Filter of instructions, before responses are generated."""
+
+    enabled: bool = Field(
+        default=True,
+        description="Drop instructions that name no function with its parameters, are too short, copy a few-shot example, "
+        "or repeat an earlier instruction or function name. Each shard is compared with those before it.",
+    )
+    min_words: int = Field(default=8, ge=1, description="Minimum length of an instruction, in words.")
+
+
 class GenerationConfig(Section):
     """Generation of concepts, instructions and responses."""
 
     prompt_template: BundledFile = Field(
-        default="prompts/templates/selfalign-small.yaml",
+        default="prompts/templates/selfalign-chatml.yaml",
         description="Prompt template: layout of the prompts, section tags, stop strings.",
     )
     few_shots: BundledFile = Field(
-        default="prompts/few_shots.txt", description="Few-shot examples, in the published format."
+        default="prompts/few_shots_short.txt", description="Few-shot examples, in the published format."
     )
     few_shots_url: str | None = Field(
         default=None,
@@ -72,22 +80,24 @@ class GenerationConfig(Section):
     permutations: int = Field(
         default=2, ge=1, description="Number of fixed permutations of few-shot examples, for mode grouped."
     )
-    shard_size: int = Field(default=12, ge=1, description="Records per shard, by absolute index.")
+    shard_size: int = Field(default=48, ge=1, description="Records per shard, by absolute index.")
     seed: Seed = Field(
         default=3407, description="Random seed; few-shots and request of record i use seed + i."
     )
     concepts: ModeConfig = Field(
-        default=ModeConfig(
-            num_few_shots=4, examples=EASY, temperature=0.3, max_new_tokens=48, frequency_penalty=0.4
-        ),
+        default=ModeConfig(num_few_shots=4, temperature=0.4, max_new_tokens=32, frequency_penalty=0.4),
         description="Seed to concepts (S->C).",
     )
     instructions: ModeConfig = Field(
-        default=ModeConfig(num_few_shots=8, examples=EASY, temperature=0.6, max_new_tokens=96),
+        default=ModeConfig(num_few_shots=8, temperature=0.3, max_new_tokens=64),
         description="Concepts to instruction (C->I).",
     )
+    instruction_filter: InstructionFilterConfig = Field(
+        default_factory=InstructionFilterConfig,
+        description="Filter of instructions, before responses are generated.",
+    )
     responses: ModeConfig = Field(
-        default=ModeConfig(num_few_shots=4, examples=EASY, n=6, temperature=0.3, max_new_tokens=320),
+        default=ModeConfig(num_few_shots=6, n=6, temperature=0.6, max_new_tokens=96),
         description="Instruction to response (I->R).",
     )
 

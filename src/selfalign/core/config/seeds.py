@@ -47,7 +47,18 @@ class SourcesConfig(Section):
         "dedup; hub: a published data set of seeds; jsonl: a JSON Lines file of seeds, `path`.",
     )
     packages: list[str] = Field(
-        default=["boltons==24.1.0", "more-itertools==10.5.0", "networkx==3.4.2", "toolz==1.0.0"],
+        default=[
+            "boltons==24.1.0",
+            "more-itertools==10.5.0",
+            "networkx==3.4.2",
+            "toolz==1.0.0",
+            "algorithms==1.0.1",
+            "dask==2026.8.0",
+            "funcy==2.1",
+            "mpmath==1.4.1",
+            "nltk==3.10.4",
+            "openpyxl==3.1.5",
+        ],
         description="Packages for `kind: packages`, as name==version, each with its hash in `lock`. Of "
         "near-duplicates, the one in the earlier package is kept.",
     )
@@ -135,7 +146,7 @@ class FiltersConfig(Section):
         default=24, ge=1, description="Maximum length of a seed, in lines (reference: 150)."
     )
     max_characters: int | None = Field(
-        default=900, ge=1, description="Maximum length of a seed, in characters; null: no limit (reference)."
+        default=600, ge=1, description="Maximum length of a seed, in characters; null: no limit (reference)."
     )
     min_docstring_characters: int = Field(
         default=10, ge=0, description="Minimum length of the stripped docstring, in characters."
@@ -210,7 +221,7 @@ class SeedsConfig(Section):
     """Seed functions, extracted from source files."""
 
     count: int = Field(
-        default=24,
+        default=320,
         ge=1,
         description="Number of seeds for generation, taken from the start of the shuffled pool. Increasing "
         "it only adds shards.",

@@ -62,10 +62,10 @@ class ServerConfig(Section):
         default="auto", description="Data type of the weights; auto: float32 on a CPU, bfloat16 on a GPU."
     )
     max_model_len: int = Field(
-        default=4096, ge=256, description="Maximum length of prompt and completion together, in tokens."
+        default=2048, ge=256, description="Maximum length of prompt and completion together, in tokens."
     )
     max_num_seqs: int = Field(
-        default=16, ge=1, description="Maximum number of sequences in a batch of the server."
+        default=64, ge=1, description="Maximum number of sequences in a batch of the server."
     )
     tensor_parallel: int = Field(
         default=1, ge=1, description="Tensor-parallel size: number of GPUs per copy of the model."
@@ -105,7 +105,7 @@ class ClientConfig(Section):
     """Concurrency, timeouts and retries. Nothing here changes the content of a request."""
 
     max_in_flight: int = Field(
-        default=32,
+        default=64,
         ge=1,
         description="Maximum number of concurrent requests per job, reduced while a server reports overload "
         "(429, 503). "

@@ -35,7 +35,11 @@ class TrainingConfig(Section):
         default="linear", description="Learning-rate schedule (published: linear)."
     )
     warmup_ratio: float = Field(
-        default=0.05, ge=0, lt=1, description="Share of the steps used for warm-up (published: 0.05)."
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the steps used for warm-up, rounded up to whole steps (published: 0.05). The first step of a "
+        "warm-up has learning rate 0, so that a few steps should have none.",
     )
     num_train_epochs: float = Field(
         default=1,
@@ -44,7 +48,7 @@ class TrainingConfig(Section):
         description="Number of epochs (published: 4).",
     )
     max_steps: int = Field(
-        default=8,
+        default=-1,
         ge=-1,
         description="Maximum number of optimizer steps; -1: no limit besides num_train_epochs.",
     )
