@@ -172,7 +172,7 @@ def test_names_are_not_looked_for(tmp_path, monkeypatch, root):
 
 def test_a_file_here_goes_before_the_one_that_comes_with_the_workflow(tmp_path, monkeypatch, root):
     monkeypatch.chdir(tmp_path)
-    name = "prompts/few_shots.txt"
+    name = "prompts/few_shots_short.txt"
     assert find_bundled(name, root) == root / name
     assert find_bundled("nowhere.txt", root) == Path("nowhere.txt")
     config = with_bundled_files(Config(), root)
