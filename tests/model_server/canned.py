@@ -89,12 +89,17 @@ def complete(prompt: str, seed: int | None, index: int) -> str:
     number = int.from_bytes(digest[:8], "big")
     asked = prompt.rstrip()
     last = asked.rsplit("\n", 1)[-1]
-    if last.startswith("### Concepts"):
+    # In a conversation, the system text tells what is asked for.
+    system = prompt.partition("<|im_end|>")[0] if last == "<|im_start|>assistant" else ""
+    if last.startswith("### Concepts") or "concepts that each snippet" in system:
         return f"\n{TASKS[number % len(TASKS)].concepts}\n\n"
-    if last.startswith("### Instruction"):
+    if last.startswith("### Instruction") or "programming task" in system:
         return f"\n{_instruction(number)}\n\n"
     if last.startswith("### Response"):
         return f"\n{_response(prompt, number)}\n\n"
+    if "Implement the function" in system:
+        _, implementation, *_, tests = re.split(r"^(?=\[)", _response(prompt, number), flags=re.MULTILINE)[1:]
+        return f"{implementation}{tests}"
     if re.search(r"\b[Yy]es\b.*\b[Nn]o\b", prompt, re.DOTALL) and len(last) < 20:
         return " Yes" if number % 8 else " No"
     return "\n    return None\n```\n" if "```" in prompt else "\n    return None\n"
