@@ -10,14 +10,13 @@ import pytest
 from selfalign.benchmarks import Benchmark, load_definition
 from selfalign.benchmarks.records import read_tasks
 from selfalign.core.jsonl import write_jsonl
-from selfalign.evaluate.scoring import open_scoring_pool, score
-from selfalign.sandbox import Pool
+from selfalign.evaluate.scoring import ScoringPools, open_scoring_pools, score
 
 
 @pytest.fixture(scope="session")
-def pool() -> Iterator[Pool]:
-    """The sandbox."""
-    with open_scoring_pool() as opened:
+def pools() -> Iterator[ScoringPools]:
+    """The sandboxes of answers and of judges."""
+    with open_scoring_pools() as opened:
         yield opened
 
 
@@ -35,10 +34,10 @@ def make_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Be
 
 
 @pytest.fixture(scope="session")
-def judge(pool: Pool) -> Callable[..., list[dict]]:
+def judge(pools: ScoringPools) -> Callable[..., list[dict]]:
     """Score samples and return their verdicts."""
 
     def run(scorer, samples) -> list[dict]:
-        return [verdict for verdict, _ in score(samples, scorer, pool)]
+        return [verdict for verdict, _ in score(samples, scorer, pools)]
 
     return run

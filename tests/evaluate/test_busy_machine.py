@@ -44,12 +44,12 @@ def busy() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def verdicts(make_benchmark, pool, judge, tmp_path_factory):
+def verdicts(make_benchmark, pools, judge, tmp_path_factory):
     """Score right, slow, wrong and endless answers; return the verdicts."""
     humaneval = load_benchmark("humaneval")
     own = make_benchmark("humaneval_plus", EVALPLUS)
     truth = tmp_path_factory.mktemp("truth") / "truth.jsonl"
-    compute_ground_truth(own, pool, truth, EvaluationConfig())
+    compute_ground_truth(own, pools.judges, truth, EvaluationConfig())
 
     def run():
         tasks = humaneval.tasks[:HUMANEVAL_TASKS]

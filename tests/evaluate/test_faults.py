@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 from selfalign.evaluate import scoring
 from selfalign.evaluate.generate import generate_samples
+from selfalign.evaluate.scoring import ScoringPools
 from selfalign.sandbox import Verdict
 
 
@@ -105,18 +107,12 @@ def test_damaged_files_are_one_line(rows, tmp_path):
 
 
 class _FailingPool:
-    """A sandbox that works for the check of the harness and the first answers, then no more."""
+    """A sandbox that works for the check of the harness and the first programs, then no more."""
 
     runtime = "failing"
 
     def __init__(self, works):
         self.works = works
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
 
     def run(self, programs):
         for program in programs:
@@ -127,15 +123,22 @@ class _FailingPool:
             yield Verdict(program.key, status, None, "", "the disk is full", 0, 0, 0, self.runtime, "")
 
 
+@pytest.mark.parametrize(
+    ("answers", "judges"),
+    # Two programs check the harness. Judges also record the calls of all tests.
+    [(_FailingPool(80), _FailingPool(1000)), (_FailingPool(1000), _FailingPool(1 + 163 + 80))],
+    ids=["answers", "judges"],
+)
 def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(
-    benchmark, rows, tmp_path, monkeypatch
+    benchmark, rows, tmp_path, monkeypatch, answers, judges
 ):
     write_jsonl(tmp_path / "samples.jsonl", rows)
     out = tmp_path / "out"
     out.mkdir()
     (out / "score.json").write_text("{}")
     files = scoring.ScoreFiles(out / "verdicts.jsonl", out / "timings.jsonl", out / "score.json")
-    monkeypatch.setattr(scoring, "open_scoring_pool", lambda *_, **__: _FailingPool(80))
+    pools = ScoringPools(answers, judges)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(scoring, "open_scoring_pools", lambda *_, **__: contextlib.nullcontext(pools))
     with pytest.raises(
         InfrastructureError, match=r"HumanEval/78#0:base: .* no score is written: the disk is full"
     ):

@@ -15,12 +15,12 @@ from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.ground_truth import compute_ground_truth, is_current, time_limit
 from selfalign.evaluate.samples import Sample
 from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
-from selfalign.evaluate.scoring import check_harness, score, write_verdicts
+from selfalign.evaluate.scoring import ScoringPools, check_harness, score, write_verdicts
 from selfalign.sandbox import Verdict
 
 
 @pytest.fixture(scope="module")
-def scored(make_benchmark, pool, judge, tmp_path_factory):
+def scored(make_benchmark, pools, judge, tmp_path_factory):
     """Score answers to the first tasks of a benchmark made of records; None stands for the reference solution."""
 
     def run(name, records, *answers, exact_floats=False):
@@ -28,7 +28,7 @@ def scored(make_benchmark, pool, judge, tmp_path_factory):
         truth = None
         if needs_ground_truth(benchmark):
             truth = tmp_path_factory.mktemp("truth") / "truth.jsonl"
-            compute_ground_truth(benchmark, pool, truth, EvaluationConfig())
+            compute_ground_truth(benchmark, pools.judges, truth, EvaluationConfig())
         scorer = build_scorer(benchmark, truth, exact_floats=exact_floats)
         samples = [
             Sample(task, 0, benchmark.reference_solution(task) if answer is None else answer)
@@ -282,27 +282,27 @@ def test_humaneval_reference_solutions_score_one(judge):
     assert sum(verdict["passed"] for verdict in judge(build_scorer(benchmark, None), wrong)) == 0
 
 
-def test_times_stand_in_verdicts_of_their_own(make_benchmark, pool, tmp_path):
+def test_times_stand_in_verdicts_of_their_own(make_benchmark, pools, tmp_path):
     benchmark = make_benchmark("humaneval", HUMANEVAL)
     (task, *_) = benchmark.tasks
     spin = "import time\nwhile time.process_time() < 0.5:\n    pass\n"
     samples = [Sample(task, 0, f"{ADD}return a + b\n"), Sample(task, 1, f"{spin}{ADD}return a - b\n")]
     files = {"out": tmp_path / "verdicts.jsonl", "timings": tmp_path / "timings.jsonl"}
-    write_verdicts(benchmark, samples, build_scorer(benchmark, None), pool, **files)
+    write_verdicts(benchmark, samples, build_scorer(benchmark, None), pools, **files)
     verdicts, timed = (list(read_jsonl(path)) for path in files.values())
     quick, slow = (verdict["base"].pop("cpu_s") for verdict in timed)
     assert timed == verdicts
     assert 0 <= quick < 0.4 < slow < 3
 
 
-def test_ground_truth_belongs_to_its_data(make_benchmark, pool, tmp_path):
+def test_ground_truth_belongs_to_its_data(make_benchmark, pools, tmp_path):
     benchmark = make_benchmark("humaneval_plus", EVALPLUS)
     truth, settings = tmp_path / "truth.jsonl", EvaluationConfig()
-    compute_ground_truth(benchmark, pool, truth, settings)
+    compute_ground_truth(benchmark, pools.judges, truth, settings)
     first = truth.read_bytes()
     assert is_current(truth, benchmark, settings)
     assert not is_current(truth, benchmark, EvaluationConfig(min_time_limit_s=2.0))
-    compute_ground_truth(benchmark, pool, truth, settings)
+    compute_ground_truth(benchmark, pools.judges, truth, settings)
     assert truth.read_bytes() == first
     other = load_benchmark("humaneval")
     with pytest.raises(DataError, match="expected the ground truth of HumanEval"):
@@ -316,12 +316,16 @@ def test_time_limits_follow_the_reference_solution():
     assert time_limit(2.0, settings) == 8.0
 
 
-def test_a_failing_reference_solution_is_named(make_benchmark, pool, tmp_path):
+def test_a_failing_reference_solution_is_named(make_benchmark, pools, tmp_path):
     broken = [{**EVALPLUS[0], "canonical_solution": "    return values[7]\n"}]
     with pytest.raises(DataError, match=r"task HumanEval/900: the reference solution ended with 'exception'"):
         compute_ground_truth(
-            make_benchmark("humaneval_plus", broken), pool, tmp_path / "t.gz", EvaluationConfig()
+            make_benchmark("humaneval_plus", broken), pools.judges, tmp_path / "t.gz", EvaluationConfig()
         )
+
+
+def _broken(answers, judges):
+    return ScoringPools(_BrokenPool(answers), _BrokenPool(judges))  # pyright: ignore[reportArgumentType]
 
 
 class _BrokenPool:
@@ -343,14 +347,18 @@ def test_a_broken_sandbox_is_no_verdict():
     benchmark = load_benchmark("humaneval")
     scorer = build_scorer(benchmark, None)
     with pytest.raises(InfrastructureError, match="fails the reference solution of HumanEval/0"):
-        check_harness(benchmark, scorer, _BrokenPool("exception"))
+        check_harness(benchmark, scorer, _broken("exception", "exception"))
     with pytest.raises(InfrastructureError, match="passes a wrong solution"):
-        check_harness(benchmark, scorer, _BrokenPool("passed"))
+        check_harness(benchmark, scorer, _broken("exception", "passed"))
     with pytest.raises(InfrastructureError, match="so no score is written"):
-        list(score([Sample(benchmark.tasks[0], 0, "")], scorer, _BrokenPool("infrastructure")))
+        list(score([Sample(benchmark.tasks[0], 0, "")], scorer, _broken("infrastructure", "passed")))
+    with pytest.raises(InfrastructureError, match="so no score is written"):
+        list(score([Sample(benchmark.tasks[0], 0, "")], scorer, _broken("passed", "infrastructure")))
+    with pytest.raises(InfrastructureError, match="HumanEval/0: the sandbox cannot run its tests: no module"):
+        check_harness(benchmark, build_scorer(benchmark, None), _broken("passed", "infrastructure"))
 
 
-def test_a_library_that_the_sandbox_lacks_is_no_verdict(make_benchmark, pool):
+def test_a_library_that_the_sandbox_lacks_is_no_verdict(make_benchmark, pools):
     """DS-1000 is about seven; the first task's alone would say nothing of the others."""
     other = {
         **DATA_SCIENCE[0],
@@ -361,6 +369,6 @@ def test_a_library_that_the_sandbox_lacks_is_no_verdict(make_benchmark, pool):
     with pytest.raises(
         InfrastructureError, match=r"fails the reference solution of DS-1000/1,.*no_such_library"
     ):
-        check_harness(benchmark, build_scorer(benchmark, None), pool)
+        check_harness(benchmark, build_scorer(benchmark, None), pools)
     whole = make_benchmark("ds1000", DATA_SCIENCE)
-    check_harness(whole, build_scorer(whole, None), pool)
+    check_harness(whole, build_scorer(whole, None), pools)

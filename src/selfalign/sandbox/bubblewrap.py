@@ -14,6 +14,7 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.sandbox.cgroups import join_groups, make_groups
 from selfalign.sandbox.launch import (
     GUEST,
+    HIDDEN_PACKAGES,
     INTERPRETER_ENVIRONMENT,
     Launch,
     fresh_uid,
@@ -114,7 +115,12 @@ def _root(version: str) -> list[str]:
     made += ["--symlink", version, f"{PYTHON}/bin/python3", "--symlink", version, f"{PYTHON}/bin/python"]
     for shared in sorted((interpreter / "lib").glob("libpython*.so*")):
         made += ["--ro-bind", str(shared.resolve()), f"{PYTHON}/lib/{shared.name}"]
-    made += ["--ro-bind", sysconfig.get_paths()["purelib"], PACKAGES]
+    packages = sysconfig.get_paths()["purelib"]
+    made += ["--ro-bind", packages, PACKAGES]
+    for name in HIDDEN_PACKAGES:
+        if (Path(packages) / name).is_dir():
+            made += ["--perms", "0555", "--size", "4096", "--tmpfs", f"{PACKAGES}/{name}"]
+            made += ["--remount-ro", f"{PACKAGES}/{name}"]
     return [*made, "--ro-bind", str(GUEST), SLOT, "--symlink", f"{SLOT}/etc", "/etc"]
 
 

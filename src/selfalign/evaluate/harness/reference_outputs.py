@@ -1,4 +1,4 @@
-"""Compute the outputs and CPU times of a reference solution, for the ground truth. Runs inside the sandbox."""
+"""Compute the outputs and CPU times of a reference solution, for the ground truth. Runs in a sandbox that runs no answers."""
 
 import contextlib
 import io
@@ -8,7 +8,8 @@ import time
 import types
 from typing import Any
 
-from selfalign.evaluate.harness.common import pack, shortened, unpack
+from selfalign.evaluate.harness import values
+from selfalign.evaluate.harness.common import result_line
 
 
 def main():
@@ -20,7 +21,7 @@ def main():
     util.time = types.SimpleNamespace(time=time.process_time)
     result = {}
     for part, packed in job["inputs"].items():
-        inputs = unpack(packed)
+        inputs = values.loads(values.unpack(packed))
         with contextlib.redirect_stdout(io.StringIO()):
             if job["expressions"]:
                 inputs = [eval(f"[{text}]") for text in inputs]
@@ -32,8 +33,12 @@ def main():
                 output_not_none=job["output_not_none"],
             )
         outputs, seconds = measured
+        lines = [
+            result_line(values.dumps(output, digests=True, iterables=job["iterables"])) for output in outputs
+        ]
         result[part] = {
-            "cases": pack((inputs, [shortened(output) for output in outputs])),
+            "inputs": values.pack(values.dumps(inputs)),
+            "outputs": values.pack("".join(lines)),
             "seconds": seconds,
         }
     print(json.dumps(result))

@@ -1,7 +1,7 @@
-"""Run a LiveCodeBench solution on its test cases, through standard input or by a call. Runs inside the sandbox.
+"""Run a LiveCodeBench solution on its inputs, through standard input or by a call. Runs inside the sandbox of answers.
 
-The rules are the benchmark's: outputs are compared line by line, stripped, as text or as decimal numbers; the result
-of a call is compared with the expected value, a tuple counting as a list; common modules are imported in advance.
+As in the benchmark, common modules are imported in advance. The outputs are compared elsewhere (``judge_contest``). The
+results are one for the definition of the solution, then one for each input; the first exception is the last result.
 """
 
 import atexit
@@ -11,9 +11,9 @@ import json
 import os
 import sys
 import threading
-from decimal import Decimal, InvalidOperation
 
-from selfalign.evaluate.harness.common import cpu_time_limit, fail
+from selfalign.evaluate.harness import values
+from selfalign.evaluate.harness.common import Results, cpu_time_limit
 
 STAR_IMPORTS = """
 string re datetime collections heapq bisect copy math random statistics
@@ -26,25 +26,22 @@ PIPE_BYTES = 1 << 16
 
 
 def main():
-    """Check the solution given on standard input; raise if it is wrong."""
+    """Run the solution given on standard input; report its outputs."""
     job = json.loads(sys.stdin.read())
+    results = Results()
     sys.setrecursionlimit(RECURSION_LIMIT)
     sys.set_int_max_str_digits(INTEGER_DIGITS)
-    place = None
     try:
         code = compile(job["code"], "answer", "exec")
         call = entry(code, job["function"]) if job["function"] else None
-        for number, case in enumerate(job["cases"]):
-            place = number
+        results.value("null")
+        for given in job["inputs"]:
             with cpu_time_limit(job["limit"]):
-                right = check_call(call, case) if call else check_program(code, case)
-            if not right:
-                break
-        else:
-            return
+                found = output_of_call(call, given) if call else output_of_program(code, given)
+            results.value(values.dumps(found))
     except BaseException as error:
-        fail(type(error).__name__, place)
-    fail("wrong answer", place)
+        results.error(error)
+    results.end()
 
 
 def namespace(name):
@@ -71,28 +68,16 @@ def entry(code, function):
         return getattr(names["Solution"](), function) if "Solution" in names else names[function]
 
 
-def check_call(call, case):
-    """Return whether a call returns the expected value.
+def output_of_call(call, given):
+    """Return what a call returns.
 
     Args:
         call: the function under test.
-        case: test case; its input has one JSON argument per line.
+        given: one JSON argument per line.
     """
-    arguments = [json.loads(line) for line in case["input"].split("\n")]
+    arguments = [json.loads(line) for line in given.split("\n")]
     with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
-        found = call(*arguments)
-    return (list(found) if isinstance(found, tuple) else found) == json.loads(case["output"])
-
-
-def check_program(code, case):
-    """Return whether the program writes the expected output.
-
-    Args:
-        code: compiled solution.
-        case: test case; its input is the standard input.
-    """
-    found, expected = lines(output_of_program(code, case["input"])), lines(case["output"])
-    return len(found) == len(expected) and all(map(same, found, expected))
+        return call(*arguments)
 
 
 def output_of_program(code, given):
@@ -173,27 +158,3 @@ def read_all(descriptor, data):
     while piece := os.read(descriptor, PIPE_BYTES):
         data += piece
     os.close(descriptor)
-
-
-def lines(text):
-    """Return the stripped lines of an output.
-
-    Args:
-        text: output of a program.
-    """
-    return [line.strip() for line in text.strip().split("\n")]
-
-
-def same(found, expected):
-    """Return whether two lines are equal as text or as decimal numbers.
-
-    Args:
-        found: line of the output.
-        expected: line of the expected output.
-    """
-    if found == expected:
-        return True
-    try:
-        return [Decimal(word) for word in found.split()] == [Decimal(word) for word in expected.split()]
-    except InvalidOperation:
-        return False
