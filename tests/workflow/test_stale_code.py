@@ -30,7 +30,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.code_blocks": ("collect_functions",),  # searched for a benchmark's text
     "selfalign.core.hashing": ("collect_functions", "base_model"),
     "selfalign.core.job": (),  # around every job, in none of its outputs
-    "selfalign.core.process": ("concepts", "train"),  # ends servers and trainings with what started them
+    "selfalign.core.process": (
+        "check_functions",
+    ),  # environment of the type checker; end of servers and trainings
     "selfalign.core.lineage": ("collect_functions",),
     "selfalign.core.model_config": ("train",),
     "selfalign.core.filtering": ("collect_functions",),
