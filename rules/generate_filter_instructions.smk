@@ -32,3 +32,7 @@ rule filter_instructions:
         "Drop unusable and repeated instructions, shard {wildcards.shard}"
     script:
         "../scripts/filter_instructions.py"
+
+
+# With a storage provider, Snakemake 9.27 does not apply the constraint of `shard` to these paths, and both rules match.
+ruleorder: filter_instructions > instructions

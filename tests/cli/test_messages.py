@@ -152,7 +152,7 @@ MISTAKES = {
     ),
     "unknown scope": (
         "execute {t}/good.jsonl {t}/out --scope all",
-        ["scope 'all'", "expected one of function, module"],
+        ["scope 'all'", "expected one of module, function"],
     ),
     "sandbox elsewhere without a token": (
         "execute {t}/good.jsonl {t}/out --runtime {dead}",

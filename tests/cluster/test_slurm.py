@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 ON_GPUS = ("concepts", "instructions", "responses", "benchmark_samples", "train")
 ON_CPUS = ("base_model", "collect_functions", "deduplicate_functions", "check_functions", "seed_pool")
 # A group's job is named by the group and its rules.
-CURATION = "curation_dataset_decontaminate_sanitize_raw_sanitize_smart_select"
+CURATION = "curation_dataset_decontaminate_nontrivial_tests_sanitize_raw_sanitize_smart_select"
 ON_CPUS += ("execute", CURATION, "benchmark_score", "provenance")
 LOCAL = ("fetch_package", "seed_shard", "funnel", "scores", "report")
 

@@ -69,7 +69,7 @@ def test_every_key_is_described():
         ({"generation": {"seed": -1}}, "'generation.seed' is -1; expected greater than or equal to 0"),
         (
             {"seeds": {"count": 10**9}},
-            "'seeds.count' 1000000000 in shards of 'generation.shard_size' 12 makes 83333334 shards; expected at most",
+            "'seeds.count' 1000000000 in shards of 'generation.shard_size' 48 makes 20833334 shards; expected at most",
         ),
         (
             {"generation": {"responses": {"n": 6, "temperature": 0.0}}},

@@ -20,6 +20,7 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 from selfalign.evaluate import scoring
 from selfalign.evaluate.generate import generate_samples
+from selfalign.evaluate.prompts import build_task_format
 from selfalign.evaluate.scoring import ScoringPools
 from selfalign.sandbox import Verdict
 
@@ -153,7 +154,12 @@ def _ask(benchmark, url, tmp_path, name):
     cache = tmp_path / "cache"
     with open_client([url], "base", identity="m", cache=cache, settings=SETTINGS) as client:
         generate_samples(
-            benchmark, BenchmarkChoice(name="humaneval"), client, tmp_path / name, layout="plain", seed=0
+            benchmark,
+            BenchmarkChoice(name="humaneval"),
+            client,
+            tmp_path / name,
+            task_format=build_task_format(benchmark),
+            seed=0,
         )
 
 

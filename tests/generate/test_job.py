@@ -5,7 +5,7 @@ from __future__ import annotations
 from selfalign.generate.stage import run_shard
 
 
-def test_a_rerun_that_the_cache_answers_starts_no_server(cached, seeds, few_shots, tmp_path):
+def test_a_rerun_that_the_cache_answers_starts_no_server(cached, seeds, root, tmp_path):
     source = seeds(12)
 
     def job(config, checkpoint):
@@ -16,7 +16,7 @@ def test_a_rerun_that_the_cache_answers_starts_no_server(cached, seeds, few_shot
             "concepts",
             source,
             checkpoint,
-            few_shots=few_shots,
+            few_shots=root / "prompts/few_shots_short.txt",
             metrics=tmp_path / "metrics",
             **paths,
         )

@@ -50,7 +50,7 @@ def default_plan(tmp_path_factory) -> dict[str, int]:
     """The jobs of the default build in a clone of its own."""
     clone = working_copy(tmp_path_factory.mktemp("clone"))
     plan = planned(snakemake(clone, "--dry-run", "--quiet", "host", sources=clone / "src").stdout)
-    assert plan["fetch_package"] == 4
+    assert plan["fetch_package"] == 10
     assert plan["train"] == 1
     return plan
 

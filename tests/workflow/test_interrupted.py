@@ -26,8 +26,8 @@ STAGES = (
     ("logs/execute/0000.log", signal.SIGKILL),
     ("logs/sanitize_smart.log", signal.SIGKILL),
     ("logs/train.log", signal.SIGKILL),
-    ("logs/benchmark_samples/tuned-humaneval.log", signal.SIGKILL),
-    ("logs/benchmark_score/tuned-humaneval.log", signal.SIGINT),
+    ("logs/benchmark_samples/tuned-own-humaneval.log", signal.SIGKILL),
+    ("logs/benchmark_score/tuned-own-humaneval.log", signal.SIGINT),
 )
 # Declared outputs that hold times, and what is no artifact at all.
 TIMED = (
@@ -39,6 +39,7 @@ TIMED = (
     "model/training/",
     "model/tuned.metrics.jsonl",
     "scores/base/own/humaneval/timings.jsonl",
+    "scores/base/plain/humaneval/timings.jsonl",
     "scores/tuned/own/humaneval/timings.jsonl",
 )
 

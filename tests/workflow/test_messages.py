@@ -106,7 +106,7 @@ def test_no_rows_left_is_told_with_what_was_expected(build):
 
 
 def test_a_file_that_is_broken_is_named_with_its_record(build):
-    rows = build.result("dataset/sanitize_raw.jsonl")
+    rows = build.result("dataset/nontrivial_tests.jsonl")
     first, *rest = rows.read_text().splitlines()
     broken = {key: value for key, value in json.loads(first).items() if key != "instruction"}
     rows.write_text("\n".join([json.dumps(broken), *rest]) + "\n")
@@ -114,7 +114,7 @@ def test_a_file_that_is_broken_is_named_with_its_record(build):
     assert done.returncode == 1
     told = failure_of("select", done.stdout)
     assert "log: results/tiny/logs/select.log, its last lines:" in told
-    assert "results/tiny/dataset/sanitize_raw.jsonl, record 1, field 'instruction'" in told
+    assert "results/tiny/dataset/nontrivial_tests.jsonl, record 1, field 'instruction'" in told
 
 
 def server_of(build: Build) -> psutil.Process | None:

@@ -76,7 +76,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.execute": ("execute",),
     "selfalign.curate": ("sanitize_raw",),
     "selfalign.curate.card": ("dataset_card",),
-    "selfalign.curate.code": ("select",),
+    "selfalign.curate.code": ("nontrivial_tests",),
     "selfalign.curate.decontaminate": ("decontaminate",),
     "selfalign.curate.duplicates": ("select",),
     "selfalign.curate.export": ("dataset",),
