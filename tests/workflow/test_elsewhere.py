@@ -14,6 +14,8 @@ import yaml
 from tests.tiny import write_tiny_checkpoint
 from tests.workflow.harness import ROOT, tiny_config, working_copy
 
+from selfalign.core.config import Config
+
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(300)]
 
 FEW = {"seeds": {"count": 4, "sources": {"packages": ["toolz==1.0.0"]}}}
@@ -77,7 +79,7 @@ def test_the_default_is_planned_as_a_module_with_a_prefix_and_a_section_of_the_o
     )
     (tmp_path / "Snakefile").write_text('configfile: "ours.yaml"\n' + text)
     # On the command line, Snakemake takes the number for text.
-    over = ("--config", 'selfalign={"seeds": {"count": 24}}', "seeds={}")
+    over = ("--config", f'selfalign={{"seeds": {{"count": {Config().seeds.count}}}}}', "seeds={}")
     plan = planned(snakemake(tmp_path, "--dry-run", "--quiet", "host", *over).stdout)
     assert plan == {
         name if name == "total" else f"selfalign_{name}": count for name, count in default_plan.items()
