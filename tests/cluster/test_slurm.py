@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 ON_GPUS = ("concepts", "instructions", "responses", "benchmark_samples", "train")
 ON_CPUS = ("base_model", "collect_functions", "deduplicate_functions", "check_functions", "seed_pool")
-# A group's job is named by the group and its rules, and cut at 80 characters by the plugin.
+# A group's job is named by the group and its rules, and shortened by the plugin.
 CURATION = "curation_dataset_decontaminate_nontrivial_tests_sanitize_raw_sanitize_smart_..."
 ON_CPUS += ("execute", CURATION, "benchmark_score", "provenance")
 LOCAL = ("fetch_package", "seed_shard", "funnel", "scores", "report")
