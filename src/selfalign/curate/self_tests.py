@@ -7,7 +7,6 @@ independent response to the same instruction passes them. Of several that count,
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,14 +18,17 @@ from selfalign.core.errors import InfrastructureError
 from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter, run_filters
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import row_id, with_lineage
-from selfalign.curate.code import FUNCTIONS, parse, parse_response_code
+from selfalign.curate.code import (
+    implementation_key,
+    parse_response_code,
+    self_contained_tests,
+    tested_names,
+)
 from selfalign.curate.quality import drop_deep_nesting, require_asserting_tests, require_complete_code
 from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
 from selfalign.curate.trivial_tests import judge_tests
 from selfalign.sandbox import Program, open_pool
 from selfalign.sandbox.cache import VerdictCache
-
-DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 
 
 @dataclass
@@ -164,31 +166,6 @@ def _add_implementation(group: Group, row: Record) -> tuple[str, str | None]:
     return name, key
 
 
-def implementation_key(response: str) -> str | None:
-    """Return the syntax tree of an implementation without docstrings, as text.
-
-    Responses with equal keys are not independent of each other.
-
-    Args:
-        response: text of the response.
-
-    Returns:
-        the text; None if the response has no implementation apart from its tests, or one that does not parse or is
-        nested too deeply.
-    """
-    code = parse_response_code(response)
-    tree = parse(code.implementation) if code.tagged else None
-    if tree is None or not tree.body:
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, (*DEFINITIONS, ast.Module)) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    try:
-        return ast.dump(tree)
-    except RecursionError:
-        return None
-
-
 @drop_deep_nesting
 def require_given_names(record: Record) -> Outcome:
     """Drop a response whose tests use names of its implementation that its instruction does not give.
@@ -199,55 +176,15 @@ def require_given_names(record: Record) -> Outcome:
     Args:
         record: a row whose response has sections.
     """
-    code = parse_response_code(record["response"])
-    implementation, tests = parse(code.implementation), parse(code.tests)
-    if implementation is None or tests is None:
+    used = tested_names(parse_response_code(record["response"]))
+    if used is None:
         return Drop("incomplete_code", "does not parse")
-    methods = {node.attr for node in ast.walk(tests) if isinstance(node, ast.Attribute)}
-    used = (_names(tests, ast.Load) | methods) & _defined_names(implementation)
-    used -= _names(tests, ast.Store) | _defined_names(tests)
     if not used:
         return Drop("no_name_used")
     missing = sorted(
         name for name in used if not search(rf"(?<!\w){escape(name)}(?!\w)", record["instruction"])
     )
     return Drop("name_not_given", missing) if missing else Keep(record)
-
-
-def self_contained_tests(response: str) -> str:
-    """Return the tests of a response, after those imports of its implementation whose names they use.
-
-    A solution need not import what another implementation did.
-
-    Args:
-        response: text of a response with sections whose code parses.
-    """
-    code = parse_response_code(response)
-    implementation, tests = parse(code.implementation), parse(code.tests)
-    used = _names(tests, ast.Load) if tests else set()
-    imports = [
-        ast.unparse(node)
-        for node in (implementation.body if implementation else [])
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        and getattr(node, "module", None) != "__future__"
-        and any((each.asname or each.name.partition(".")[0]) in (*used, "*") for each in node.names)
-    ]
-    return "\n".join([*imports, code.tests])
-
-
-def _defined_names(tree: ast.Module) -> set[str]:
-    """Return the names of all functions, classes and methods that a module defines, and of its global variables."""
-    names = {node.name for node in ast.walk(tree) if isinstance(node, DEFINITIONS)}
-    for node in tree.body:
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            names |= _names(node, ast.Store)
-    return {name for name in names if not name.startswith("__")}
-
-
-def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
-    return {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)
-    }
 
 
 def _run_implementations(
