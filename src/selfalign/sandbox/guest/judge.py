@@ -22,7 +22,7 @@ def verdict_of(run):
     """Return the verdict as the supervisor expects it.
 
     Args:
-        run: a finished `fork_loop.Run`.
+        run: a finished `run.Run`.
     """
     status, error, exit_code = judge(run)
     out, err, _ = run.data
@@ -44,7 +44,7 @@ def judge(run):
     """Return status, error and exit code of the verdict.
 
     Args:
-        run: a finished `fork_loop.Run`.
+        run: a finished `run.Run`.
     """
     if run.end == "proved":
         status, error = judge_tests(run)
@@ -64,7 +64,7 @@ def judge_tests(run):
     """Return status and error of a program that has come to its end, by what was observed of its tests.
 
     Args:
-        run: the finished `fork_loop.Run`. The observation is the line before the announcement of the end.
+        run: the finished `run.Run`. The observation is the line before the announcement of the end.
     """
     if run.job["tests_line"] is None:
         return "passed", None
@@ -88,7 +88,7 @@ def judge_signal(number, run):
 
     Args:
         number: the signal's.
-        run: the finished `fork_loop.Run`.
+        run: the finished `run.Run`.
     """
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     if number == signal.SIGXCPU or (number == signal.SIGKILL and run.cpu_s >= run.job["limits"]["cpu_s"]):

@@ -35,7 +35,7 @@ from kernel import (
 )
 
 # The other modules of this directory, each after those that it imports.
-MODULES = ("kernel", "processes", "completion", "assertions", "program", "fork_loop", "judge", "serve")
+MODULES = ("kernel", "processes", "completion", "assertions", "program", "run", "fork_loop", "judge", "serve")
 
 FAILING = """\
 class A:
