@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, FIND_ZERO, HUMANEVAL, MBPP, TEXT
@@ -11,8 +13,10 @@ from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, FIND_ZERO, HUM
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
-from selfalign.core.jsonl import read_jsonl
-from selfalign.evaluate.ground_truth import compute_ground_truth, is_current, time_limit
+from selfalign.core.jsonl import read_jsonl, write_jsonl
+from selfalign.evaluate.ground_truth import FORMAT, PACKED, compute_ground_truth, is_current, time_limit
+from selfalign.evaluate.harness import values
+from selfalign.evaluate.harness.common import result_line
 from selfalign.evaluate.samples import Sample
 from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
 from selfalign.evaluate.scoring import ScoringPools, check_harness, score, write_verdicts
@@ -307,6 +311,104 @@ def test_ground_truth_belongs_to_its_data(make_benchmark, pools, tmp_path):
     other = load_benchmark("humaneval")
     with pytest.raises(DataError, match="expected the ground truth of HumanEval"):
         build_scorer(replace(benchmark, sha256=other.sha256), truth)
+
+
+BUSY = "    until = time.process_time() + 0.3\n    while time.process_time() < until:\n        pass\n"
+CATCHING = BUSY.replace(
+    "        pass\n", "        try:\n            pass\n        except BaseException:\n            return 7\n"
+)
+
+
+def test_an_answer_that_takes_long_is_stopped_after_its_first_results(make_benchmark, pools, judge, tmp_path):
+    """It runs again, to its end, only if these are right."""
+    (task,) = make_benchmark(
+        "humaneval_plus", [{**EVALPLUS[1], "plus_input": [[n, 1] for n in range(5)]}]
+    ).tasks
+    benchmark = make_benchmark("humaneval_plus", [task.record])
+    truth = tmp_path / "truth.jsonl"
+    compute_ground_truth(benchmark, pools.judges, truth, EvaluationConfig())
+    answers = {
+        "right": f"{BUSY}    return a + b\n",
+        "right, catches exceptions": f"{CATCHING}    return a + b\n",
+        "wrong from the first": "    if a > 0:\n        while True: pass\n    return 7\n",
+        "wrong at the end": f"{BUSY}    return a + b if a < 4 else 7\n",
+        "raises at the end": f"{BUSY}    return 1 / (4 - a) and a + b\n",
+        "endless at the end": "    while a == 4: pass\n    return a + b\n",
+        "equal but written otherwise": f"{BUSY}    return float(a + b)\n",
+    }
+    samples = [
+        Sample(task, n, f"import time\n{ADD.strip()}\n{body}") for n, body in enumerate(answers.values())
+    ]
+    verdicts = judge(build_scorer(benchmark, truth), samples)
+    found = {
+        name: (verdict["plus"]["status"], verdict["plus"]["reason"], verdict["plus"]["failing_input"])
+        for name, verdict in zip(answers, verdicts, strict=True)
+    }
+    assert found == {
+        "right": ("pass", None, None),
+        "right, catches exceptions": ("pass", None, None),
+        "wrong from the first": ("fail", "wrong answer", 0),
+        "wrong at the end": ("fail", "wrong answer", 4),
+        "raises at the end": ("fail", "ZeroDivisionError", 4),
+        "endless at the end": ("timeout", "TimeoutError", 4),
+        "equal but written otherwise": ("pass", None, None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "damage", "message"),
+    [
+        ("outputs", lambda _: "no base64", r"outputs: malformed compressed value"),
+        ("outputs", lambda text: values.pack(values.unpack(text) * 2), r"6 outputs for 3 time limits"),
+        (
+            "outputs",
+            lambda text: _changed(text, '"0"', '"{\\"no such type\\": 1}"'),
+            r"expected output 0: malformed",
+        ),
+        ("outputs", lambda text: _changed(text, '"0"', "0"), r"expected output 0: malformed result"),
+        ("inputs", lambda text: _changed(text, "[", '[{"no such type":1},'), r"inputs: malformed value"),
+    ],
+)
+def test_ground_truth_that_cannot_be_decoded_never_counts_against_an_answer(
+    make_benchmark, pools, judge, tmp_path, field, damage, message
+):
+    benchmark = make_benchmark("humaneval_plus", EVALPLUS)
+    truth = tmp_path / "truth.jsonl"
+    compute_ground_truth(benchmark, pools.judges, truth, EvaluationConfig())
+    rows = list(read_jsonl(truth))
+    rows[2]["plus"][field] = damage(rows[2]["plus"][field])
+    write_jsonl(truth, rows)
+    samples = [Sample(task, 0, benchmark.reference_solution(task)) for task in benchmark.tasks]
+    with pytest.raises(
+        DataError, match=rf"truth.jsonl: task HumanEval/901, plus: {message}.*; remove the file"
+    ):
+        judge(build_scorer(benchmark, truth), samples)
+
+
+def _changed(packed, old, new):
+    text = values.unpack(packed)
+    assert old in text
+    return values.pack(text.replace(old, new, 1))
+
+
+def test_the_format_of_the_ground_truth_has_a_number():
+    """A change of how values are written needs another `FORMAT`: existing files could not be compared any more."""
+    written = [
+        None,
+        True,
+        10**30,
+        1.5,
+        "é",
+        b"x",
+        1j,
+        [1, (2,)],
+        {1: {2}},
+        frozenset(),
+        range(3),
+        Fraction(1, 2),
+    ]
+    texts = ["".join(map(result_line, map(values.dumps, written))), *PACKED]
+    assert (FORMAT, hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]) == (2, "ace3891c567b7cbc")
 
 
 def test_time_limits_follow_the_reference_solution():

@@ -22,7 +22,7 @@ from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
-from selfalign.evaluate.harness import MAX_LIMITS, harness_source, reference_outputs, values
+from selfalign.evaluate.harness import MAX_LIMITS, harness_source, judge_evalplus, values
 from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 logger = logging.getLogger(__name__)
@@ -240,4 +240,4 @@ def _program(benchmark: Benchmark, task: Task) -> Program:
         "expressions": scoring == "evoeval" and "base_input" not in record,
         "output_not_none": task.entry_point in not_none,
     }
-    return Program(task.id, harness_source(reference_outputs), stdin=json.dumps(job), limits=LIMITS)
+    return Program(task.id, harness_source(judge_evalplus), stdin=json.dumps(job), limits=LIMITS)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.benchmarks.self_tests import self_test_program
-from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 from selfalign.evaluate.ground_truth import accepts_iterables, read_ground_truth
 from selfalign.evaluate.harness import (
     MAX_LIMITS,
@@ -20,8 +21,19 @@ from selfalign.evaluate.harness import (
     judge_check,
     judge_contest,
     judge_evalplus,
+    read_reason,
     script,
+    values,
 )
+from selfalign.evaluate.harness.common import (
+    COMPARED_BY_VALUE,
+    STOPPED,
+    Answered,
+    Result,
+    reason_line,
+    result_line,
+)
+from selfalign.evaluate.harness.judge_evalplus import INPUT_ORACLES
 from selfalign.sandbox import Limits, Pool, Program, Verdict
 
 # The wall-time limit only catches solutions that sleep. It is generous, so that a busy machine does not trigger it.
@@ -43,11 +55,17 @@ EVALPLUS_SLACK_S = 1.0
 JUDGE_LIMIT_S = 120.0
 # Output of an answer program, in KiB: its results.
 RESULTS_KB = 1 << 17
+# CPU time after which an answer is stopped to compare its first results.
+FIRST_RESULTS_S = 0.1
 # Calls of a check. Those of HumanEval and MBPP make at most 100.
 MAX_CALLS = 1000
 # Characters of packed inputs and outputs that the sandbox reads per second.
 PACKED_PER_S = 2.5e7
 
+# What the answer program of EvalPlus writes first: the solution was defined.
+_DEFINED = result_line("null")
+# Characters of a line that is decoded on the host.
+MAX_EXCEPTION = 1 << 12
 # Dataset names by which EvalPlus recognises its special-case tasks. EvoEval has none of them.
 _EVALPLUS_DATASETS = {"evalplus_humaneval": "humaneval", "evalplus_mbpp": "mbpp", "evoeval": "evoeval"}
 
@@ -72,7 +90,7 @@ class Scorer:
         """
         raise NotImplementedError
 
-    def judge(self, key: str, task: Task, part: str, answered: Verdict, /) -> Program | None:
+    def judge(self, key: str, task: Task, part: str, answered: Verdict, /) -> Program | Verdict:
         """Return the program that passes if and only if the results of a solution are right.
 
         Args:
@@ -82,21 +100,24 @@ class Scorer:
             answered: what became of :meth:`program`, with the results in its standard output.
 
         Returns:
-            the program, for a sandbox in which no answer runs; None if `answered` is the verdict itself, because the
-            task's tests cannot be separated from the solution.
+            the program, for a sandbox in which no answer runs; or the verdict, if it needs no program. It is `answered`
+            itself where the task's tests cannot be separated from the solution.
         """
-        del key, task, part, answered
-        return None
+        del key, task, part
+        return answered
 
     def again(self, key: str, task: Task, solution: str, part: str, judged: Verdict, /) -> Program | None:
-        """Return another program that runs the solution, if the judge needs more results; else None.
+        """Return another program that runs the solution, if the verdict needs more results; else None.
 
         Args:
             key: name of the program in its verdict.
             task: task of the benchmark.
             solution: source text of the solution.
             part: one of `parts`.
-            judged: what became of :meth:`judge`.
+            judged: the verdict that :meth:`judge` returned, or that on its program.
+
+        Raises:
+            DataError: the judge could not read the expected results.
         """
         del key, task, solution, part, judged
         return None
@@ -164,12 +185,7 @@ class CheckScorer(Scorer):
         self._made: dict[str, list[str]] = {}
 
     def prepare(self, tasks: Sequence[Task], judges: Pool, /) -> None:
-        """Record the calls of each check, so that an answer can make them in one program.
-
-        Args:
-            tasks: tasks to be scored.
-            judges: sandbox in which no answer runs.
-        """
+        """Record the calls of each check, for an answer to make them in one program; see :meth:`Scorer.prepare`."""
         unknown = [task for task in {task.id: task for task in tasks}.values() if task.id not in self._known]
         programs = (self._check(task.id, task, record=True) for task in unknown)
         for task, verdict in zip(unknown, judges.run(programs), strict=True):
@@ -178,33 +194,18 @@ class CheckScorer(Scorer):
             self._known[task.id] = _calls(verdict) or []
 
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
-        """Return the program that makes the calls of the task's check.
-
-        Args:
-            key: name of the program in its verdict.
-            task: task of the benchmark.
-            solution: source text of the solution.
-        """
+        """Return the program that makes the calls of the task's check; see :meth:`Scorer.program`."""
         return self._answer(key, solution, self._known.get(task.id, []))
 
     def judge(self, key: str, task: Task, _part: str, answered: Verdict, /) -> Program:
-        """Return the program that runs the check on the results.
-
-        Args:
-            key: name of the program in its verdict.
-            task: task of the benchmark.
-            answered: what became of the answer's program.
-        """
+        """Return the program that runs the check on the results; see :meth:`Scorer.judge`."""
         calls = self._made.get(key, self._known.get(task.id, []))
         return self._check(key, task, record=False, calls=calls, **_results(answered))
 
     def again(self, key: str, _task: Task, solution: str, _part: str, judged: Verdict, /) -> Program | None:
-        """Return the program that makes the calls that the check made on these results, if they are others.
+        """Return the program that makes the calls of the check on these results, if they are others.
 
-        Args:
-            key: name of the program in its verdict.
-            solution: source text of the solution.
-            judged: what became of the judge program.
+        See :meth:`Scorer.again`.
         """
         calls = _calls(judged)
         if calls is None or len(calls) > MAX_CALLS:
@@ -268,13 +269,7 @@ class DS1000Scorer(Scorer):
     """
 
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
-        """Return the task's context followed by calls of its test functions.
-
-        Args:
-            key: name of the program in its verdict.
-            task: task of the benchmark.
-            solution: code that the context inserts.
-        """
+        """Return the task's context followed by calls of its test functions; see :meth:`Scorer.program`."""
         calls = ["test_execution(code)"]
         if "test_string(" in task.tests:
             calls.append("test_string(code)")
@@ -287,13 +282,7 @@ class SelfTestsScorer(Scorer):
     """Score self_tests as the execution filter does: run the solution and the task's tests as one program."""
 
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
-        """Return the solution followed by the tests.
-
-        Args:
-            key: name of the program in its verdict.
-            task: task of the benchmark.
-            solution: source text of the solution.
-        """
+        """Return the solution followed by the tests; see :meth:`Scorer.program`."""
         return self_test_program(key, solution, task.tests)
 
 
@@ -313,43 +302,47 @@ class EvalPlusScorer(Scorer):
     def __init__(self, benchmark: Benchmark, ground_truth: str | Path, *, exact_floats: bool = False) -> None:
         self._exact_floats = exact_floats
         self._scoring = benchmark.definition.scoring
+        self._file = ground_truth
+        # Keys of programs that were stopped; false: that have run again.
+        self._stopped: dict[str, bool] = {}
         self._truth = read_ground_truth(ground_truth, benchmark)
         self.parts = ("base", "plus") if benchmark.definition.has_plus else ("base",)
 
     def program(self, key: str, task: Task, solution: str, part: str, /) -> Program:
         """Return the program that calls the solution on the inputs of one part until one raises.
 
-        Args:
-            key: name of the program in its verdict.
-            task: task of the benchmark.
-            solution: source text of the solution.
-            part: ``base`` or ``plus``.
+        A program that takes long is stopped after FIRST_RESULTS_S, because many wrong answers are wrong on one of the
+        first inputs. Only if these results are right it runs again, to its end. See :meth:`Scorer.program`.
         """
-        truth = self._truth[task.id][part]
-        job = {
-            "code": solution,
-            "entry_point": task.entry_point,
-            "inputs": truth["inputs"],
-            "limits": truth["limits"],
-            "iterables": accepts_iterables(self._scoring, task),
-        }
-        total = min(EVALPLUS_TASK_LIMIT_S, sum(truth["limits"])) + EVALPLUS_SLACK_S
-        return _answer_program(key, answer_calls, job, total)
+        self._stopped.pop(key, None)
+        return self._answer(key, task, solution, part, None if self._is_special(task) else FIRST_RESULTS_S)
 
-    def judge(self, key: str, task: Task, part: str, answered: Verdict, /) -> Program:
-        """Return the program that compares the outputs with those of the reference solution.
+    def judge(self, key: str, task: Task, part: str, answered: Verdict, /) -> Program | Verdict:
+        """Return the program that compares the outputs with the expected ones; see :meth:`Scorer.judge`.
 
-        Args:
-            key: name of the program in its verdict.
-            task: task of the benchmark.
-            part: ``base`` or ``plus``.
-            answered: what became of the answer's program.
+        Most verdicts need none: results that are written as the expected ones are right.
+
+        Raises:
+            DataError: the ground truth cannot be decoded.
         """
-        truth = self._truth[task.id][part]
+        truth, expected = self._truth[task.id][part], self._expected(task.id, part)
+        if not answered.stdout:
+            self._check_inputs(task.id, part)
+        if self._stopped.get(key, True) and answered.stdout.endswith(STOPPED):
+            self._stopped[key] = True
+            answered = replace(answered, stdout=answered.stdout.removesuffix(STOPPED))
+            lines = expected.splitlines(keepends=True)
+            expected = "".join(lines[: answered.stdout.count("\n") - 1])
+        if not self._is_special(task) and (verdict := _compare_as_text(answered, expected)) is not None:
+            return verdict
+        count = expected.count("\n")
         job = {
             "dataset": _EVALPLUS_DATASETS[self._scoring],
             "entry_point": task.entry_point,
-            "inputs": truth["inputs"],
+            # Elsewhere only their number matters.
+            "inputs": truth["inputs"]
+            if task.entry_point in INPUT_ORACLES
+            else values.pack(f"{[[]] * count}"),
             "outputs": truth["outputs"],
             "atol": task.record.get("atol", 0),
             "exact_floats": self._exact_floats,
@@ -357,12 +350,76 @@ class EvalPlusScorer(Scorer):
         }
         return _judge_program(key, judge_evalplus, job)
 
-    def cost(self, task: Task, part: str, /) -> float:
-        """Return the inputs' time limits in excess of the smallest one, plus the time to read inputs and outputs.
+    def again(self, key: str, task: Task, solution: str, part: str, judged: Verdict, /) -> Program | None:
+        """Return the program that runs to its end, if it was stopped and its first results are right.
 
-        Args:
-            task: task of the benchmark.
-            part: ``base`` or ``plus``.
+        See :meth:`Scorer.again`.
+
+        Raises:
+            DataError: an answer has failed because its expected output cannot be decoded.
+        """
+        if judged.status == "passed":
+            if not self._stopped.get(key):
+                return None
+            self._stopped[key] = False
+            return self._answer(key, task, solution, part, None)
+        number = read_reason(judged.stderr).get("input")
+        if number is not None:
+            try:
+                values.loads(Result(self._expected(task.id, part).split("\n")[number]).text)
+            except (ValueError, TypeError) as error:
+                raise self._unreadable(task.id, part, f"expected output {number}: {error}") from None
+        return None
+
+    def _answer(self, key: str, task: Task, solution: str, part: str, stop_after: float | None) -> Program:
+        truth = self._truth[task.id][part]
+        job = {
+            "code": solution,
+            "entry_point": task.entry_point,
+            "inputs": truth["inputs"],
+            "limits": truth["limits"],
+            "iterables": accepts_iterables(self._scoring, task),
+            "stop_after": stop_after,
+        }
+        total = min(EVALPLUS_TASK_LIMIT_S, sum(truth["limits"])) + EVALPLUS_SLACK_S
+        return _answer_program(key, answer_calls, job, total)
+
+    def _is_special(self, task: Task) -> bool:
+        """Return whether EvalPlus compares the outputs of a task otherwise than by equality, or by the inputs."""
+        return task.entry_point in INPUT_ORACLES or accepts_iterables(self._scoring, task)
+
+    def _expected(self, task_id: str, part: str) -> str:
+        """Return the expected results, one line each.
+
+        Raises:
+            DataError: they cannot be decoded.
+        """
+        truth = self._truth[task_id][part]
+        try:
+            text = values.unpack(truth["outputs"])
+        except ValueError as error:
+            raise self._unreadable(task_id, part, f"outputs: {error}") from None
+        if text.count("\n") != len(truth["limits"]):
+            message = f"{text.count(chr(10))} outputs for {len(truth['limits'])} time limits"
+            raise self._unreadable(task_id, part, message)
+        return text
+
+    def _check_inputs(self, task_id: str, part: str) -> None:
+        """Raise DataError if the inputs cannot be decoded."""
+        try:
+            values.loads(values.unpack(self._truth[task_id][part]["inputs"]))
+        except ValueError as error:
+            raise self._unreadable(task_id, part, f"inputs: {error}") from None
+
+    def _unreadable(self, task_id: str, part: str, what: str) -> DataError:
+        return DataError(
+            f"task {task_id}, {part}: {what}; remove the file to compute it again", file=self._file
+        )
+
+    def cost(self, task: Task, part: str, /) -> float:
+        """Return the time limits in excess of the smallest one, plus the time to read inputs and outputs.
+
+        See :meth:`Scorer.cost`.
         """
         truth = self._truth[task.id][part]
         found = truth["limits"]
@@ -389,6 +446,36 @@ def _results(answered: Verdict) -> dict[str, str]:
     """Return the results of an answer for its judge."""
     ended = "TimeoutError" if answered.status == "timeout" else answered.error or answered.status
     return {"results": answered.stdout, "ended": ended}
+
+
+def _compare_as_text(answered: Verdict, expected: str) -> Verdict | None:
+    """Return the verdict of a solution if the texts of its results decide it, else None.
+
+    Results that are written as the expected ones are right. If the solution has raised an exception or ended at the
+    first difference, it is wrong.
+
+    Args:
+        answered: what became of the answer's program.
+        expected: results of the reference solution, one line each.
+    """
+    if COMPARED_BY_VALUE.search(expected):
+        return None
+    expected = _DEFINED + expected
+    if answered.stdout == expected:
+        return replace(answered, status="passed", error=None)
+    results, wanted = (text.split("\n")[:-1] for text in (answered.stdout, expected))
+    pairs = enumerate(zip(results, wanted, strict=False))
+    number = next((number for number, (one, other) in pairs if one != other), min(len(results), len(wanted)))
+    if number == len(wanted):
+        return None
+    last = results[number] if number < len(results) else ""
+    if last and (len(last) > MAX_EXCEPTION or not last.startswith('{"raised"')):
+        return None
+    reason = Answered(_results(answered)).failure(number)
+    if reason is None:
+        return None
+    report = reason_line(reason, number - 1 if number else None)
+    return replace(answered, status="assertion", error=None, stderr=report)
 
 
 def _answer_program(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,6 @@ from selfalign.evaluate.harness import (
     judge_contest,
     judge_evalplus,
     read_reason,
-    reference_outputs,
     script,
     warm_up,
 )
@@ -76,13 +76,15 @@ def open_scoring_pools(runtime: str = "auto", workers: int | None = None) -> Ite
         workers: number of programs run at a time; None: one per core.
     """
     answering = warm_up(answer_calls, answer_contest, script)
-    judging = warm_up(judge_evalplus, judge_check, judge_contest, reference_outputs)
-    remote = "://" in runtime
-    with (
-        open_pool(runtime, workers=workers, most=MAX_LIMITS, warm=answering) as answers,
-        open_pool("none" if remote else runtime, workers=workers, most=MAX_LIMITS, warm=judging) as judges,
-    ):
-        yield ScoringPools(answers, judges)
+    judging = warm_up(judge_evalplus, judge_check, judge_contest)
+    local = "none" if "://" in runtime else runtime
+    with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
+        # Both at once: a sandbox takes a second to import its modules.
+        opening = [
+            threads.submit(stack.enter_context, open_pool(name, workers=workers, most=MAX_LIMITS, warm=warm))
+            for name, warm in ((runtime, answering), (local, judging))
+        ]
+        yield ScoringPools(*[pool.result() for pool in opening])
 
 
 @dataclass(frozen=True)
@@ -267,18 +269,23 @@ def judge(jobs: Sequence[Job], scorer: Scorer, pools: ScoringPools) -> list[tupl
     # Functions that make programs, because programs are large.
     waiting = {number: partial(_program, scorer, jobs[number]) for number in order}
     while waiting:
+        programs, waiting = waiting, {}
+        # Number of the job, and CPU time of the answer, of every judge program.
         sent: deque[tuple[int, float]] = deque()
-        judges = pools.judges.run(_judges(waiting, jobs, scorer, pools.answers, sent=sent, found=found))
-        waiting = {}
-        for verdict in judges:
-            number, cpu_s = sent.popleft()
+
+        def decide(number: int, judged: Verdict, cpu_s: float, waiting=waiting) -> None:
             job = jobs[number]
-            _check_sandbox(verdict, job)
-            again = scorer.again(job.key, job.task, job.solution, job.part, verdict)
+            again = scorer.again(job.key, job.task, job.solution, job.part, judged)
             if again is None:
-                found[number] = _part_verdict(verdict), cpu_s
+                found[number] = _part_verdict(judged), cpu_s
             else:
                 waiting[number] = partial(_same, again)
+
+        judges = _judges(programs, jobs, scorer, pools.answers, sent=sent, decide=decide)
+        for verdict in pools.judges.run(judges):
+            number, cpu_s = sent.popleft()
+            _check_sandbox(verdict, jobs[number])
+            decide(number, verdict, cpu_s)
     return [found[number] for number in range(len(jobs))]
 
 
@@ -297,7 +304,7 @@ def _judges(
     answers: Pool,
     *,
     sent: deque[tuple[int, float]],
-    found: dict[int, tuple[dict[str, Any], float]],
+    decide: Callable[[int, Verdict, float], None],
 ) -> Iterator[Program]:
     """Run answer programs; yield their judge programs.
 
@@ -307,18 +314,18 @@ def _judges(
         scorer: scorer of the benchmark.
         answers: sandbox of the answers.
         sent: gets number and CPU time of the answer for each program yielded.
-        found: gets the verdicts that need no judge.
+        decide: called with number, verdict and CPU time of the answer where no judge program is needed.
     """
     verdicts = answers.run(make() for make in programs.values())
     for number, verdict in zip(programs, verdicts, strict=True):
         job = jobs[number]
         _check_sandbox(verdict, job)
-        program = scorer.judge(job.key, job.task, job.part, verdict)
-        if program is None:
-            found[number] = _part_verdict(verdict), verdict.cpu_s
+        judged = scorer.judge(job.key, job.task, job.part, verdict)
+        if isinstance(judged, Verdict):
+            decide(number, judged, verdict.cpu_s)
         else:
             sent.append((number, verdict.cpu_s))
-            yield program
+            yield judged
 
 
 def _check_sandbox(verdict: Verdict, job: Job) -> None:

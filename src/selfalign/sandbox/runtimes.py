@@ -6,6 +6,7 @@ import logging
 import sys
 import sysconfig
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -25,6 +26,9 @@ from selfalign.sandbox.selftest import self_test
 from selfalign.sandbox.types import Limits
 
 logger = logging.getLogger(__name__)
+
+# Pools that are opened at the same time share one self-test.
+_self_tests = threading.Lock()
 
 
 class NoIsolation:
@@ -96,7 +100,8 @@ def find_runtime(name: str, image: str = "") -> Runtime:
     reasons = []
     for candidate in AUTOMATIC:
         runtime = RUNTIMES[candidate](image)
-        failure = first_failure(candidate, image)
+        with _self_tests:
+            failure = first_failure(candidate, image)
         if failure is None:
             stronger = "; ".join(reasons)
             logger.info(

@@ -37,17 +37,18 @@ for name, source in {modules!r}:
         sys.modules[name] = types.ModuleType(name)
         exec(source, vars(sys.modules[name]))
 """
+# What `reliability_guard` of EvalPlus imports, and most solutions.
+_IMPORTS = "import collections, faulthandler, heapq, math, platform, re, resource, shutil, string, subprocess, tempfile, typing"
 _CALL = """\
 from {name} import main
 main()
 """
 # Modules of EvalPlus by the harness that uses them, in the order of their imports. Of those followed by a colon only the
 # name is needed, as a parent or, of psutil, for an import.
-_JUDGE = "evalplus: psutil: evalplus.config evalplus.eval._special_oracle evalplus.eval.utils evalplus.eval"
 _EVALPLUS = {
     "answer_calls": "evalplus: evalplus.eval: evalplus.eval.utils",
-    "judge_evalplus": _JUDGE,
-    "reference_outputs": f"{_JUDGE} evalplus.gen: evalplus.gen.util",
+    "judge_evalplus": "evalplus: psutil: evalplus.config evalplus.eval._special_oracle evalplus.eval.utils evalplus.eval "
+    "evalplus.gen: evalplus.gen.util",
 }
 # Upper bound for every program and reference solution of every benchmark.
 MAX_LIMITS = Limits(memory_mb=8192)
@@ -68,7 +69,7 @@ def warm_up(*modules: ModuleType) -> list[str]:
     Args:
         modules: modules of this package, either of answers or of judges.
     """
-    return ["import numpy", _load(*modules)]
+    return ["import numpy", _IMPORTS, _load(*modules)]
 
 
 @cache

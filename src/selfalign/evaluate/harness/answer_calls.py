@@ -42,8 +42,9 @@ def run_inputs(job, results):
     """Call the entry point on each input, until one fails, under the conditions of ``evalplus.eval.unsafe_execute``.
 
     Args:
-        job: has ``code``, ``entry_point``, ``inputs``, ``limits`` (CPU time of each call in seconds) and ``iterables``
-            (return the items of iterable objects of other types).
+        job: has ``code``, ``entry_point``, ``inputs``, ``limits`` (CPU time of each call in seconds), ``iterables``
+            (return the items of iterable objects of other types) and ``stop_after`` (see `Results.stop_after`; null: not
+            at all).
         results: where to report.
     """
     from evalplus.eval.utils import reliability_guard, swallow_io
@@ -56,11 +57,14 @@ def run_inputs(job, results):
             exec(job["code"], names)
         function = names[job["entry_point"]]
         results.value("null")
+        iterables = job["iterables"]
+        if job["stop_after"] is not None:
+            results.stop_after(job["stop_after"])
         for arguments, limit in zip(inputs, job["limits"], strict=True):
-            with cpu_time_limit(limit), swallow_io():
-                found = function(*arguments)
             with swallow_io():
-                text = values.dumps(found, digests=True, iterables=job["iterables"])
+                with cpu_time_limit(limit):
+                    found = function(*arguments)
+                text = values.dumps(found, digests=True, iterables=iterables)
             results.value(text)
     except BaseException as error:
         results.error(error)

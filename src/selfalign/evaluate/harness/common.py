@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import sys
 
@@ -11,6 +12,11 @@ from selfalign.evaluate.harness import values
 
 # Prefix of the line on standard error that explains a failure.
 MARK = "selfalign-reason: "
+# Last line of incomplete results: the answer was stopped, so that these are compared first.
+STOPPED = '{"stopped": true}\n'
+# Results that must be decoded to be compared, because equal texts need not be equal values: NaN, objects that equal only
+# themselves, and compressed ones, which may contain these.
+COMPARED_BY_VALUE = re.compile("NaN|numpy|unserialisable|items|packed")
 
 
 class WrongAnswer(AssertionError):
@@ -27,9 +33,14 @@ def fail(reason, place=None):
     Raises:
         WrongAnswer: always.
     """
-    report = {"reason": reason} if place is None else {"reason": reason, "input": place}
-    print(f"\n{MARK}{json.dumps(report)}", file=sys.__stderr__, flush=True)
+    print(f"\n{reason_line(reason, place)}", file=sys.__stderr__, flush=True)
     raise WrongAnswer(reason) from None
+
+
+def reason_line(reason, place):
+    """Return the line that explains a failure; see :func:`fail`."""
+    report = {"reason": reason} if place is None else {"reason": reason, "input": place}
+    return f"{MARK}{json.dumps(report)}"
 
 
 @contextlib.contextmanager
@@ -90,6 +101,7 @@ class Results:
             os.dup2(nothing, descriptor)
         os.close(nothing)
         self._write, self._exit = os.write, os._exit
+        self._is_writing = self._is_stopped = False
 
     def value(self, text, arguments=None):
         """Report a value.
@@ -112,14 +124,35 @@ class Results:
             content["module"] = str(error.name)[:100]
         self._line(json.dumps(content) + "\n")
 
+    def stop_after(self, seconds):
+        """End the process after some CPU time, with a line that says so. The answer is not told by an exception.
+
+        Args:
+            seconds: user CPU time from now.
+        """
+
+        def stop(_signum, _frame):
+            self._is_stopped = True
+            if not self._is_writing:
+                self._line(STOPPED)
+                self.end()
+
+        signal.signal(signal.SIGVTALRM, stop)
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+
     def end(self):
         """End the process without waiting for what the answer has left behind, such as threads."""
         self._exit(0)
 
     def _line(self, line):
+        self._is_writing = True
         data = memoryview(line.encode("ascii"))
         while data:
             data = data[self._write(self._descriptor, data) :]
+        self._is_writing = False
+        if self._is_stopped and line != STOPPED:
+            self._line(STOPPED)
+            self.end()
 
 
 class Result:

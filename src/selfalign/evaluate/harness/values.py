@@ -37,6 +37,8 @@ COMPRESSION_LEVEL = 1
 # Default of Python. An answer may have changed it, and json would then take quadratic time.
 INTEGER_DIGITS = 4300
 
+# Made once: `json.dumps` makes an encoder for every call that has options.
+_to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _PLAIN = frozenset({type(None), bool, float})
 _SEQUENCES = {list: None, tuple: "tuple", set: "set", frozenset: "frozenset", deque: "deque"}
 _MAPPINGS = {dict: "dict", OrderedDict: "OrderedDict"}
@@ -109,7 +111,7 @@ def dumps(value, *, digests=False, iterables=False, unknown=None):
     limit = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(INTEGER_DIGITS)
     try:
-        text = json.dumps(encoder.encode(value, 0), separators=(",", ":"), check_circular=False)
+        text = _to_json(encoder.encode(value, 0))
         if len(text) > MAX_BYTES:
             raise _TooLarge(f"more than {MAX_BYTES} bytes")
     except _TooLarge as error:
