@@ -6,14 +6,25 @@ from tests.curate.test_quality import response
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.curate.trivial_tests import nontrivial_tests_file, stub_functions
 
+UNITTEST = """\
+import unittest
+class T(unittest.TestCase):
+    def test_f(self):
+        self.assert{}
+unittest.main({})
+"""
 TRIVIAL = {
     "asserts nothing of it": response(tests="assert f is not None"),
     "swallows": response(tests="try:\n    assert f(1) == 2\nexcept AssertionError:\n    pass"),
+    "unittest": response(tests=UNITTEST.format("NotEqual(f(1), 7)", "")),
+    "unittest without exit": response(tests=UNITTEST.format("NotEqual(f(1), 7)", "exit=False")),
     "defines it again": response(tests="def f(x):\n    return 0\nassert f(1) in (0, None)"),
 }
 GOOD = {
     "plain": response(),
     "a method": response("class A:\n    def m(self):\n        return 3", "assert A().m() == 3"),
+    "unittest": response(tests=UNITTEST.format("Equal(f(1), 2)", "")),
+    "unittest without exit": response(tests=UNITTEST.format("Equal(f(1), 2)", "argv=[''], exit=False")),
     "of no function": response("x = 1", "assert x == 1"),
     "unreadable": response(tests="assert f(1) =="),
 }
@@ -22,7 +33,8 @@ GOOD = {
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     directory = tmp_path_factory.mktemp("trivial")
-    rows = [{**row, "name": name} for name, row in (TRIVIAL | GOOD | {"last": TRIVIAL["swallows"]}).items()]
+    named = [*TRIVIAL.items(), *GOOD.items(), ("last", TRIVIAL["swallows"])]
+    rows = [{**row, "name": name} for name, row in named]
     write_jsonl(directory / "in.jsonl", rows)
     counts = nontrivial_tests_file(
         directory / "in.jsonl",
@@ -39,9 +51,9 @@ def test_trivial_tests_are_dropped_and_no_others(outcome):
     assert [row["name"] for row in dropped] == [*TRIVIAL, "last"]
     assert counts.to_json() == {
         "step": "nontrivial_tests",
-        "in": 8,
-        "out": 4,
-        "dropped": {"trivial_tests": 4},
+        "in": 12,
+        "out": 6,
+        "dropped": {"trivial_tests": 6},
     }
 
 

@@ -110,6 +110,35 @@ TESTS = {
                     inc("1")
         unittest.main(argv=[""], exit=False)
     """,
+    "unittest.main twice": """
+        import unittest
+        class TestInc(unittest.TestCase):
+            def test_one(self):
+                self.assertEqual(inc(1), 2)
+        if __name__ == "__main__":
+            unittest.main()
+        class TestMore(unittest.TestCase):
+            def test_two(self):
+                self.assertEqual(inc(2), 3)
+        if __name__ == "__main__":
+            unittest.main()
+    """,
+    "main of unittest in a function": """
+        from unittest import TestCase, main as run_tests
+        class TestInc(TestCase):
+            def test_one(self):
+                self.assertEqual(inc(1), 2)
+        def main():
+            run_tests()
+        main()
+    """,
+    "unittest by another name": """
+        import unittest as ut
+        class TestInc(ut.TestCase):
+            def test_one(self):
+                self.assertEqual(inc(1), 2)
+        ut.main(verbosity=2)
+    """,
     "unittest runner": """
         import unittest
         class TestInc(unittest.TestCase):
@@ -192,6 +221,11 @@ VACUOUS = {
     ),
     "no tests": ("no_assertion", "# later"),
     "no Python": ("syntax", "assert inc(1) =="),
+    "an exit in a test": (
+        "early_exit",
+        "import unittest\nclass T(unittest.TestCase):\n    def test_one(self):\n        assert inc(1) != 1\n"
+        "        raise SystemExit\n    def test_two(self):\n        self.assertEqual(inc(1), 2)\nunittest.main()",
+    ),
     "an exit": ("early_exit", "import sys\nassert inc(1) != 1\nsys.exit(0)\nassert inc(1) == 2"),
 }
 
@@ -243,6 +277,15 @@ def test_tests_that_cannot_fail_or_do_not_run_do_not_pass(tmp_path):
     }
     expected = {name: VACUOUS[name.rpartition(", ")[0]][0] for name in responses}
     assert verdicts(tmp_path, responses) == expected
+
+
+def test_what_follows_unittest_main_runs_too(tmp_path):
+    tests = (
+        "import unittest\nclass T(unittest.TestCase):\n    def test_one(self):\n        assert inc(1) == 2\n"
+        "unittest.main()\nassert inc(1) == {}"
+    )
+    responses = {f"{number}": sections(RIGHT, tests.format(number)) for number in (2, 7)}
+    assert verdicts(tmp_path, responses) == {"2": "passed", "7": "assertion"}
 
 
 def test_an_empty_program_has_a_verdict_of_its_own(tmp_path):

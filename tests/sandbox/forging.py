@@ -21,6 +21,15 @@ FAILURES = {
     "c_exit": "import posix\nposix._exit(0)",
     "abort": "import os\nos.abort()",
     "recursion": "def f():\n    f()\nf()",
+    "exit_as_of_unittest": """
+import sys, types, unittest
+class TestProgram:
+    def runTests(self):
+        raise SystemExit
+sys.modules["unittest.main"] = types.SimpleNamespace(TestProgram=TestProgram)
+assert sys.modules
+TestProgram().runTests()
+""",
 }
 # How `finish` gets called, or the judge is kept from ending the process.
 ROUTES = {
@@ -47,6 +56,16 @@ ROUTES = {
         "        if callable(value) and name not in ('exec', 'finish'):\n            f.f_globals[name] = finish\n"
         "    f = f.f_back"
     ),
+    "record_of_tests": """
+import builtins, sys
+f = sys._getframe().f_back
+while f:
+    if "observation" in f.f_globals:
+        f.f_globals["is_end_of_unittest"] = lambda *a: True
+        f.f_globals["observation"] = lambda tests: b'{"empty": false, "evaluated": 1, "failed": [], "not_run": []}\\n'
+    f = f.f_back
+builtins.__test_failed__ = builtins.__assertion_evaluated__ = builtins.__unittest_ended__ = lambda *a: True
+""",
     "modules_of_the_judge": (
         "import gc, sys\nfor each in gc.get_objects():\n    if isinstance(each, dict) and 'ANNOUNCEMENT' in each:\n"
         "        for name in ('report', 'finish', 'join_threads'):\n            each[name] = finish"

@@ -10,9 +10,14 @@ NEXT = "import os\nassert os.listdir() == []"
 
 
 def check(chosen):
+    """Run each program with its tests observed and not; the next one finds nothing of it."""
     programs = []
     for name, text in chosen:
-        programs += [Program(name, text, limits=LIMITS), Program(f"after {name}", NEXT)]
+        for tests_line in (None, 1):
+            programs += [
+                Program(f"{name}, tests_line {tests_line}", text, limits=LIMITS, tests_line=tests_line),
+                Program(f"after {name}", NEXT, tests_line=tests_line),
+            ]
     wrong = []
     with open_pool("bubblewrap", workers=2) as pool:
         for verdict in pool.run(programs):

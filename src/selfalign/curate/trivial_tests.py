@@ -24,7 +24,8 @@ def stub_functions(response: str) -> str | None:
     """Return the program of a response with its functions and methods replaced by stubs that return None.
 
     Definitions in the tests section with a name from the implementation are replaced too. If the response has no
-    sections, functions with names of tests are left unchanged.
+    sections, functions with names of tests are left unchanged. Calls of ``unittest.main`` lose ``exit=False``, which
+    hides failures.
 
     Args:
         response: text of the response.
@@ -49,6 +50,12 @@ def stub_functions(response: str) -> str | None:
     for node in tree.body:
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.name in names:
             stubbed = _stub(node) or stubbed
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and "main" in (
+            getattr(node.func, "attr", ""),
+            getattr(node.func, "id", ""),
+        ):
+            node.keywords = [each for each in node.keywords if each.arg != "exit"]
     return ast.unparse(tree) + "\n" if stubbed else None
 
 
@@ -107,7 +114,8 @@ def judge_tests(
                 continue
             waiting.append((row, Keep(row) if program is None else None))
             if program is not None:
-                yield Program(f"row {number}", program)
+                # Observed, so that the program also comes to its end after `unittest.main()`.
+                yield Program(f"row {number}", program, tests_line=1)
 
     def decided() -> Iterator[tuple[Record, Outcome]]:
         while waiting and (outcome := waiting[0][1]) is not None:
@@ -121,7 +129,9 @@ def judge_tests(
                 raise InfrastructureError(f"{verdict.key}: the sandbox failed twice: {verdict.stderr}")
             yield from decided()
             row, _ = waiting.popleft()
-            yield row, Drop("trivial_tests") if verdict.status == "passed" else Keep(row)
+            # Whatever else was observed: a failure that the program hides does not make its tests good ones.
+            is_at_end = verdict.exit_code == 0 and verdict.status != "early_exit"
+            yield row, Drop("trivial_tests") if is_at_end else Keep(row)
         yield from decided()
 
 

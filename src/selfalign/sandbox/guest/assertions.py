@@ -11,6 +11,9 @@ threads, and need memory by the length of the program only. What counts:
 - a test function (``test…``) or method of a test class, which has to be called and must not raise;
 - each example that `doctest` runs.
 
+`unittest.main()` exits after its tests. The exit after tests without a failure is caught in the program itself, which
+goes on to its own end: only that end is a pass, and a program cannot come to it by an exception of its own.
+
 Only statements are visited: expressions are most of a tree, and the time for each program counts (see fork_loop.py).
 """
 
@@ -32,6 +35,7 @@ from _ast import (  # importing ast takes longer than ten programs
     Expr,
     FunctionDef,
     GeneratorExp,
+    If,
     IfExp,
     Import,
     ImportFrom,
@@ -41,6 +45,7 @@ from _ast import (  # importing ast takes longer than ten programs
     Load,
     Name,
     NamedExpr,
+    Not,
     Or,
     Pass,
     Raise,
@@ -48,6 +53,7 @@ from _ast import (  # importing ast takes longer than ten programs
     Starred,
     Try,
     Tuple,
+    UnaryOp,
     With,
 )
 
@@ -58,6 +64,7 @@ TEST_NAMES = ("test", "check", "verify", "run_test", "main")
 # What assertions in a function are: of the implementation, of either, or of the tests.
 IGNORED, COUNTED, DECISIVE = range(3)
 EVALUATED, FAILED, RAN = "__assertion_evaluated__", "__test_failed__", "__test_ran__"
+UNITTEST_ENDED = "__unittest_ended__"
 # Names in a message, and their length.
 MOST_NAMES, MOST_CHARACTERS = 5, 100
 LOAD = Load()
@@ -73,15 +80,17 @@ class Tests:
         empty: whether no statement of the program does anything.
         collected: names of the test functions and methods, as keys.
         has_doctest: whether the program imports doctest.
+        unittest_mains: expressions that name ``unittest.main`` after the program's imports.
     """
 
-    __slots__ = ("collected", "empty", "first_line", "has_doctest")
+    __slots__ = ("collected", "empty", "first_line", "has_doctest", "unittest_mains")
 
     def __init__(self, first_line):
         self.first_line = first_line
         self.empty = True
         self.collected = {}
         self.has_doctest = False
+        self.unittest_mains = set()
 
 
 class Observed:
@@ -105,6 +114,7 @@ def install():
     setattr(builtins, EVALUATED, observed.evaluated.setdefault)
     setattr(builtins, FAILED, observed.failed.setdefault)
     setattr(builtins, RAN, observed.ran.setdefault)
+    setattr(builtins, UNITTEST_ENDED, is_end_of_unittest)
 
 
 def instrument(tree, first_line):
@@ -144,7 +154,10 @@ def walk(body, tests, level):
             walk(statement.body, tests, level_of(statement, tests) if level is None else level)
             continue
         if kind is Import or kind is ImportFrom:
-            tests.has_doctest = tests.has_doctest or imports_doctest(statement)
+            note_imports(statement, tests)
+            continue
+        if kind is Expr and tests.unittest_mains and is_unittest_main(statement.value, tests):
+            body[index] = without_exit(statement)
             continue
         if kind is not Assert and kind is not Expr:
             walk_parts(statement, tests, level)
@@ -285,11 +298,52 @@ def is_constant(statement):
     return type(statement) is Expr and type(statement.value) is Constant
 
 
-def imports_doctest(statement):
-    """Whether an import statement imports doctest, or from it."""
-    if type(statement) is ImportFrom:
-        return statement.module == "doctest"
-    return any(each.name == "doctest" for each in statement.names)
+def note_imports(statement, tests):
+    """Note whether an import statement imports doctest, and by which names it makes ``unittest.main`` known.
+
+    Args:
+        statement: the import statement.
+        tests: see `Tests`.
+    """
+    module = statement.module if type(statement) is ImportFrom else None
+    for each in statement.names:
+        name = each.asname or each.name
+        if "doctest" in (module, each.name):
+            tests.has_doctest = True
+        elif module == "unittest" and each.name in ("main", "*"):
+            tests.unittest_mains.add("main" if name == "*" else name)
+        elif module is None and name.partition(".")[0] == "unittest":
+            tests.unittest_mains.add("unittest.main")
+        elif module is None and each.name == "unittest":
+            tests.unittest_mains.add(f"{name}.main")
+
+
+def is_unittest_main(expression, tests):
+    """Whether an expression is a call of ``unittest.main``.
+
+    Args:
+        expression: of the program.
+        tests: see `Tests`.
+    """
+    if type(expression) is not Call:
+        return False
+    function = expression.func
+    if type(function) is Attribute and type(function.value) is Name:
+        return f"{function.value.id}.{function.attr}" in tests.unittest_mains
+    return type(function) is Name and function.id in tests.unittest_mains
+
+
+def without_exit(statement):
+    """Return a statement that catches the exit of ``unittest.main()`` after tests without a failure.
+
+    Args:
+        statement: the call.
+    """
+    at = place(statement)
+    ended = Call(Name(UNITTEST_ENDED, LOAD, **at), [], [], **at)
+    again = If(UnaryOp(Not(), ended, **at), [Raise(**at)], [], **at)
+    handler = ExceptHandler(Name("SystemExit", LOAD, **at), None, [again], **at)
+    return Try([statement], [handler], [], [], **at)
 
 
 def calls_of(statement):
@@ -370,12 +424,9 @@ def watch_doctest():
     DocTestRunner.run = recorded
 
 
-def is_end_of_unittest(error):
-    """Whether an exception is the regular exit of ``unittest.main()`` after tests without a failure.
-
-    Args:
-        error: what ended the program.
-    """
+def is_end_of_unittest():
+    """Whether the current exception is the exit of ``unittest.main()`` after tests without a failure."""
+    error = sys.exc_info()[1]
     module = sys.modules.get("unittest.main")
     if type(error) is not SystemExit or error.code or module is None:
         return False

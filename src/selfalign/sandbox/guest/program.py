@@ -15,12 +15,7 @@ import warnings
 from _ast import PyCF_ONLY_AST
 from os import closerange, dup2, setsid
 
-from assertions import (
-    instrument,
-    is_end_of_unittest,
-    observation,
-    watch_doctest,
-)
+from assertions import instrument, observation, watch_doctest
 from kernel import become_dumpable, restrict_writes, set_interrupt_handler, set_limits
 
 FILE = "<program>"
@@ -129,9 +124,8 @@ def execute(ahead, job, spaces, control):
             watch_doctest()
         exec(code, *spaces)
     except BaseException as error:
-        if tests is None or not is_end_of_unittest(error):
-            report(error, control)
-            raise
+        report(error, control)
+        raise
     finish()
     message = ANNOUNCEMENT if tests is None else observation(tests) + ANNOUNCEMENT
     try:
