@@ -37,6 +37,7 @@ rule benchmark_samples:
     input:
         data=benchmark_data,
         model=scored_checkpoint,
+        base=adapted_checkpoint,
         tokenizer=tokenizer_source,
         revisions=model_revision(),
     output:

@@ -14,4 +14,5 @@ with job(snakemake):
         checkpoint=snakemake.input.get("model") or None,
         tokenizer=snakemake.input.get("tokenizer") or None,
         data=snakemake.params.directory,
+        base=snakemake.input.get("base") or None,
     )

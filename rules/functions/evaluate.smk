@@ -83,6 +83,13 @@ def scored_checkpoint(wildcards):
     return server_input(wildcards.model)
 
 
+def adapted_checkpoint(wildcards):
+    """Return the base model that the adapter of a job is served with; nothing if the job serves a whole checkpoint."""
+    training = config["training"]
+    whole = training["method"] == "full" or training["lora"]["merge"]
+    return [] if whole or wildcards.model == "base" else server_input("base")
+
+
 def tokenizer_source(wildcards):
     """Return the checkpoint with the tokenizer and chat template of a job: the base model, or nothing if it is on the hub."""
     if wildcards.layout == "plain" or (

@@ -15,6 +15,7 @@ from typing import Any
 
 from selfalign.client import Request, open_client
 from selfalign.core.chat import ChatFormat, cut_answer, load_tokenizer
+from selfalign.core.checkpoint import is_adapter
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import DataError, InfrastructureError
 
@@ -26,11 +27,17 @@ def load(model: str | Path) -> tuple[Any, Any]:
         model: checkpoint directory or hub id.
 
     Raises:
-        DataError: the checkpoint does not exist.
+        DataError: the checkpoint does not exist, or is a LoRA adapter.
     """
     if str(model).startswith(("/", ".", "~")) and not Path(model).exists():
         raise DataError(
             "no such checkpoint directory; check the path, or give a hub id (owner/name)", file=model
+        )
+    if is_adapter(model):
+        raise DataError(
+            "expected a whole checkpoint, found a LoRA adapter; train with 'training.lora.merge', or serve it and give "
+            "--endpoint",
+            file=model,
         )
     if Path(model).exists() and not (Path(model) / "config.json").exists():
         raise DataError("expected a checkpoint directory with a config.json", file=model)

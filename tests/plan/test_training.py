@@ -7,9 +7,11 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
-from selfalign.core.config.training import TrainingConfig
+from selfalign.core.config.training import LoraConfig, TrainingConfig
 from selfalign.core.errors import ConfigError
-from selfalign.plan.training import GPUS, estimate, optimizer_bytes, read_shape
+from selfalign.core.gpus import GPUS, reported_tflops
+from selfalign.plan.training import adapter_matrices, estimate, optimizer_bytes, read_shape
+from selfalign.train.adapters import add_adapter
 
 PUBLISHED = TrainingConfig(
     learning_rate=1e-5,
@@ -50,7 +52,7 @@ def test_the_states_of_adafactor_are_those_the_optimizer_has(base):
         for value in state.values()
         if isinstance(value, torch.Tensor)
     )
-    assert optimizer_bytes(read_shape(base), "adafactor", 4)[0] == held
+    assert optimizer_bytes(read_shape(base).matrices, "adafactor", 4)[0] == held
 
 
 def test_starcoder2_15b_fits_one_a100_with_adafactor_and_not_with_adamw():
@@ -77,6 +79,51 @@ def test_less_memory_and_more_time_with_gradient_checkpointing():
     saving = estimate(shape, again, gpu, rows=1000, tokens_per_row=400)
     assert saving.activations < plain.activations / 2
     assert saving.step_seconds == pytest.approx(plain.step_seconds * 8 / 6)
+
+
+LORA = PUBLISHED.model_copy(update={"method": "lora", "lora": LoraConfig(r=8)})
+
+
+def test_adapters_are_those_that_peft_adds(base):
+    model = add_adapter(AutoModelForCausalLM.from_pretrained(base), LORA)
+    held = [tuple(each.shape) for each in model.parameters() if each.requires_grad]
+    assert sorted(adapter_matrices(read_shape(base), LORA)) == sorted(held)
+    some = LORA.model_copy(update={"lora": LoraConfig(r=4, target_modules=["q_proj"])})
+    model = add_adapter(AutoModelForCausalLM.from_pretrained(base), some)
+    held = [tuple(each.shape) for each in model.parameters() if each.requires_grad]
+    assert sorted(adapter_matrices(read_shape(base), some)) == sorted(held)
+
+
+def test_adapters_need_less_memory_and_time_and_quantized_weights_less_memory():
+    shape, gpu = read_shape("starcoder2-15b"), GPUS["h100-80gb"]
+    asked = {"rows": 1000, "tokens_per_row": 400}
+    full, lora, qlora = (
+        estimate(shape, config, gpu, **asked)
+        for config in (PUBLISHED, LORA, LORA.model_copy(update={"method": "qlora"}))
+    )
+    assert lora.gradients + lora.optimizer < 0.02 * (full.gradients + full.optimizer)
+    assert lora.weights == pytest.approx(full.weights, rel=0.01)
+    assert lora.step_seconds == pytest.approx(full.step_seconds * 4 / 6, rel=0.01)
+    # All but the embeddings at 4 bits instead of 16.
+    assert full.weights / 4 < qlora.weights < full.weights / 3
+    assert qlora.gradients == lora.gradients
+    again = LORA.model_copy(update={"gradient_checkpointing": True})
+    assert estimate(shape, again, gpu, **asked).step_seconds == pytest.approx(full.step_seconds, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "tflops"),
+    [
+        ("NVIDIA A100-SXM4-80GB", 312),
+        ("NVIDIA H100 80GB HBM3", 989),
+        ("NVIDIA H200", 989),
+        ("NVIDIA GeForce RTX 4090", 165),
+        ("NVIDIA H100 PCIe", None),
+        ("Tesla T4", None),
+    ],
+)
+def test_the_peak_performance_of_a_device_is_found_by_the_name_that_it_reports(name, tflops):
+    assert reported_tflops(name) == tflops
 
 
 def test_the_command(llama):

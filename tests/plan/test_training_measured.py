@@ -9,7 +9,8 @@ import pytest
 from tiny import write_tiny_checkpoint
 
 from selfalign.core.config.training import TrainingConfig
-from selfalign.plan.training import GPUS, estimate, read_shape
+from selfalign.core.gpus import GPUS
+from selfalign.plan.training import estimate, read_shape
 
 # A process trains a model of a given shape on rows of random tokens and prints what that took above what it had
 # before the model was loaded, in GiB. The first product of matrices comes before, with what its library takes.

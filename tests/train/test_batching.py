@@ -47,6 +47,24 @@ def test_every_epoch_has_every_row_once_in_an_order_of_its_own(lengths, config):
 
 
 @given(lengths, recipes)
+def test_the_padding_is_that_of_the_collated_batches(lengths, config):
+    plan = BatchSchedule(lengths, config)
+    if config.batching == "packed":
+        assert plan.padding_share(0) == 0
+        return
+    masks = [
+        collate_padded(
+            [{"input_ids": [1] * lengths[row], "labels": [1] * lengths[row]} for row in batch],
+            [1.0] * len(batch),
+            0,
+        )["attention_mask"]
+        for batch in plan.batches(0)
+    ]
+    padding = sum(int((mask == 0).sum()) for mask in masks) / sum(mask.numel() for mask in masks)
+    assert plan.padding_share(0) == pytest.approx(padding, abs=1e-4)
+
+
+@given(lengths, recipes)
 def test_a_packed_batch_is_within_its_limit_unless_it_is_one_row(lengths, config):
     plan = BatchSchedule(lengths, config.model_copy(update={"batching": "packed"}))
     for batch in plan.batches(0):

@@ -1,8 +1,10 @@
 """A killed training goes on from its last whole checkpoint and ends with the same bytes."""
 
+import json
 import logging
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,12 +92,38 @@ def test_launcher_and_launched_look_for_checkpoints_in_the_same_place(llama, dat
         assert TrainingJob.read(tmp_path / "job.json").checkpoints == job.checkpoints
 
 
+@pytest.mark.parametrize("optim", ["adafactor", "adamw_torch"])
+def test_ten_and_ten_steps_in_bfloat16_are_twenty(llama, dataset, tmp_path, optim):
+    changes = {"precision": "bfloat16", "optim": optim, "num_train_epochs": 4.0, "max_steps": 20}
+    config = RECIPE.model_copy(update={**changes, "save_steps": 10})
+    job = TrainingJob(**{**vars(job_in(tmp_path, llama, dataset)), "config": config})
+    train(job)
+    whole = files(job.out)
+    rows = job.metrics.read_text()
+    shutil.rmtree(job.checkpoints / "checkpoint-20")
+    last = checkpoints.last_whole(job.checkpoints)
+    assert last is not None
+    assert last.name == "checkpoint-10"
+    train(job)
+    assert files(job.out) == whole
+    losses = [
+        [json.loads(line)["loss"] for line in text.splitlines()] for text in (rows, job.metrics.read_text())
+    ]
+    assert len(losses[0]) == 20
+    assert losses[0] == losses[1]
+
+
 def reached(path: Path) -> int:
     number = path.name.partition("-")[2]
     return int(number) if number.isdigit() else 0
 
 
-@pytest.mark.parametrize("tear", ["cut", "missing", "unsealed"])
+REASONS = dict.fromkeys(("cut", "missing", "unsealed", "foreign list"), "its writing was interrupted") | {
+    "changed": "the content of model.safetensors is not what was written"
+}
+
+
+@pytest.mark.parametrize("tear", REASONS)
 def test_a_torn_checkpoint_is_left_out_with_a_warning(llama, dataset, tmp_path, uninterrupted, tear, caplog):
     job = job_in(tmp_path, llama, dataset)
     train(job)
@@ -105,13 +133,58 @@ def test_a_torn_checkpoint_is_left_out_with_a_warning(llama, dataset, tmp_path, 
         weights.write_bytes(weights.read_bytes()[:-100])
     elif tear == "missing":
         (newest / "optimizer.pt").unlink()
+    elif tear == "changed":
+        weights = newest / "model.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-100] ^= 1
+        weights.write_bytes(content)
+    elif tear == "foreign list":
+        (newest / checkpoints.LIST).write_text('{"model.safetensors": 3}')
     else:
         (newest / checkpoints.LIST).unlink()
     with caplog.at_level(logging.INFO):
         train(job)
-    assert f"checkpoint-{STEPS} (its writing was interrupted)" in caplog.text
+    assert f"checkpoint-{STEPS} ({REASONS[tear]})" in caplog.text
     assert f"checkpoint-{STEPS - 1}" in caplog.text.partition("resuming from")[2]
     assert files(job.out) == uninterrupted
+
+
+def test_a_checkpoint_is_synced_before_it_is_sealed(tmp_path, monkeypatch):
+    checkpoint = tmp_path / "checkpoint-1"
+    (checkpoint / "inner").mkdir(parents=True)
+    for name in ("weights", "inner/optimizer"):
+        (checkpoint / name).write_bytes(b"content")
+    synced = []
+    fsync = os.fsync
+
+    def recorded(descriptor):
+        path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        synced.append((path, (checkpoint / checkpoints.LIST).exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    checkpoints.seal(checkpoint)
+    before = {path for path, sealed in synced if not sealed}
+    assert before >= {str(checkpoint / name) for name in ("weights", "inner/optimizer", "inner")}
+    assert str(checkpoint) in before
+    assert (str(checkpoint), True) in synced
+    assert checkpoints.last_whole(tmp_path) == checkpoint
+
+
+def test_the_last_checkpoint_is_kept_until_the_next_is_sealed(llama, dataset, tmp_path, monkeypatch):
+    config = RECIPE.model_copy(update={"max_steps": 2, "save_total_limit": 1})
+    job = TrainingJob(**{**vars(job_in(tmp_path, llama, dataset)), "config": config})
+    there = []
+    seal = checkpoints.seal
+
+    def observed(checkpoint):
+        there.append(sorted(path.name for path in job.checkpoints.glob("checkpoint-*")))
+        seal(checkpoint)
+
+    monkeypatch.setattr(checkpoints, "seal", observed)
+    train(job)
+    assert there == [["checkpoint-1"], ["checkpoint-1", "checkpoint-2"]]
+    assert [path.name for path in job.checkpoints.glob("checkpoint-*")] == ["checkpoint-2"]
 
 
 def test_another_recipe_does_not_go_on_from_these_checkpoints(llama, dataset, tmp_path):

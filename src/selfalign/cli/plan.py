@@ -118,7 +118,8 @@ def whole_run(
 def published(as_json: AsJson = False) -> None:
     """Compare estimates with the hours published for three models (37,000 seeds on 4 A100)."""
     from selfalign.core.config.training import TrainingConfig
-    from selfalign.plan.training import GPUS, estimate
+    from selfalign.core.gpus import GPUS
+    from selfalign.plan.training import estimate
     from selfalign.plan.whole_run import (
         PUBLISHED,
         PUBLISHED_GPUS,
@@ -219,7 +220,7 @@ def train(
 
 def _gpu(name: str) -> Any:
     from selfalign.core.errors import ConfigError
-    from selfalign.plan.training import GPUS
+    from selfalign.core.gpus import GPUS
 
     if name not in GPUS:
         raise ConfigError(f"GPU '{name}': expected one of {', '.join(GPUS)}")

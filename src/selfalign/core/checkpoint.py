@@ -15,6 +15,8 @@ from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.jsonl import read_json, write_json
 
 CARD = "selfalign.json"
+# In the directory of a LoRA adapter, as saved by peft.
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 def write_card(directory: str | Path, **facts: Any) -> None:
@@ -59,6 +61,15 @@ def model_identity(model: ModelConfig, checkpoint: str | Path | None = None, *, 
     if checkpoint is not None:
         return read_identity(checkpoint)
     return f"{model.source}:{model.name}" + (":tuned" if tuned else "")
+
+
+def is_adapter(directory: str | Path) -> bool:
+    """Return whether a directory holds a LoRA adapter, which is used together with its base model.
+
+    Args:
+        directory: directory of a checkpoint or adapter.
+    """
+    return (Path(directory) / ADAPTER_CONFIG).exists()
 
 
 def hash_files(directory: str | Path) -> str:

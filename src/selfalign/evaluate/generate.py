@@ -29,6 +29,7 @@ def sample_benchmark(
     checkpoint: str | Path | None,
     tokenizer: str | Path | None,
     data: str | Path | None,
+    base: str | Path | None = None,
 ) -> None:
     """Serve a model and write its samples for a benchmark.
 
@@ -42,6 +43,7 @@ def sample_benchmark(
         tokenizer: directory of the base model, whose tokenizer and chat template both models have; None: they are
             loaded from the hub.
         data: directory of the benchmark's data; None if an installed package holds them.
+        base: directory of the base model, needed if `checkpoint` is a LoRA adapter.
 
     Raises:
         DataError: the tokenizer is missing, or has no chat template.
@@ -57,7 +59,7 @@ def sample_benchmark(
         else:
             chat = ChatFormat(load_tokenizer(source.id or "", source.revision), layout, source.id)
     task_format = build_task_format(benchmark, chat, token_ids=config.server.token_ids)
-    with served_client(config, checkpoint, tuned=model == "tuned") as (client, _):
+    with served_client(config, checkpoint, tuned=model == "tuned", base=base) as (client, _):
         generate_samples(benchmark, choice, client, out, task_format=task_format, seed=config.evaluation.seed)
 
 

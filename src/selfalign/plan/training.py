@@ -1,8 +1,10 @@
 """Memory per GPU and duration of a training run, estimated from the shape of the model.
 
-Weights, gradients and optimizer states are counted exactly, parameter by parameter, on a model without storage.
-Activations are counted as by Korthikanti et al. (2022, arXiv:2205.05198), with an attention that does not store the
-score matrix (SDPA, flash-attention). Duration: 6 floating-point operations per parameter and token (8 with activation
+Weights, gradients and optimizer states are counted exactly, parameter by parameter, on a model without storage. With
+LoRA, gradients and optimizer states are those of the adapters; with QLoRA, the weights of linear layers take 4 bits
+and their quantization constants (Dettmers et al. 2023, arXiv:2305.14314). Activations are counted as by Korthikanti
+et al. (2022, arXiv:2205.05198), with an attention that does not store the score matrix (SDPA, flash-attention).
+Duration: 6 floating-point operations per parameter and token (4 if the parameter is frozen; 2 more with activation
 recomputation; Kaplan et al. 2020, arXiv:2001.08361) at an assumed utilisation of the GPU's peak performance.
 
 All parts are summed although they are not allocated at the same time (the optimizer step runs after the activations are
@@ -12,6 +14,7 @@ freed), so a run may need a third less. `tests/plan/test_training_measured.py` c
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,39 +23,20 @@ import yaml
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
+from selfalign.core.gpus import GpuModel
 from selfalign.core.model_config import read_model_config
 
 GIB = 2**30
 SHAPES = Path(__file__).with_name("shapes.yaml")
 BYTES = {"bfloat16": 2, "float32": 4}
+# Size of a weight quantized to 4 bits, with doubly quantized constants (0.127 bits per weight), in bytes.
+QUANTIZED_BYTES = (4 + 0.127) / 8
 
 # GPU memory of the driver, cuBLAS and allocator fragmentation, in GiB: an allowance, not a measurement.
 OVERHEAD_GIB = 1.5
 # Utilisation of the peak performance when fine-tuning a large model with small batches: an assumption, which
 # `selfalign plan train --utilisation` replaces.
 UTILISATION = 0.3
-
-
-@dataclass(frozen=True)
-class GpuModel:
-    """A GPU model, as in its data sheet.
-
-    Attributes:
-        memory_gib: memory, in GiB.
-        tflops: peak performance for dense bfloat16, in TFLOP/s.
-    """
-
-    memory_gib: float
-    tflops: float
-
-
-GPUS = {
-    "a100-40gb": GpuModel(40, 312),
-    "a100-80gb": GpuModel(80, 312),
-    "h100-80gb": GpuModel(80, 989),
-    "l40s": GpuModel(48, 362),
-    "rtx-4090": GpuModel(24, 165),
-}
 
 
 @dataclass(frozen=True)
@@ -68,6 +52,7 @@ class Shape:
         key_values: total size of the key heads, which is that of the value heads.
         vocabulary: vocabulary size.
         gated: whether the MLP has a gate projection.
+        linear: name and shape of the weights of every linear layer but the output layer.
     """
 
     parameters: int
@@ -78,6 +63,7 @@ class Shape:
     key_values: int
     vocabulary: int
     gated: bool
+    linear: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,6 +113,7 @@ def read_shape(model: str | Path) -> Shape:
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.pytorch_utils import Conv1D
 
     if (Path(model) / "config.json").exists():
         config = AutoConfig.from_pretrained(model) if read_model_config(model) else None
@@ -152,26 +139,45 @@ def read_shape(model: str | Path) -> Shape:
         key_values=config.hidden_size // config.num_attention_heads * heads,
         vocabulary=config.vocab_size,
         gated=any("gate_proj" in name for name, _ in loaded.named_parameters()),
+        linear=tuple(
+            (name.rpartition(".")[2], tuple(module.weight.shape))
+            for name, module in loaded.named_modules()
+            if isinstance(module, torch.nn.Linear | Conv1D) and module is not loaded.get_output_embeddings()
+        ),
     )
 
 
-def optimizer_bytes(shape: Shape, optimizer: str, width: int) -> tuple[int, int]:
+def adapter_matrices(shape: Shape, config: TrainingConfig) -> list[tuple[int, ...]]:
+    """Return the shapes of the weights of the adapters, two matrices for every layer with one; [] without adapters.
+
+    Args:
+        shape: shape of the model.
+        config: training configuration.
+    """
+    if config.method == "full":
+        return []
+    lora = config.lora
+    chosen = [size for name, size in shape.linear if not lora.target_modules or name in lora.target_modules]
+    return [each for rows, columns in chosen for each in ((lora.r, columns), (rows, lora.r))]
+
+
+def optimizer_bytes(matrices: Sequence[tuple[int, ...]], optimizer: str, width: int) -> tuple[int, int]:
     """Return the sizes of an optimizer's states, and of its temporary values for the largest parameter, in bytes.
 
     Adafactor (Shazeer & Stern 2018, arXiv:1804.04235) without momentum keeps a float32 sum for each row and
     column of a matrix; AdamW keeps two values per parameter, in the parameter's type.
 
     Args:
-        shape: shape of the model.
+        matrices: shape of every trained parameter tensor.
         optimizer: "adafactor" or "adamw_torch".
         width: size of a weight, in bytes.
     """
     if optimizer == "adamw_torch":
-        return 2 * width * shape.parameters, 0
+        return 2 * width * sum(map(math.prod, matrices)), 0
     # Adafactor also keeps the root mean square of each parameter tensor, a scalar.
-    states = sum(4 + _adafactor_bytes(each) for each in shape.matrices)
+    states = sum(4 + _adafactor_bytes(each) for each in matrices)
     # Gradient, parameter and update of one parameter at a time, in float32.
-    return states, 3 * 4 * max(math.prod(each) for each in shape.matrices)
+    return states, 3 * 4 * max(map(math.prod, matrices), default=0)
 
 
 def _adafactor_bytes(matrix: tuple[int, ...]) -> int:
@@ -224,7 +230,18 @@ def estimate(
     """
     width = BYTES[config.precision]
     parts = gpus if sharded else 1
-    states, work = optimizer_bytes(shape, config.optim, width)
+    adapters = adapter_matrices(shape, config)
+    added = sum(map(math.prod, adapters))
+    weights = width * shape.parameters + BYTES["float32"] * added
+    if config.method == "qlora":
+        weights -= (width - QUANTIZED_BYTES) * sum(math.prod(size) for _, size in shape.linear)
+    if config.method == "full":
+        gradients, per_parameter = width * shape.parameters, 6
+        states, work = optimizer_bytes(shape.matrices, config.optim, width)
+    else:
+        # The weights of adapters are float32.
+        gradients, per_parameter = BYTES["float32"] * added, 4
+        states, work = optimizer_bytes(adapters, config.optim, BYTES["float32"])
     # A sharded layer is gathered while it is computed.
     gathered = 2 * width * shape.parameters / shape.layers if parts > 1 else 0
     # The largest batch: rows of the maximum length, or a full pack.
@@ -233,11 +250,12 @@ def estimate(
     again = config.gradient_checkpointing
     rows_per_step = config.per_device_train_batch_size * config.gradient_accumulation_steps
     steps = math.ceil(config.num_train_epochs * math.ceil(rows / rows_per_step))
-    operations = (8 if again else 6) * shape.parameters * tokens_per_row * min(rows_per_step, rows)
+    per_token = (per_parameter + 2 * again) * shape.parameters + 6 * added
+    operations = per_token * tokens_per_row * min(rows_per_step, rows)
     return TrainingEstimate(
         parameters=shape.parameters,
-        weights=(width * shape.parameters / parts + gathered) / GIB,
-        gradients=width * shape.parameters / parts / GIB,
+        weights=(weights / parts + gathered) / GIB,
+        gradients=gradients / parts / GIB,
         optimizer=(states + work) / parts / GIB,
         activations=activation_bytes(shape, tokens, width, again=again) / GIB,
         overhead=OVERHEAD_GIB,

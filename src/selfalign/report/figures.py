@@ -110,6 +110,36 @@ def account_tokens(metrics: tuple[Path, ...]) -> list[dict[str, Any]]:
     return [{"stage": stage, **total[stage]} for stage in GENERATION if stage in total]
 
 
+def account_training(logged: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return what a training took in total; empty if its metrics do not tell.
+
+    Args:
+        logged: metrics, one row per step.
+
+    Returns:
+        ``steps``, ``tokens`` (without padding), ``tokens_per_s``, ``padding_share`` (of all positions computed),
+        ``flops`` (of the model, without padding and recomputation), ``peak_memory_mb`` and, if the peak performance of
+        the device is known, ``mfu``, its utilisation.
+    """
+    if not logged or any("flops" not in row for row in logged):
+        return {}
+    seconds = [row["tokens"] / row["tokens_per_s"] for row in logged]
+    tokens = sum(row["tokens"] for row in logged)
+    found = {
+        "steps": len(logged),
+        "tokens": tokens,
+        "tokens_per_s": tokens / sum(seconds),
+        "padding_share": 1 - tokens / sum(row["tokens"] / (1 - row["padding_share"]) for row in logged),
+        "flops": sum(row["flops"] for row in logged),
+        "peak_memory_mb": max(row["peak_memory_mb"] for row in logged),
+    }
+    if all("mfu" in row for row in logged):
+        found["mfu"] = sum(row["mfu"] * each for row, each in zip(logged, seconds, strict=True)) / sum(
+            seconds
+        )
+    return found
+
+
 def account_time(benchmarks: Path | None) -> list[dict[str, Any]]:
     """Return time and memory of the jobs of each rule, as measured by Snakemake in their last runs.
 

@@ -77,6 +77,7 @@ def write_page(
             time=time,
             hours=sum(row["seconds"] for row in time) / 3600,
             price=settings.price_per_hour,
+            training=figures.account_training(logged),
             scores=scores,
             differences=difference_rows(summary),
             results=result_rows(summary),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from selfalign.client import Client, default_endpoints, open_client
-from selfalign.core.checkpoint import model_identity
+from selfalign.core.checkpoint import is_adapter, model_identity
 from selfalign.core.config import Config
 from selfalign.core.errors import ConfigError
 from selfalign.serving.command import HOST, server_command
@@ -18,7 +18,11 @@ from selfalign.serving.shared import shared_server
 
 @contextlib.contextmanager
 def served_client(
-    config: Config, checkpoint: str | Path | None, *, tuned: bool = False
+    config: Config,
+    checkpoint: str | Path | None,
+    *,
+    tuned: bool = False,
+    base: str | Path | None = None,
 ) -> Iterator[tuple[Client, str]]:
     """Yield a client of a model, and the identity of the model.
 
@@ -30,6 +34,7 @@ def served_client(
         checkpoint: directory of the model's checkpoint; None if an external server has it.
         tuned: use the model fine-tuned by this run, served under the name of its directory; otherwise the base model,
             served under ``model.name``.
+        base: directory of the base model, needed if `checkpoint` is a LoRA adapter.
 
     Raises:
         DataError: `checkpoint` is not a checkpoint directory.
@@ -38,7 +43,7 @@ def served_client(
     name = Path(checkpoint or "tuned").name if tuned else config.model.name
     with contextlib.ExitStack() as servers:
         with open_client(
-            lambda: servers.enter_context(endpoints(config, checkpoint, name)),
+            lambda: servers.enter_context(endpoints(config, checkpoint, name, base)),
             name,
             identity=identity,
             cache=Path(config.paths.completion_cache),
@@ -48,7 +53,9 @@ def served_client(
 
 
 @contextlib.contextmanager
-def endpoints(config: Config, checkpoint: str | Path | None, name: str) -> Iterator[list[str]]:
+def endpoints(
+    config: Config, checkpoint: str | Path | None, name: str, base: str | Path | None = None
+) -> Iterator[list[str]]:
     """Yield the base URLs of servers that serve a model; servers that were started are stopped after the block.
 
     External servers are those of ``server.endpoints`` or, if empty, of OPENAI_BASE_URL.
@@ -57,9 +64,10 @@ def endpoints(config: Config, checkpoint: str | Path | None, name: str) -> Itera
         config: the configuration.
         checkpoint: directory of the model's checkpoint; not needed for ``server.kind: external``.
         name: name under which a started server serves the model.
+        base: directory of the base model, needed if `checkpoint` is a LoRA adapter.
 
     Raises:
-        ConfigError: a program that the server needs is not installed, or there is no checkpoint.
+        ConfigError: a program that the server needs is not installed, or there is no checkpoint or no base model.
         InfrastructureError: the server could not be started; the message quotes its last log lines.
     """
     server = config.server
@@ -70,13 +78,21 @@ def endpoints(config: Config, checkpoint: str | Path | None, name: str) -> Itera
         raise ConfigError(
             f"configuration: 'server.kind' is '{server.kind}', which needs a checkpoint to serve"
         )
+    adapter = checkpoint if is_adapter(checkpoint) else None
+    if adapter is not None:
+        if base is None:
+            raise ConfigError(
+                f"{adapter} is a LoRA adapter, which is served with its base model; none was given"
+            )
+        checkpoint = base
     run = Path(config.paths.results) / config.run
     logs = run / "logs/server"
     if server.lifetime == "job":
         port = free_port()
-        log = logs / f"{Path(checkpoint).name}-job-{os.getpid()}.log"
-        with running(server_command(server, checkpoint, name, port), port, log, server.startup_timeout_s):
+        log = logs / f"{Path(adapter or checkpoint).name}-job-{os.getpid()}.log"
+        command = server_command(server, checkpoint, name, port, adapter)
+        with running(command, port, log, server.startup_timeout_s):
             yield [f"http://{HOST}:{port}/v1"]
         return
-    with shared_server(server, checkpoint, name, run / ".servers", logs) as url:
+    with shared_server(server, checkpoint, name, run / ".servers", logs, adapter=adapter) as url:
         yield [url]

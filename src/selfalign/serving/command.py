@@ -11,14 +11,19 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfalign.core.checkpoint import ADAPTER_CONFIG
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
+from selfalign.core.jsonl import read_json
 
 # Servers listen on the loopback interface, for jobs on the same machine.
 HOST = "127.0.0.1"
 MODULE = ("-m", "vllm.entrypoints.openai.api_server")
-# Mount point of the checkpoint in a container, read-only.
+# Mount points of the checkpoint and of an adapter in a container, read-only.
 MOUNTED = "/model"
+MOUNTED_ADAPTER = "/adapter"
+# Maximum ranks of adapters that vLLM 0.32.0 accepts (vllm/config/lora.py).
+LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 NO_TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 # Variables that limit the threads of numerical libraries on a CPU.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -41,7 +46,9 @@ class ServerCommand:
     cleanup: tuple[str, ...] = ()
 
 
-def server_command(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+def server_command(
+    config: ServerConfig, checkpoint: str | Path, name: str, port: int, adapter: str | Path | None = None
+) -> ServerCommand:
     """Return the command that serves a model on the loopback interface.
 
     Args:
@@ -49,16 +56,23 @@ def server_command(config: ServerConfig, checkpoint: str | Path, name: str, port
         checkpoint: directory of the model's checkpoint.
         name: name under which the server serves the model.
         port: TCP port to listen on.
+        adapter: directory of a LoRA adapter to serve on top of the checkpoint; None: the checkpoint alone.
 
     Raises:
-        ConfigError: a program that the server needs is not installed, or `server.kind` is ``external``.
+        ConfigError: a program that the server needs is not installed, `server.kind` is ``external``, or it is
+            ``command`` and there is an adapter.
     """
     match config.kind:
         case "vllm":
-            return _vllm(config, checkpoint, name, port)
+            return _vllm(config, checkpoint, name, port, adapter)
         case "container":
-            return _container(config, checkpoint, name, port)
+            return _container(config, checkpoint, name, port, adapter)
         case "command":
+            if adapter is not None:
+                raise ConfigError(
+                    f"{adapter}: a LoRA adapter cannot be served with 'server.kind' 'command'; set "
+                    "'training.lora.merge' to true, or use server.kind 'vllm' or 'container'"
+                )
             return _other(config, checkpoint, name, port)
         case "external":
             raise ConfigError(
@@ -75,7 +89,9 @@ def is_cpu_build() -> bool:
     return True
 
 
-def _vllm(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+def _vllm(
+    config: ServerConfig, checkpoint: str | Path, name: str, port: int, adapter: str | Path | None
+) -> ServerCommand:
     if importlib.util.find_spec("vllm") is None:
         raise ConfigError(
             "configuration: 'server.kind' is 'vllm', but vLLM is not installed in this environment; "
@@ -84,7 +100,8 @@ def _vllm(config: ServerConfig, checkpoint: str | Path, name: str, port: int) ->
     cpu = is_cpu_build()
     # The `vllm` command looks for a distribution of that name, which the CPU build is not: the module works for both.
     argv = [sys.executable, *MODULE]
-    argv += _vllm_arguments(config, str(checkpoint), name, port, "float32" if cpu else "bfloat16")
+    served = _served_as(name, adapter, str(adapter))
+    argv += _vllm_arguments(config, str(checkpoint), served, port, "float32" if cpu else "bfloat16")
     env = dict(NO_TELEMETRY)
     if cpu:
         # vLLM 0.32.0 fails on a CPU when it cuts the prompt of a request that has a seed into chunks (it sets the
@@ -107,7 +124,9 @@ def _vllm(config: ServerConfig, checkpoint: str | Path, name: str, port: int) ->
     return ServerCommand(argv, env)
 
 
-def _container(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+def _container(
+    config: ServerConfig, checkpoint: str | Path, name: str, port: int, adapter: str | Path | None
+) -> ServerCommand:
     """Return the command that serves from a vLLM image, on the host's network.
 
     The engine stays in the foreground and passes SIGTERM on, so that ending it ends the server. Where the engine's
@@ -119,14 +138,17 @@ def _container(config: ServerConfig, checkpoint: str | Path, name: str, port: in
             f"configuration: 'server.container.engine' is '{engine}', but no such command is on PATH; "
             "install it or use server.kind 'vllm', 'command' or 'external'"
         )
-    source = str(Path(checkpoint).resolve())
+    mounts = {str(Path(checkpoint).resolve()): MOUNTED}
+    if adapter is not None:
+        mounts[str(Path(adapter).resolve())] = MOUNTED_ADAPTER
+    served = _served_as(name, adapter, MOUNTED_ADAPTER)
     # The same program in every image, whatever its entry point is.
-    arguments = [*MODULE, *_vllm_arguments(config, MOUNTED, name, port, "bfloat16")]
+    arguments = [*MODULE, *_vllm_arguments(config, MOUNTED, served, port, "bfloat16")]
     env = {**NO_TELEMETRY, "HF_HUB_OFFLINE": "1"}
     if engine == "apptainer":
-        return ServerCommand([*_apptainer(config, source, env), *arguments], {})
+        return ServerCommand([*_apptainer(config, mounts, env), *arguments], {})
     container = f"selfalign-vllm-{port}"
-    argv = [*_docker(config, source, env, container), *arguments]
+    argv = [*_docker(config, mounts, env, container), *arguments]
     return ServerCommand(argv, {}, cleanup=(engine, "rm", "--force", container))
 
 
@@ -147,15 +169,27 @@ def _other(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -
     return ServerCommand([*argv, *config.extra_args], env, ready_path="/v1/models")
 
 
+def _served_as(name: str, adapter: str | Path | None, place: str) -> list[str]:
+    """Return the arguments of vLLM for the name of the model: of the checkpoint, or of an adapter at `place`."""
+    if adapter is None:
+        return ["--served-model-name", name]
+    rank = read_json(Path(adapter) / ADAPTER_CONFIG)["r"]
+    return [
+        *("--served-model-name", f"{name}-base", "--enable-lora"),
+        *("--max-lora-rank", str(next(each for each in LORA_RANKS if each >= rank))),
+        *("--lora-modules", f"{name}={place}"),
+    ]
+
+
 def _vllm_arguments(
-    config: ServerConfig, checkpoint: str, name: str, port: int, default_dtype: str
+    config: ServerConfig, checkpoint: str, served: list[str], port: int, default_dtype: str
 ) -> list[str]:
     """Return the arguments of vLLM's OpenAI server that all ways of running it share."""
     return [
         "--host", HOST,
         "--port", str(port),
         "--model", checkpoint,
-        "--served-model-name", name,
+        *served,
         "--dtype", default_dtype if config.dtype == "auto" else config.dtype,
         "--max-model-len", str(config.max_model_len),
         "--max-num-seqs", str(config.max_num_seqs),
@@ -173,10 +207,12 @@ def _all_cores() -> dict[str, str]:
     return dict.fromkeys(THREAD_LIMITS, str(len(os.sched_getaffinity(0))))
 
 
-def _docker(config: ServerConfig, source: str, env: dict[str, str], name: str) -> list[str]:
+def _docker(config: ServerConfig, mounts: dict[str, str], env: dict[str, str], name: str) -> list[str]:
     gpus = config.container.gpus
     argv = [config.container.engine, "run", "--rm", "--init", "--name", name]
-    argv += ["--network", "host", "--ipc", "host", "--volume", f"{source}:{MOUNTED}:ro"]
+    argv += ["--network", "host", "--ipc", "host"]
+    for source, place in mounts.items():
+        argv += ["--volume", f"{source}:{place}:ro"]
     for variable, value in env.items():
         argv += ["--env", f"{variable}={value}"]
     if gpus != "none":
@@ -189,11 +225,13 @@ def _docker(config: ServerConfig, source: str, env: dict[str, str], name: str) -
     return [*argv, "--entrypoint", "python3", config.container.image]
 
 
-def _apptainer(config: ServerConfig, source: str, env: dict[str, str]) -> list[str]:
+def _apptainer(config: ServerConfig, mounts: dict[str, str], env: dict[str, str]) -> list[str]:
     image = config.container.image
     if not image.endswith(".sif") and "://" not in image:
         image = f"docker://{image}"
-    argv = ["apptainer", "exec", "--containall", "--bind", f"{source}:{MOUNTED}:ro"]
+    argv = ["apptainer", "exec", "--containall"]
+    for source, place in mounts.items():
+        argv += ["--bind", f"{source}:{place}:ro"]
     visible = (
         {} if config.container.gpus in {"all", "none"} else {"CUDA_VISIBLE_DEVICES": config.container.gpus}
     )

@@ -40,7 +40,13 @@ POLL_S = 0.1
 
 @contextlib.contextmanager
 def shared_server(
-    server: ServerConfig, checkpoint: str | Path, name: str, state: Path, logs: Path
+    server: ServerConfig,
+    checkpoint: str | Path,
+    name: str,
+    state: Path,
+    logs: Path,
+    *,
+    adapter: str | Path | None = None,
 ) -> Iterator[str]:
     """Yield the base URL of the shared server of a checkpoint; start the server if it is not running.
 
@@ -50,19 +56,22 @@ def shared_server(
         name: name under which the server serves the model.
         state: directory with a subdirectory for each server.
         logs: directory of the servers' logs.
+        adapter: directory of a LoRA adapter to serve on top of the checkpoint; None: the checkpoint alone.
 
     Raises:
         InfrastructureError: the server could not be started; the message quotes its last log lines.
     """
-    label = Path(checkpoint).name
-    decides = [server.model_dump(), name, read_identity(checkpoint), str(Path(checkpoint).resolve())]
+    label = Path(adapter or checkpoint).name
+    decides = [server.model_dump(), name]
+    for directory in filter(None, (checkpoint, adapter)):
+        decides += [read_identity(directory), str(Path(directory).resolve())]
     home = state / f"{label}-{json_sha256(decides)[:16]}"
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lease").open("a") as lease:
         fcntl.flock(lease, fcntl.LOCK_SH)
         with FileLock(home / "start.lock"):
             url = _running_url(home) or _start_supervisor(
-                server, checkpoint, name, home, logs / f"{label}.log"
+                server, checkpoint, name, home, logs / f"{label}.log", adapter=adapter
             )
         yield url
 
@@ -101,12 +110,21 @@ def _running_url(home: Path) -> str | None:
         return _read_state(home).get("url")
 
 
-def _start_supervisor(server: ServerConfig, checkpoint: str | Path, name: str, home: Path, log: Path) -> str:
+def _start_supervisor(
+    server: ServerConfig,
+    checkpoint: str | Path,
+    name: str,
+    home: Path,
+    log: Path,
+    *,
+    adapter: str | Path | None,
+) -> str:
     """Start a supervisor and wait until its server is ready; return the server's URL."""
     (home / "state.json").unlink(missing_ok=True)
     task = {
         "server": server.model_dump(),
         "checkpoint": str(checkpoint),
+        "adapter": str(adapter) if adapter else None,
         "name": name,
         "home": str(home),
         "log": str(log),

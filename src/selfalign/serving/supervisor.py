@@ -71,8 +71,8 @@ def supervise(task: dict[str, Any]) -> None:
 
     Args:
         task: the command-line argument of this program, from :mod:`.shared`: the section ``server`` of the
-            configuration, ``checkpoint``, ``name``, directory of the state (``home``), ``log``, and the process id of
-            the ``workflow``.
+            configuration, ``checkpoint``, ``adapter`` (or None), ``name``, directory of the state (``home``), ``log``,
+            and the process id of the ``workflow``.
     """
     home, log = Path(task["home"]), Path(task["log"])
     server = validate_section(ServerConfig, task["server"], "server")
@@ -80,7 +80,7 @@ def supervise(task: dict[str, Any]) -> None:
     with supervisor_lock(home):
         port = free_port()
         try:
-            command = server_command(server, task["checkpoint"], task["name"], port)
+            command = server_command(server, task["checkpoint"], task["name"], port, task["adapter"])
             with running(command, port, log, server.startup_timeout_s, demand.has_ended) as process:
                 write_json(home / "state.json", {"url": f"http://{HOST}:{port}/v1"})
                 while process.poll() is None and not (demand.has_ended() and demand.withdraw()):

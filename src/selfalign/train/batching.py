@@ -73,6 +73,18 @@ class BatchSchedule:
             rows = sorted(rows, key=lambda row: (self.lengths[row], row))
         return [rows[start : start + size] for start in range(0, len(rows), size)]
 
+    def padding_share(self, step: int) -> float:
+        """Return the share of the positions of a step that hold padding, from 0 to 1.
+
+        Args:
+            step: number of the step, from 0.
+        """
+        if self.config.batching == "packed":
+            return 0.0
+        batches = self.batches(step)
+        positions = sum(len(batch) * max(self.lengths[row] for row in batch) for batch in batches)
+        return round(1 - sum(self.lengths[row] for batch in batches for row in batch) / positions, 4)
+
     def share(self, step: int, rank: int) -> list[tuple[Batch, bool]]:
         """Return the batches of a step for one process, each with whether it counts.
 

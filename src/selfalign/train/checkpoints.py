@@ -1,17 +1,20 @@
-"""Checkpoints to resume from, and detection of incomplete ones.
+"""Checkpoints to resume from, and detection of incomplete and damaged ones.
 
-The Trainer writes a checkpoint file by file. When all files are written, a list of their sizes is added atomically. A
-checkpoint without the list, or with other sizes, is incomplete.
+The Trainer writes a checkpoint file by file. When all files are written and synced to disk, a list of their sizes and
+hashes is added atomically. A checkpoint without the list, or with other files, is not resumed from; the one before is.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from selfalign.core.errors import DataError
+from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -19,44 +22,65 @@ LIST = "whole.json"
 
 
 def seal(checkpoint: Path) -> None:
-    """Record the files of a finished checkpoint and their sizes in bytes.
+    """Sync a finished checkpoint to disk, then record its files with their sizes in bytes and their SHA-256.
 
     Args:
         checkpoint: checkpoint directory.
     """
-    write_json(checkpoint / LIST, _sizes(checkpoint))
-
-
-def is_whole(checkpoint: Path) -> bool:
-    """Return whether a checkpoint has all recorded files with the recorded sizes.
-
-    Args:
-        checkpoint: checkpoint directory.
-    """
-    try:
-        return read_json(checkpoint / LIST) == _sizes(checkpoint)
-    except DataError:
-        return False
+    files = list(_files(checkpoint))
+    for path in [*files, *{path.parent for path in files}]:
+        _sync(path)
+    recorded = {
+        str(path.relative_to(checkpoint)): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        for path in files
+    }
+    write_json(checkpoint / LIST, recorded)
+    for directory in (checkpoint, checkpoint.parent):
+        _sync(directory)
 
 
 def last_whole(directory: Path) -> Path | None:
-    """Return the newest complete checkpoint, or None; remove incomplete ones with a warning.
+    """Return the newest undamaged checkpoint, or None; remove newer ones with a warning that states the reason.
 
     Args:
         directory: directory of checkpoints.
     """
     found = [path for path in directory.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
-    whole = None
-    for path in sorted(found, key=lambda path: int(path.name.partition("-")[2])):
-        if is_whole(path):
-            whole = path
-        else:
-            logger.warning("removing incomplete checkpoint %s (its writing was interrupted)", path)
-            shutil.rmtree(path)
-    return whole
+    for path in sorted(found, key=lambda path: int(path.name.partition("-")[2]), reverse=True):
+        damage = _damage(path)
+        if damage is None:
+            return path
+        logger.warning("removing checkpoint %s (%s)", path, damage)
+        shutil.rmtree(path)
+    return None
 
 
-def _sizes(checkpoint: Path) -> dict[str, int]:
-    files = (p for p in sorted(checkpoint.rglob("*")) if p.is_file() and p.name != LIST)
-    # Ignore the temporary list of a killed process.
-    return {str(p.relative_to(checkpoint)): p.stat().st_size for p in files if not p.name.startswith(".")}
+def _damage(checkpoint: Path) -> str | None:
+    """Return why a checkpoint cannot be loaded, or None if its files are as recorded."""
+    try:
+        recorded = read_json(checkpoint / LIST)
+        sizes = {name: each["bytes"] for name, each in recorded.items()}
+    except (DataError, AttributeError, KeyError, TypeError):
+        return "its writing was interrupted"
+    if sizes != {str(path.relative_to(checkpoint)): path.stat().st_size for path in _files(checkpoint)}:
+        return "its writing was interrupted"
+    for name, each in recorded.items():
+        if file_sha256(checkpoint / name) != each["sha256"]:
+            return f"the content of {name} is not what was written"
+    return None
+
+
+def _files(checkpoint: Path) -> Iterator[Path]:
+    """Yield the files of a checkpoint, without the list and the temporary list of a killed process."""
+    for path in sorted(checkpoint.rglob("*")):
+        if path.is_file() and path.name != LIST and not path.name.startswith("."):
+            yield path
+
+
+def _sync(path: Path) -> None:
+    """Write a file or directory to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import shutil
@@ -9,9 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.model_config import read_model_config
 from selfalign.core.process import die_with_parent
+from selfalign.train.adapters import check_adapter
 from selfalign.train.architecture import check_weights, zero_dropout
 from selfalign.train.attention import choose_attention
 from selfalign.train.data import encode, load_format, read_pairs
@@ -64,7 +67,7 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
             command,
             stdout=output,
             stderr=output,
-            env={**memory_settings(), **_environment()},
+            env={**memory_settings(), **_environment(job)},
             check=False,
             preexec_fn=die_with_parent,
         )
@@ -89,20 +92,45 @@ def check(job: TrainingJob) -> None:
     """
     rows = read_pairs(job.dataset, job.config.min_rows)
     known = read_model_config(job.base)
+    check_trackers(job.config)
     zero_dropout(known, job.base)
     choose_attention(job.config, known)
     chat = load_format(job.base, job.config.layout)
     check_weights(job.base, len(chat.tokenizer), known.get("vocab_size"))
+    if job.config.method != "full":
+        check_adapter(job.config, job.base)
     encoded = encode(rows, chat, job.config.max_length, job.dataset)
     logger.info(
         "%d rows, %d of them cut at %d tokens", len(encoded), encoded.truncated, job.config.max_length
     )
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of the training: this process's, without variables that change accelerate's configuration."""
+def check_trackers(config: TrainingConfig) -> None:
+    """Check that the packages of the experiment trackers are installed.
+
+    Args:
+        config: training configuration.
+
+    Raises:
+        ConfigError: a package is missing.
+    """
+    for tracker in config.report_to:
+        if importlib.util.find_spec(tracker) is None:
+            raise ConfigError(
+                f"training.report_to: {tracker!r} is not installed in the environment of the training; "
+                f"install it (pip install {tracker}) or remove it from the list"
+            )
+
+
+def _environment(job: TrainingJob) -> dict[str, str]:
+    """Return the environment of the training.
+
+    It is this process's, without variables that change accelerate's configuration. The files of TensorBoard are beside
+    the tuned checkpoint, since the directory of the checkpoints to resume from, its default, is removed at the end.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OVERRIDES)}
-    return {**inherited, "PYTHONSAFEPATH": "1"}
+    events = str(job.out.with_name("tensorboard").absolute())
+    return {"TENSORBOARD_LOGGING_DIR": events, **inherited, "PYTHONSAFEPATH": "1"}
 
 
 def memory_settings() -> dict[str, str]:

@@ -33,7 +33,7 @@ own tests (self-alignment as in StarCoder2-Instruct; Wei et al. 2024, arXiv:2410
 ## Training
 
 {steps} optimizer steps; loss {first:.4f} in the first step and {last:.4f} in the last, each on the rows of that step.
-No dropout, no gradient clipping, loss on response tokens only.
+{trained} No dropout in the base model, no gradient clipping, loss on response tokens only.
 
 | hyperparameter | value |
 |---|---|
@@ -55,6 +55,11 @@ special tokens; add no others. Decode greedily up to {end}.
 
 The model writes code that nobody has reviewed. Run it in a sandbox.
 """
+TRAINED = {
+    "full": "All weights were trained.",
+    "lora": "Only low-rank adapters were trained (LoRA).",
+    "qlora": "Only low-rank adapters were trained, on the base model quantized to 4 bits (QLoRA).",
+}
 UNKNOWN_SCORES = "Not available yet: this card is written before the model is scored. See `README.md` beside this directory."
 
 
@@ -82,7 +87,13 @@ def write_model_card(
         "pipeline_tag": "text-generation",
         "tags": ["code", "self-alignment"],
     }
-    table = "\n".join(f"| `{name}` | {value} |" for name, value in job.config.decisive().items())
+    adapted = job.config.method != "full"
+    if adapted and not job.config.lora.merge:
+        head |= {"library_name": "peft", "base_model": job.title}
+    hyperparameters = job.config.decisive()
+    lora = {f"lora.{name}": value for name, value in hyperparameters.pop("lora").items()}
+    hyperparameters |= lora if adapted else {}
+    table = "\n".join(f"| `{name}` | {value} |" for name, value in hyperparameters.items())
     text = CARD.format(
         head=yaml.safe_dump(head, sort_keys=False),
         title=job.title,
@@ -92,6 +103,7 @@ def write_model_card(
         max_length=job.config.max_length,
         licences=licences(rows),
         steps=len(logged),
+        trained=TRAINED[job.config.method],
         first=logged[0]["loss"],
         last=logged[-1]["loss"],
         table=table,

@@ -13,27 +13,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, TrainerCallback, TrainingArguments, set_seed
+from accelerate import PartialState
+from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback, TrainingArguments, set_seed
+from transformers.trainer_utils import rotate_checkpoints
 
-from selfalign.core.checkpoint import read_identity, write_card
+from selfalign.core.checkpoint import hash_files, read_identity, write_card
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, SelfalignError, explain
-from selfalign.core.hashing import file_sha256
+from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.jsonl import write_jsonl
 from selfalign.core.model_config import read_model_config
 from selfalign.core.process import configure_logging, die_with_parent
 from selfalign.train import checkpoints
+from selfalign.train.adapters import add_adapter, finish_adapter, merge_adapter, quantization
 from selfalign.train.architecture import zero_dropout
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import BatchSchedule
 from selfalign.train.data import Encoded, encode, load_format, read_pairs
+from selfalign.train.flops import peak_flops
 from selfalign.train.job import TrainingJob
 from selfalign.train.model_card import write_model_card
 from selfalign.train.trainer import Steps, StepTrainer
 
 logger = logging.getLogger(__name__)
-TIMINGS = ("tokens_per_s", "peak_memory_mb")
-METRICS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "tokens", *TIMINGS)
+# Metrics that depend on the machine or the batching; they are not part of the checkpoint, which is identified by its
+# content.
+COSTS = ("tokens_per_s", "padding_share", "flops", "mfu", "peak_memory_mb")
+METRICS = ("step", "epoch", "loss", "learning_rate", "grad_norm", "tokens", *COSTS)
 
 
 def train(job: TrainingJob) -> None:
@@ -54,19 +60,33 @@ def train(job: TrainingJob) -> None:
     trainer.train(resume_from_checkpoint=str(last) if last else None)
 
     part = job.out.with_name(f".{job.out.name}.part")
-    trainer.save_model(str(part))  # in all processes: a sharded model is gathered
+    adapted = job.config.method != "full"
+    merged = adapted and job.config.lora.merge
+    saved = part / "adapter" if merged else part
+    trainer.save_model(str(saved))  # in all processes: a sharded model is gathered
     if not trainer.is_world_process_zero():
         return
+    if adapted:
+        finish_adapter(saved, job.title)
+    if merged:
+        merge_adapter(load_model(job.config, job.base), saved).save_pretrained(part)
+    elif adapted:
+        AutoConfig.from_pretrained(job.base).save_pretrained(part)
     tokenizer.chat_template = chat.template
     tokenizer.save_pretrained(part)
     logged = [row for row in trainer.state.log_history if "loss" in row]
     # The checkpoint is identified by its content, so it must not contain times or local paths.
-    (part / "training_args.bin").unlink(missing_ok=True)
-    trainer.state.log_history = [without(row, TIMINGS) for row in logged]
+    for arguments in part.rglob("training_args.bin"):
+        arguments.unlink()
+    trainer.state.log_history = [without(row, COSTS) for row in logged]
     trainer.state.save_to_json(str(part / "trainer_state.json"))
+    base = read_identity(job.base)
+    # The completions of an adapter also depend on the base model that it is served with.
+    identity = {"identity": json_sha256([base, hash_files(part)])} if adapted and not merged else {}
     write_card(
         part,
-        base=read_identity(job.base),
+        **identity,
+        base=base,
         dataset_sha256=file_sha256(job.dataset),
         training=job.config.decisive(),
     )
@@ -109,20 +129,33 @@ def build_trainer(
     arguments.max_steps = plan.steps
     if warmup := arguments.get_warmup_steps(plan.steps):
         logger.info("%d of %d steps are warm-up; the first of them has learning rate 0", warmup, plan.steps)
-    known = read_model_config(base)
-    attention = choose_attention(config, known)
-    model = AutoModelForCausalLM.from_pretrained(
-        base,
-        dtype=torch.bfloat16 if config.precision == "bfloat16" else torch.float32,
-        attn_implementation=attention,
-        **zero_dropout(known, base),
-    )
+    attention = choose_attention(config, read_model_config(base))
+    model = load_model(config, base, attn_implementation=attention, quantization_config=quantization(config))
+    if config.method != "full":
+        model = add_adapter(model, config)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     return StepTrainer(
         Steps(encoded, plan, arguments.process_index, pad, share_prefix=attention == ROW_BY_ROW),
         model=model,
         args=arguments,
-        callbacks=[_Seal()],
+        peak_flops=peak_flops(config),
+        callbacks=[_Seal(config.save_total_limit)],
+    )
+
+
+def load_model(config: TrainingConfig, base: str | Path, **options: Any) -> Any:
+    """Load the base model in the configured precision, without dropout.
+
+    Args:
+        config: training configuration.
+        base: checkpoint directory of the base model.
+        options: further arguments of ``from_pretrained``; None is left out.
+    """
+    return AutoModelForCausalLM.from_pretrained(
+        base,
+        dtype=torch.bfloat16 if config.precision == "bfloat16" else torch.float32,
+        **{name: value for name, value in options.items() if value is not None},
+        **zero_dropout(read_model_config(base), base),
     )
 
 
@@ -143,12 +176,13 @@ def trainer_arguments(config: TrainingConfig, work: str | Path) -> TrainingArgum
         gradient_accumulation_steps=1,
         max_grad_norm=0.0,
         bf16=config.precision == "bfloat16",
+        use_cpu=not torch.cuda.is_available(),  # otherwise bfloat16 is refused on a CPU
         gradient_checkpointing=config.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_steps=config.save_steps,
-        save_total_limit=config.save_total_limit,
+        save_total_limit=None,  # see _Seal
         seed=config.seed,
         data_seed=config.seed,
         report_to=list(config.report_to),
@@ -195,11 +229,20 @@ def push(directory: Path, repository: str) -> None:
 
 
 class _Seal(TrainerCallback):
-    """Record the files of every checkpoint once the Trainer has written it."""
+    """Record the files of every checkpoint once all processes have written theirs, and only then remove older ones.
+
+    Args:
+        keep: number of checkpoints to keep.
+    """
+
+    def __init__(self, keep: int) -> None:
+        self.keep = keep
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
+        PartialState().wait_for_everyone()
         if state.is_world_process_zero:
             checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            rotate_checkpoints(args.output_dir, self.keep)
 
 
 def main() -> None:

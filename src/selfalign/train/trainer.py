@@ -19,6 +19,7 @@ from transformers import Trainer, TrainerCallback
 
 from selfalign.train.batching import BatchSchedule, collate_packed, collate_padded, common_prefix, row_weights
 from selfalign.train.data import IGNORED, Encoded
+from selfalign.train.flops import ModelFlops
 
 
 class Steps(Dataset):
@@ -57,7 +58,11 @@ class Steps(Dataset):
                 batches.append(collate_packed(chosen, weights, shared=shared))
             else:
                 batches.append(collate_padded(chosen, weights, self.pad))
-        return {"batches": batches, "tokens": sum(self.plan.lengths[row] for row in rows)}
+        return {
+            "batches": batches,
+            "lengths": [self.plan.lengths[row] for row in rows],
+            "padding_share": self.plan.padding_share(step),
+        }
 
 
 class StepTrainer(Trainer):
@@ -65,19 +70,34 @@ class StepTrainer(Trainer):
 
     Args:
         steps: the steps.
+        peak_flops: peak performance of one device, in FLOP/s; None: unknown, no utilisation is reported.
         kwargs: further arguments of the Trainer.
     """
 
-    def __init__(self, steps: Steps, **kwargs: Any) -> None:
+    def __init__(self, steps: Steps, peak_flops: float | None = None, **kwargs: Any) -> None:
         super().__init__(train_dataset=steps, **kwargs)
         self.steps = steps
         self.add_callback(_EpochByRows(steps.plan.steps_per_epoch))
         # The token weights already scale the loss of a batch within its step.
         self.loss_is_scaled_for_ga = True
-        forward = self.accelerator.unwrap_model(self.model).forward
-        self.keeps_chosen_logits = "logits_to_keep" in inspect.signature(forward).parameters
-        self.step_tokens = 0
+        model = self.accelerator.unwrap_model(self.model)
+        # Of the base model: that of a model with an adapter passes on whatever it gets.
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.keeps_chosen_logits = "logits_to_keep" in inspect.signature(base.forward).parameters
+        self.model_flops = ModelFlops.of(base)
+        self.peak_flops = peak_flops
+        self.step_costs: dict[str, float] = {}
         self.step_started = time.monotonic()
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return the optimizer, which loads its state in the types in which it was saved.
+
+        Args:
+            model: the model, if it is another than the Trainer's.
+        """
+        optimizer = super().create_optimizer(model)
+        keep_state_types(optimizer)
+        return optimizer
 
     def get_train_dataloader(self) -> DataLoader:
         """Return a loader of the steps in order; every process loads its own share of each step."""
@@ -111,7 +131,11 @@ class StepTrainer(Trainer):
             inputs: an item of :class:`Steps`.
             num_items_in_batch: not used; the token weights replace it.
         """
-        self.step_tokens = inputs["tokens"]
+        self.step_costs = {
+            "tokens": sum(inputs["lengths"]),
+            "padding_share": inputs["padding_share"],
+            "flops": self.model_flops.of_rows(inputs["lengths"]),
+        }
         total = torch.zeros((), device=self.args.device)
         sharded_by_deepspeed = self.accelerator.distributed_type == DistributedType.DEEPSPEED
         for batch in inputs["batches"]:
@@ -159,11 +183,15 @@ class StepTrainer(Trainer):
         return 0
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add number of tokens, throughput and peak memory to the metrics of a step."""
+        """Add tokens, throughput, padding, operations, utilisation and peak memory to the metrics of a step."""
         if "loss" in logs:
             now = time.monotonic()
-            logs["tokens"] = self.step_tokens
-            logs["tokens_per_s"] = round(self.step_tokens / (now - self.step_started), 1)
+            seconds = now - self.step_started
+            logs |= self.step_costs
+            logs["tokens_per_s"] = round(logs["tokens"] / seconds, 1)
+            if self.peak_flops is not None:
+                peak = self.peak_flops * self.args.world_size
+                logs["mfu"] = round(logs["flops"] / seconds / peak, 4)
             logs["peak_memory_mb"] = round(peak_memory_mb())
             self.step_started = now
         super().log(logs, start_time)
@@ -177,6 +205,35 @@ class _EpochByRows(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
         state.epoch = state.global_step / self.steps_per_epoch
+
+
+def keep_state_types(optimizer: torch.optim.Optimizer) -> None:
+    """Let an optimizer load its state in the saved types.
+
+    PyTorch casts the state of a floating-point parameter to the type of the parameter
+    (``Optimizer.load_state_dict``), but Adafactor keeps float32 moments of bfloat16 parameters: a resumed training
+    would differ from an uninterrupted one.
+
+    Args:
+        optimizer: the optimizer; its hooks are changed.
+    """
+    loading: dict[str, Any] = {}
+
+    def remember(_: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+        loading.update(saved)
+
+    def restore(loaded: torch.optim.Optimizer) -> None:
+        numbers = [number for group in loading["param_groups"] for number in group["params"]]
+        parameters = [each for group in loaded.param_groups for each in group["params"]]
+        for number, parameter in zip(numbers, parameters, strict=True):
+            for name, value in loading["state"].get(number, {}).items():
+                state = loaded.state[parameter]
+                if isinstance(value, torch.Tensor) and value.dtype != state[name].dtype:
+                    state[name] = value.to(state[name].device)
+        loading.clear()
+
+    optimizer.register_load_state_dict_pre_hook(remember)
+    optimizer.register_load_state_dict_post_hook(restore)
 
 
 def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

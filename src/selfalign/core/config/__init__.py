@@ -136,6 +136,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _adapter_can_be_served(self) -> Config:
+        unmerged = self.training.method != "full" and not self.training.lora.merge
+        if unmerged and self.server.kind == "command":
+            raise ValueError(
+                "'training.lora.merge' is false, but 'server.kind' is 'command', which serves whole checkpoints; "
+                "set 'training.lora.merge' to true, or use server.kind 'vllm' or 'container'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _self_tests_are_held_out(self) -> Config:
         if not self.curation.self_tests.share and any(
             each.name == SELF_TESTS for each in self.evaluation.benchmarks

@@ -4,13 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from selfalign.core.config.base import RUNTIME_ONLY, Section, Seed
 from selfalign.core.config.paths import Existing, PathText
 
 # See selfalign.core.chat.
 ChatLayout = Literal["own", "reference"]
+
+
+class LoraConfig(Section):
+    """Low-rank adapters; settings have the names of peft's ``LoraConfig`` where those exist."""
+
+    r: int = Field(default=16, ge=1, le=512, description="Rank of the adapters.")
+    lora_alpha: int = Field(
+        default=32, ge=1, description="Scaling: the output of an adapter is multiplied by lora_alpha / r."
+    )
+    lora_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Dropout probability of the input of an adapter."
+    )
+    target_modules: list[str] = Field(
+        default=[],
+        description="Names of the linear layers that get an adapter, such as q_proj; []: all linear layers but the "
+        "output layer.",
+    )
+    merge: bool = Field(
+        default=True,
+        description="Add the adapter to the weights of the base model: model/tuned is a whole checkpoint, and "
+        "model/tuned/adapter is the adapter. false: model/tuned is the adapter, which vLLM serves on top of the base "
+        "model.",
+    )
 
 
 class TrainingConfig(Section):
@@ -26,6 +49,14 @@ class TrainingConfig(Section):
         default="own",
         description="Prompt layout of the rows, and chat template of the tuned checkpoint. own: the chat template "
         "of the base model; reference: that of the published run, for models without a chat template.",
+    )
+    method: Literal["full", "lora", "qlora"] = Field(
+        default="full",
+        description="full: all weights are trained (published); lora: only low-rank adapters are (training.lora), with "
+        "peft; qlora: the same on a base model quantized to 4 bits, with bitsandbytes, on a GPU.",
+    )
+    lora: LoraConfig = Field(
+        default_factory=LoraConfig, description="Low-rank adapters, for `method` lora and qlora."
     )
     learning_rate: float = Field(default=2e-5, gt=0, description="Peak learning rate (published: 1e-5).")
     optim: Literal["adafactor", "adamw_torch"] = Field(
@@ -120,9 +151,19 @@ class TrainingConfig(Section):
         description="Number of checkpoints to keep during training.",
         json_schema_extra=RUNTIME_ONLY,
     )
+    peak_tflops: float | None = Field(
+        default=None,
+        gt=0,
+        description="Peak performance of one device in TFLOP/s, to which the utilisation (mfu) in the metrics refers; "
+        "null: that of the GPU for dense bfloat16, if its model is known and the precision is bfloat16, else no "
+        "utilisation is reported.",
+        json_schema_extra=RUNTIME_ONLY,
+    )
     report_to: list[Literal["wandb", "tensorboard", "trackio"]] = Field(
         default=[],
-        description="Experiment trackers to which metrics are reported.",
+        description="Experiment trackers to which metrics are reported, with transformers' callbacks; their packages "
+        "must be installed. TensorBoard's files are in the directory `tensorboard` beside the tuned checkpoint, unless "
+        "TENSORBOARD_LOGGING_DIR is set.",
         json_schema_extra=RUNTIME_ONLY,
     )
     hub_model_id: str | None = Field(
@@ -130,6 +171,21 @@ class TrainingConfig(Section):
         description="Repository on the hub to which the tuned model is pushed; null: it is not pushed.",
         json_schema_extra=RUNTIME_ONLY,
     )
+
+    @model_validator(mode="after")
+    def _adapters_fit(self) -> TrainingConfig:
+        if self.method == "full":
+            if self.lora != LoraConfig():
+                raise ValueError(
+                    "'training.lora' is set, but 'training.method' is 'full', which has no adapters; "
+                    "use method 'lora' or 'qlora', or remove 'training.lora'"
+                )
+        elif self.accelerate in ("fsdp", "zero3"):
+            raise ValueError(
+                f"'training.method' {self.method!r} conflicts with 'training.accelerate' {self.accelerate!r}: the "
+                "model cannot be sharded; use auto, cpu, gpu or ddp"
+            )
+        return self
 
     @field_validator("max_steps")
     @classmethod
