@@ -19,6 +19,7 @@ DOUBLE = "Write a function `double` that doubles a number."
 HALVE = "Write a function that halves a number."
 ROOT = "Write `root`, the square root."
 LONELY = "Write `lonely`."
+SAME = "Write `same`, which returns its argument."
 # Of each instruction: sample, whether it passed, implementation, tests.
 RESPONSES = {
     DOUBLE: [
@@ -39,8 +40,13 @@ RESPONSES = {
     ],
     LONELY: [
         (0, True, "def lonely(x):\n    return x", "assert lonely(1) == 1"),
-        (1, True, "def lonely(x):\n    return x  # the same", "assert lonely(2) == 2"),
+        (1, True, "def lonely(x):\n    return x  # the same", "assert lonely(1) == 1"),
         (2, False, "def lonely():\n    return 1", "assert lonely() == 2"),
+    ],
+    SAME: [
+        (0, True, "def same(x):\n    return x", "assert same(1) == 1"),
+        (1, True, "def same(x):\n    return x", "assert same(2) == 2\nassert same('') == ''"),
+        (2, True, "def same(x):\n    return x", "assert same(2) == 2\nassert same('') == ''"),
     ],
     "Write a function `kept` for training.": [(0, True, "def kept():\n    return 1", "assert kept() == 1")],
 }  # fmt: skip
@@ -66,7 +72,7 @@ def made(tmp_path_factory):
             "reason": "held_out",
             "detail": {"cluster": f"{number}" * 64},
         }
-        for number, text in enumerate([DOUBLE, HALVE, ROOT, LONELY])
+        for number, text in enumerate([DOUBLE, HALVE, ROOT, LONELY, SAME])
     ]
     write_jsonl(directory / "held.jsonl", held)
 
@@ -86,54 +92,60 @@ def made(tmp_path_factory):
     return make
 
 
-def test_the_tests_that_most_siblings_pass_become_the_task(made):
+def test_the_tests_with_most_agreement_become_the_task(made):
     counts, tasks, dropped = made()
     assert counts == {
         "step": "tasks",
-        "in": 10,
-        "out": 2,
+        "in": 13,
+        "out": 3,
         "dropped": {
             "name_not_given": 2,
             "no_sibling_passes": 3,
-            "other_tests": 2,
+            "other_tests": 4,
             "trivial_tests": 1,
         },
-        "extra": {"instructions": 4},
+        "extra": {"instructions": 5},
     }
-    double, root = tasks
-    assert double["task_id"] == "self_tests/0.1"
+    double, root, same = tasks
+    # the tests of 0.1 are passed by as many others, but one of them, a wrong one, failed its own tests
+    assert double["task_id"] == "self_tests/0.0"
     assert double["instruction"] == DOUBLE
-    assert double["solution"] == "def double(x):\n    '''Twice.'''\n    return x + x  # twice"
-    assert double["tests"] == "assert double(0) == 0\nassert double(2) == 4"
+    assert double["solution"] == "def double(x):\n    return 2 * x"
+    assert double["tests"] == "assert double(1) == 2"
     assert double["lineage"] == {
         "seed": {"package": "p"},
-        "sample": {"number": 1},
+        "sample": {"number": 0},
         "self_tests": {
-            "row": "0.1",
+            "row": "0.0",
             "cluster": "0" * 64,
             "implementations": 4,
-            "passed_by": ["0.0", "0.4", "0.2"],
+            "passed_by": ["0.1", "0.4", "0.3"],
         },
     }
     assert root["tests"].splitlines()[0] == "import math"
     assert root["lineage"]["self_tests"]["passed_by"] == ["2.1"]
+    # the same implementation passed other tests; of equal agreement, most assertions win
+    assert same["task_id"] == "self_tests/4.1"
+    assert same["lineage"]["self_tests"]["passed_by"] == ["4.0"]
     assert {key: row["reason"] for key, row in dropped.items()} == {
-        (0, 0): "other_tests",
+        (0, 1): "other_tests",
         (0, 3): "other_tests",
         (0, 4): "trivial_tests",
         (0, 5): "no_sibling_passes",  # only its own implementation calls the argument y
         (1, 0): "name_not_given",
         (1, 1): "name_not_given",
-        (3, 0): "no_sibling_passes",  # the other one that passes is the same
+        (3, 0): "no_sibling_passes",  # the other one that passes is a copy
         (3, 1): "no_sibling_passes",
+        (4, 0): "other_tests",
+        (4, 2): "other_tests",
     }
-    assert dropped[0, 0]["detail"] == {"used": "0.1"}
+    assert dropped[0, 1]["detail"] == {"used": "0.0"}
     assert dropped[1, 0]["detail"] == ["halve"]
 
 
 def test_any_sibling_may_pass_if_configured(made):
     counts, tasks, _ = made("any", distinct_siblings=False)
-    assert counts["out"] == 3
+    assert counts["out"] == 4
     assert tasks[0]["lineage"]["self_tests"]["passed_by"] == ["0.0", "0.3", "0.4", "0.5", "0.2"]
     assert tasks[2]["lineage"]["self_tests"]["passed_by"] == ["3.1"]
 
@@ -147,7 +159,7 @@ def test_the_tasks_are_a_benchmark(made, tmp_path):
     _, tasks, _ = made()
     write_jsonl(tmp_path / "tasks.jsonl", tasks)
     benchmark = load_benchmark("self_tests", data=tmp_path)
-    assert [task.id for task in benchmark.tasks] == ["self_tests/0.1", "self_tests/2.0"]
+    assert [task.id for task in benchmark.tasks] == ["self_tests/0.0", "self_tests/2.0", "self_tests/4.1"]
     assert benchmark.reference_solution(benchmark.tasks[0]) == tasks[0]["solution"]
 
 

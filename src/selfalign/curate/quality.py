@@ -111,6 +111,16 @@ def require_asserting_tests(record: Record) -> Outcome:
     return Keep(record)
 
 
+def count_assertions(tests: str) -> int:
+    """Return the number of assertions in the source text of tests; 0 if it does not parse.
+
+    Args:
+        tests: source text.
+    """
+    tree = parse(tests)
+    return sum(map(_is_assertion, ast.walk(tree))) if tree else 0
+
+
 def _is_stub(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     if any(ast.unparse(each).endswith(DECLARING_DECORATORS) for each in function.decorator_list):
         return False

@@ -2,7 +2,9 @@
 
 Every response to a held-out instruction that passed its own tests offers these tests. They count if they depend on the
 solution (they fail if every function returns None), if the instruction gives the names that they use, and if an
-independent response to the same instruction passes them. Of several that count, those that most responses pass are kept.
+independent response to the same instruction agrees with them: one with a different implementation that passes them, or
+one with the same implementation that passed different tests. Of several that count, those that agree with most of the
+responses that passed their own tests are kept, and of these those with most assertions.
 """
 
 from __future__ import annotations
@@ -24,7 +26,12 @@ from selfalign.curate.code import (
     self_contained_tests,
     tested_names,
 )
-from selfalign.curate.quality import drop_deep_nesting, require_asserting_tests, require_complete_code
+from selfalign.curate.quality import (
+    count_assertions,
+    drop_deep_nesting,
+    require_asserting_tests,
+    require_complete_code,
+)
 from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
 from selfalign.curate.trivial_tests import judge_tests
 from selfalign.sandbox import Program, open_pool
@@ -39,6 +46,7 @@ class Candidate:
         row: row of the response.
         id: id of the row.
         key: key of its implementation in :attr:`Group.implementations`.
+        tests: source of its tests.
         outcome: the task to keep, or why the tests do not count; the row itself until that is known.
         passing: keys of the implementations that pass the tests.
     """
@@ -46,6 +54,7 @@ class Candidate:
     row: Record
     id: str
     key: str
+    tests: str
     outcome: Outcome
     passing: set[str] = field(default_factory=set)
 
@@ -73,16 +82,22 @@ class Group:
     rows: dict[str, list[str]] = field(default_factory=dict)
 
     def siblings_passing(self, candidate: Candidate, distinct: bool) -> list[str]:
-        """Return the ids of the other responses that pass the tests of a candidate.
+        """Return the ids of the other responses that agree with the tests of a candidate.
 
         Args:
             candidate: response whose tests were run.
-            distinct: only one response of each implementation that differs from the candidate's.
+            distinct: only independent ones: one response of each different implementation that passes the tests, and
+                the responses with the same implementation that passed different tests that count, one of each.
         """
-        if distinct:
-            return [ids[0] for key, ids in self.rows.items() if key in candidate.passing - {candidate.key}]
-        passing = (each for key, ids in self.rows.items() if key in candidate.passing for each in ids)
-        return [each for each in passing if each != candidate.id]
+        if not distinct:
+            passing = (each for key, ids in self.rows.items() if key in candidate.passing for each in ids)
+            return [each for each in passing if each != candidate.id]
+        others = [ids[0] for key, ids in self.rows.items() if key in candidate.passing - {candidate.key}]
+        same: dict[str, str] = {}
+        for each in self.candidates:
+            if each.counts and each.key == candidate.key and each.tests != candidate.tests:
+                same.setdefault(each.tests, each.id)
+        return [*others, *same.values()]
 
 
 def self_tests_file(
@@ -151,7 +166,7 @@ def _add_candidate(group: Group, row: Record) -> Candidate:
     name, key = _add_implementation(group, row)
     checks = (require_complete_code, require_asserting_tests, require_given_names)
     outcome = run_filters(row, checks) if key else Drop("no_implementation")
-    candidate = Candidate(row, name, key or "", outcome)
+    candidate = Candidate(row, name, key or "", parse_response_code(row["response"]).tests, outcome)
     group.candidates.append(candidate)
     return candidate
 
@@ -216,15 +231,23 @@ def _run_implementations(
 
 
 def _keep_best(group: Group, distinct: bool) -> None:
-    """Decide which tests of a group become the task: those that most siblings pass, the first of several."""
+    """Decide which tests of a group become the task.
+
+    A sibling that failed its own tests counts less: that it passes others may only mean that these are lenient.
+    """
     passed_by = {each.id: group.siblings_passing(each, distinct) for each in group.candidates}
+    passed_own = {each.id for each in group.candidates}
     for candidate in group.candidates:
         if candidate.counts and candidate.key not in candidate.passing:
             candidate.outcome = Drop("own_solution_fails")
         elif candidate.counts and not passed_by[candidate.id]:
             candidate.outcome = Drop("no_sibling_passes")
+
+    def agreement(candidate: Candidate) -> tuple[int, int]:
+        return len(passed_own.intersection(passed_by[candidate.id])), count_assertions(candidate.tests)
+
     left = [each for each in group.candidates if each.counts]
-    best = max(left, key=lambda each: len(passed_by[each.id]), default=None)
+    best = max(left, key=agreement, default=None)
     for candidate in left:
         if candidate is best:
             candidate.outcome = Keep(_task(group, candidate, passed_by[candidate.id]))

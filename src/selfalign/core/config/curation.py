@@ -102,8 +102,9 @@ class SelfTestsConfig(Section):
     ngram: int = Field(default=3, ge=1, description="Words in an n-gram.")
     distinct_siblings: bool = Field(
         default=True,
-        description="Tests count if another response to the instruction passes them. true: one with a different "
-        "implementation, apart from layout, comments and docstrings; false: any other response.",
+        description="Tests count if another response to the instruction agrees with them. true: one with a different "
+        "implementation that passes them, or one with the same implementation (apart from layout, comments and "
+        "docstrings) that passed different tests; false: any other response that passes them.",
     )
 
 
