@@ -281,3 +281,12 @@ rule reproduce:
         "Write the reproduction table: {output.markdown}"
     script:
         "../scripts/reproduce.py"
+
+
+# Empty if there is no learning curve.
+LEARNING_CURVE = []
+
+
+if config["learning_curve"]["instructions"]:
+
+    include: "learning_curve.smk"

@@ -51,6 +51,7 @@ rule report:
         models=[result("model/base"), result("model/tuned")],
         training=rules.train.output.metrics,
         scores=rules.scores.output.summary,
+        learning_curve=LEARNING_CURVE,
         provenance=result("report/provenance.json"),
     output:
         page=report(

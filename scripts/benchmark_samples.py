@@ -7,10 +7,10 @@ with job(snakemake):
     sampling = snakemake.params.sampling
     sample_benchmark(
         job_config(snakemake),
-        snakemake.wildcards.get("model", "base"),
         sampling["layout"],
         BenchmarkChoice(**{key: sampling[key] for key in BenchmarkChoice.model_fields}),
         snakemake.output.samples,
+        tuned=sampling["tuned"],
         checkpoint=snakemake.input.get("model") or None,
         tokenizer=snakemake.input.get("tokenizer") or None,
         data=snakemake.params.directory,

@@ -24,6 +24,7 @@ with job(snakemake):
             checksums=one("checksums"),
             training=one("training"),
             scores=one("scores"),
+            learning_curve=one("learning_curve") if snakemake.input.learning_curve else None,
             provenance=one("provenance"),
             **{kind: many(kind) for kind in ("concepts", "metrics", "verdicts", "dropped")},
             cards=tuple(Path(model) / "selfalign.json" for model in snakemake.input.models),

@@ -58,7 +58,7 @@ def sampling(wildcards):
 
 def sampling_settings(wildcards):
     """Return the settings that decide the samples of a job, besides :func:`sampling`."""
-    used = configured if "model" in wildcards.keys() else RELEASED
+    used = RELEASED if list(wildcards.keys()) == ["benchmark"] else configured
     return decisive_values(used, "run", "paths.results", "model", "evaluation.seed")
 
 

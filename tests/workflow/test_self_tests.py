@@ -86,3 +86,30 @@ def test_no_tasks_are_said_in_one_line(finished, tmp_path):
     assert done.returncode != 0
     assert "Self-tests: expected at least one task, found none" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_learning_curve_is_trained_scored_and_shown(build, tmp_path):
+    curve = {"instructions": [1, "all"], "learning_rates": [2e-5], "responses": ["one", "all"]}
+    copy = build.copy(tmp_path / "copy")
+    config = {**with_share(SHARE), "learning_curve": curve}
+    config["training"] = {"min_rows": 1}
+    done = copy.snakemake(config=config)
+    assert done.returncode == 0, done.stdout[-6000:]
+    made = read_json(copy.result("learning_curve/curve.json"))
+    trained = len(rows(copy, "dataset/train.jsonl"))
+    assert made["n"] == len(rows(copy, "self_tests/tasks.jsonl"))
+    assert [(each["responses"], each["instructions"]) for each in made["points"]] == [
+        ("one", 1),
+        ("one", trained),
+        ("all", 1),
+        ("all", trained),
+    ]
+    for point in made["points"]:
+        assert point["rows"] >= point["instructions"]
+        assert sum(point["mcnemar"][key] for key in ("only_first", "only_second", "both", "neither")) == made["n"]
+    # all rows of the data set: the tuned model of the run
+    tuned = next(s for s in read_json(copy.result("scores/summary.json"))["scores"] if s["model"] == "tuned")
+    assert made["points"][1]["value"] == tuned["metrics"]["pass@1"]["value"]
+    assert not any(copy.result("learning_curve/models").glob("*/config.json")), "models are temporary"
+    assert "Learning curve" in copy.result("report/index.html").read_text()
+    assert copy.stale_rules(config) == set()

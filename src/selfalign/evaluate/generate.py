@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 
 def sample_benchmark(
     config: Config,
-    model: str,
     layout: PromptLayout,
     choice: BenchmarkChoice,
     out: str | Path,
     *,
+    tuned: bool,
     checkpoint: str | Path | None,
     tokenizer: str | Path | None,
     data: str | Path | None,
@@ -35,10 +35,10 @@ def sample_benchmark(
 
     Args:
         config: configuration of the model, its server and the client.
-        model: ``base`` or ``tuned``.
         layout: prompt layout.
         choice: the benchmark and its sampling parameters.
         out: JSON Lines file to write, see :func:`generate_samples`.
+        tuned: whether the model was fine-tuned by this run.
         checkpoint: directory of the model; None if an external server has it.
         tokenizer: directory of the base model, whose tokenizer and chat template both models have; None: they are
             loaded from the hub.
@@ -59,7 +59,7 @@ def sample_benchmark(
         else:
             chat = ChatFormat(load_tokenizer(source.id or "", source.revision), layout, source.id)
     task_format = build_task_format(benchmark, chat, token_ids=config.server.token_ids)
-    with served_client(config, checkpoint, tuned=model == "tuned", base=base) as (client, _):
+    with served_client(config, checkpoint, tuned=tuned, base=base) as (client, _):
         generate_samples(benchmark, choice, client, out, task_format=task_format, seed=config.evaluation.seed)
 
 

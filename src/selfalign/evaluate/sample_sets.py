@@ -14,7 +14,7 @@ from typing import Any
 from selfalign.benchmarks import data_files, definition_sha256, load_definition
 from selfalign.core.config import Config
 from selfalign.core.config.downloads import PinnedFile
-from selfalign.core.config.evaluation import BenchmarkChoice, PromptLayout
+from selfalign.core.config.evaluation import SELF_TESTS, BenchmarkChoice, PromptLayout
 from selfalign.core.config.reproduction import PublishedSamples
 from selfalign.core.errors import ConfigError
 
@@ -37,6 +37,7 @@ class SampleSet:
         published: configuration of the published samples; None for generated ones.
         layout: prompt layout of generated samples.
         seed: seed of the first task of generated samples.
+        tuned: whether a model fine-tuned by this run generates the samples.
     """
 
     model: str
@@ -47,6 +48,7 @@ class SampleSet:
     published: PublishedSamples | None = None
     layout: PromptLayout | None = None
     seed: int | None = None
+    tuned: bool = False
 
     @property
     def version(self) -> str:
@@ -60,6 +62,7 @@ class SampleSet:
             "definition": definition_sha256(self.choice.name),
             "layout": self.layout,
             "seed": self.seed,
+            "tuned": self.tuned,
         }
 
     def scoring(self) -> dict[str, Any]:
@@ -100,10 +103,12 @@ class SampleSets:
                 pass_at=tuple(evaluation.pass_at),
                 layout=layout,
                 seed=evaluation.seed,
+                tuned=model == "tuned",
             )
             for model, layout in evaluation.layouts.pairs()
             for choice in evaluation.benchmarks
         }
+        self._config = config
         known = [*released.reproduction.published_samples, *config.reproduction.published_samples]
         self.published = {
             each.key: SampleSet(
@@ -142,14 +147,34 @@ class SampleSets:
         """Return the sample set of a job.
 
         Args:
-            wildcards: wildcards of the job: ``published``, or ``model``, ``layout`` and ``benchmark``, or ``benchmark``
-                alone for the released model.
+            wildcards: wildcards of the job: ``published``, or ``point``, or ``model``, ``layout`` and ``benchmark``, or
+                ``benchmark`` alone for the released model.
         """
         if "published" in wildcards:
             return self.published[wildcards["published"]]
+        if "point" in wildcards:
+            return self.learning_curve(wildcards["point"])
         if "model" in wildcards:
             return self.own[wildcards["model"], wildcards["layout"], wildcards["benchmark"]]
         return self.released[wildcards["benchmark"]]
+
+    def learning_curve(self, point: str) -> SampleSet:
+        """Return the sample set of a model of the learning curve.
+
+        Args:
+            point: name of the point, or a wildcard.
+        """
+        evaluation = self._config.evaluation
+        return SampleSet(
+            model=f"{model_title(self._config)}, learning curve {point}",
+            how=NEW_SAMPLES,
+            choice=next(choice for choice in evaluation.benchmarks if choice.name == SELF_TESTS),
+            directory=f"{self._results}/learning_curve/scores/{point}",
+            pass_at=tuple(evaluation.pass_at),
+            layout=evaluation.layouts.tuned[0],
+            seed=evaluation.seed,
+            tuned=True,
+        )
 
     def data(self, name: str, version: str | None) -> list[str]:
         """Return the data files of a benchmark: downloaded, or artifacts of the run.

@@ -161,6 +161,43 @@ def score_chart(scores: Sequence[dict[str, Any]]) -> str:
     return _svg((span + point).properties(width=WIDTH, height=alt.Step(26)))
 
 
+def learning_curve_chart(curve: dict[str, Any]) -> str:
+    """Return a line chart of scores by number of training instructions, in per cent, with the base model as a line.
+
+    Args:
+        curve: see :func:`selfalign.evaluate.learning_curve.write_learning_curve`.
+    """
+    import altair as alt
+
+    rows = [
+        {
+            "instructions": point["instructions"],
+            "value": 100 * point["value"],
+            "models": f"{point['learning_rate']:g}, {point['responses']} response(s)",
+        }
+        for point in curve["points"]
+    ]
+    numbers = sorted({row["instructions"] for row in rows})
+    lines = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(
+                "instructions:Q",
+                title="instructions trained on",
+                scale=alt.Scale(type="log", base=2, nice=False),
+                axis=alt.Axis(values=numbers, format="d"),
+            ),
+            y=alt.Y("value:Q", title=f"{curve['benchmark']}, per cent", scale=alt.Scale(zero=False)),
+            color=alt.Color("models:N", title="learning rate", sort=None),
+        )
+    )
+    if curve["base"] is not None:
+        base = alt.Chart(alt.Data(values=[{"value": 100 * curve["base"]}]))
+        lines = lines + base.mark_rule(color=INK, strokeDash=[4, 4]).encode(y="value:Q")
+    return _svg(lines.properties(width=WIDTH, height=220))
+
+
 def _decades(largest: int) -> list[int]:
     """Return 0 and the powers of ten up to `largest`, as ticks of a symmetric-logarithmic axis."""
     return [0, *(10**power for power in range(len(str(largest))) if largest)]

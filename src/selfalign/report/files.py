@@ -26,6 +26,7 @@ class RunFiles:
         checksums: checksum file of the dataset.
         training: JSON Lines of training metrics.
         scores: JSON of the scores' summary.
+        learning_curve: JSON of the learning curve.
         cards: ``selfalign.json`` of the models.
         reproduction: JSON of the reproduction table.
         provenance: JSON of the provenance.
@@ -42,6 +43,7 @@ class RunFiles:
     checksums: Path | None = None
     training: Path | None = None
     scores: Path | None = None
+    learning_curve: Path | None = None
     cards: tuple[Path, ...] = ()
     reproduction: Path | None = None
     provenance: Path | None = None
@@ -76,6 +78,7 @@ def files_of_run(run: Path) -> RunFiles:
         checksums=one("dataset/SHA256SUMS"),
         training=one("model/tuned.metrics.jsonl"),
         scores=one("scores/summary.json"),
+        learning_curve=one("learning_curve/curve.json"),
         cards=many("model/*/selfalign.json"),
         reproduction=one("reproduce/table.json"),
         benchmarks=one("benchmarks"),

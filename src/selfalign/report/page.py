@@ -59,6 +59,7 @@ def write_page(
     verdicts = figures.count_verdicts(files.verdicts)
     summary = read_json(files.scores) if files.scores else {"scores": [], "comparisons": []}
     scores = score_rows(summary)
+    curve = read_json(files.learning_curve) if files.learning_curve else None
     tokens = figures.account_tokens(files.metrics)
     time = figures.account_time(files.benchmarks)
     text = (
@@ -91,7 +92,9 @@ def write_page(
                 verdicts=verdicts,
                 logged=logged,
                 scores=scores,
+                curve=curve,
             ),
+            curve=curve,
             seed_charts=seed_charts(statistics) if statistics else [],
             configuration=configuration_text(configuration),
             versions=installed_versions(),
@@ -153,6 +156,7 @@ def _charts(
     verdicts: Sequence[tuple[str, str, int]],
     logged: Sequence[dict[str, Any]],
     scores: Sequence[dict[str, Any]],
+    curve: dict[str, Any] | None,
 ) -> dict[str, str]:
     """Return the charts that have data, by name."""
     kinds = [(f"{status} {error}".strip(), count) for status, error, count in verdicts]
@@ -163,6 +167,7 @@ def _charts(
         "verdicts": (kinds, lambda: charts.bar_chart(kinds, "responses")),
         "loss": (logged, lambda: charts.loss_chart(logged)),
         "scores": (scores, lambda: charts.score_chart(scores)),
+        "curve": (curve, lambda: charts.learning_curve_chart(curve or {})),
     }
     return {name: draw() for name, (there, draw) in drawn.items() if there}
 

@@ -15,6 +15,7 @@ from selfalign.core.config.evaluation import SELF_TESTS, EvaluationConfig
 from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.config.files import read_yaml
 from selfalign.core.config.generation import GenerationConfig
+from selfalign.core.config.learning_curve import LearningCurveConfig
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.paths import Expanded, PathText
 from selfalign.core.config.reproduction import ReproductionConfig
@@ -119,6 +120,10 @@ class Config(Section):
     evaluation: EvaluationConfig = Field(
         default_factory=EvaluationConfig, description="Benchmarks for the base and the tuned model."
     )
+    learning_curve: LearningCurveConfig = Field(
+        default_factory=LearningCurveConfig,
+        description="Models trained on parts of the data set, scored on `self_tests` and shown in the report.",
+    )
     reproduction: ReproductionConfig = Field(
         default_factory=ReproductionConfig,
         description="Comparison with published figures by `snakemake reproduce`.",
@@ -156,6 +161,25 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _learning_curve_can_be_scored(self) -> Config:
+        if not self.learning_curve.instructions:
+            return self
+        if (
+            all(each.name != SELF_TESTS for each in self.evaluation.benchmarks)
+            or not self.evaluation.layouts.tuned
+        ):
+            raise ValueError(
+                f"'learning_curve.instructions' is set, but the tuned model is not scored on {SELF_TESTS}; expected "
+                f"{SELF_TESTS} in 'evaluation.benchmarks' and a layout in 'evaluation.layouts.tuned'"
+            )
+        if self.server.kind == "external":
+            raise ValueError(
+                "'learning_curve.instructions' is set, but servers of 'server.kind' external cannot be given the models of "
+                "the curve; expected kind vllm, container or command"
+            )
+        return self
+
 
 def load_config(value: dict[str, Any]) -> Config:
     """Return a validated configuration, with defaults for absent keys.
@@ -190,7 +214,7 @@ def read_config(path: str | Path | None) -> Config:
 def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
     """Return a configuration with the values of a preset, except its ``run``, for jobs of the same run.
 
-    The section ``model`` is replaced as a whole, since its keys depend on its ``source``.
+    Only the run's own models have a learning curve, so that it is left out. The section ``model`` is replaced as a whole, since its keys depend on its ``source``.
 
     Args:
         config: the configuration.
@@ -200,7 +224,7 @@ def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
         ConfigError: a key or value is wrong.
     """
     over = read_yaml(preset)
-    merged = dict(config)
+    merged = {key: value for key, value in config.items() if key != "learning_curve"}
     for key, value in over.items():
         if key != "run":
             merged[key] = {**config[key], **value} if isinstance(value, dict) and key != "model" else value
