@@ -173,19 +173,19 @@ def test_sampled_answers_become_an_unbiased_pass_at_k(tmp_path, benchmark, judge
     assert list(build_score(small, verdicts, [2])["metrics"]) == ["pass@1", "pass@2"]
 
 
-@pytest.mark.parametrize("model", ["base", "tuned"])
+@pytest.mark.parametrize("tuned", [False, True])
 @pytest.mark.parametrize("layout", ["own", "plain"])
-def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path, tmp_path_factory, model, layout):
+def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path, tmp_path_factory, tuned, layout):
     tokenizer = write_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
 
     def job(config, checkpoint):
         choice = config.evaluation.benchmarks[0]
         sample_benchmark(
             config,
-            model,
             layout,
             choice,
             tmp_path / "samples",
+            tuned=tuned,
             checkpoint=checkpoint,
             tokenizer=tokenizer,
             data=None,

@@ -182,6 +182,8 @@ IDLE: dict[str, Any] = {
 UNUSED: dict[str, Any] = {
     "evaluation.min_time_limit_s": 2.0,
     "evaluation.time_limit_factor": 5.0,
+    "learning_curve.learning_rates": [1e-4],  # without instructions there is no curve
+    "learning_curve.responses": ["all"],
     "reproduction.own_scores": True,
     "reproduction.released_model": "always",
     "reproduction.published_samples": [],
@@ -208,6 +210,7 @@ OUTSIDE = {
     "seeds.sources.column": "for another kind",
     "seeds.sources.opt_out": "for another kind",
     "seeds.near_duplicates.by": "nodes: rules of their own, tests/workflow/test_duplicates.py",
+    "learning_curve.instructions": "needs self_tests: tests/workflow/test_self_tests.py",
     "generation.few_shots_url": "needs a server to fetch from",
     "generation.few_shots_sha256": "needs a server to fetch from",
 }

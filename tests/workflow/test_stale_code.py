@@ -86,6 +86,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.quality": ("select",),
     "selfalign.curate.select": ("select",),
     "selfalign.curate.self_tests": (),  # is off
+    "selfalign.curate.subset": (),  # no learning curve
     "selfalign.curate.trace": (),
     "selfalign.curate.trivial_tests": ("nontrivial_tests",),
     "selfalign.train": ("train",),
@@ -94,6 +95,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.sample_sets": (),
     "selfalign.evaluate.ground_truth": ("benchmark_score",),
     "selfalign.evaluate.harness": ("benchmark_score",),
+    "selfalign.evaluate.learning_curve": (),
     "selfalign.evaluate.model_card": ("model_card",),
     "selfalign.evaluate.published_verdicts": ("benchmark_score",),
     "selfalign.evaluate.reproduction": (),
