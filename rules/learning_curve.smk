@@ -59,6 +59,7 @@ use rule benchmark_samples as learning_curve_samples with:
     input:
         data=benchmark_data,
         model=result("learning_curve/models/{point}"),
+        base=base_of_adapter(),
         tokenizer=result("model/base"),
         revisions=model_revision(),
     output:

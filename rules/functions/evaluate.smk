@@ -83,11 +83,16 @@ def scored_checkpoint(wildcards):
     return server_input(wildcards.model)
 
 
-def adapted_checkpoint(wildcards):
-    """Return the base model that the adapter of a job is served with; nothing if the job serves a whole checkpoint."""
+def base_of_adapter():
+    """Return the base model that an adapter is served with; nothing if the training makes a whole checkpoint."""
     training = config["training"]
     whole = training["method"] == "full" or training["lora"]["merge"]
-    return [] if whole or wildcards.model == "base" else server_input("base")
+    return [] if whole else server_input("base")
+
+
+def adapted_checkpoint(wildcards):
+    """Return the base model that the adapter of a job is served with; nothing if the job serves a whole checkpoint."""
+    return [] if wildcards.model == "base" else base_of_adapter()
 
 
 def tokenizer_source(wildcards):

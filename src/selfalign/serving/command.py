@@ -14,6 +14,7 @@ from pathlib import Path
 from selfalign.core.checkpoint import ADAPTER_CONFIG
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
+from selfalign.core.host import has_bfloat16
 from selfalign.core.jsonl import read_json
 
 # Servers listen on the loopback interface, for jobs on the same machine.
@@ -101,7 +102,8 @@ def _vllm(
     # The `vllm` command looks for a distribution of that name, which the CPU build is not: the module works for both.
     argv = [sys.executable, *MODULE]
     served = _served_as(name, adapter, str(adapter))
-    argv += _vllm_arguments(config, str(checkpoint), served, port, "float32" if cpu else "bfloat16")
+    dtype = "float32" if cpu and not has_bfloat16() else "bfloat16"
+    argv += _vllm_arguments(config, str(checkpoint), served, port, dtype)
     env = dict(NO_TELEMETRY)
     if cpu:
         # vLLM 0.32.0 fails on a CPU when it cuts the prompt of a request that has a seed into chunks (it sets the

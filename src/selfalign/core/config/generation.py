@@ -97,7 +97,7 @@ class GenerationConfig(Section):
         description="Filter of instructions, before responses are generated.",
     )
     responses: ModeConfig = Field(
-        default=ModeConfig(num_few_shots=6, n=6, temperature=0.6, max_new_tokens=96),
+        default=ModeConfig(num_few_shots=6, n=10, temperature=0.6, max_new_tokens=96),
         description="Instruction to response (I->R).",
     )
 

@@ -221,7 +221,7 @@ class SeedsConfig(Section):
     """Seed functions, extracted from source files."""
 
     count: int = Field(
-        default=320,
+        default=400,
         ge=1,
         description="Number of seeds for generation, taken from the start of the shuffled pool. Increasing "
         "it only adds shards.",

@@ -59,7 +59,9 @@ class ServerConfig(Section):
         "contains all special tokens, with add_special_tokens: false, for servers that accept no token ids.",
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Data type of the weights; auto: float32 on a CPU, bfloat16 on a GPU."
+        default="auto",
+        description="Data type of the weights; auto: bfloat16 on a GPU, and on a CPU that has instructions for it "
+        "(AVX512-BF16 or AMX); otherwise float32.",
     )
     max_model_len: int = Field(
         default=2048, ge=256, description="Maximum length of prompt and completion together, in tokens."
