@@ -6,7 +6,7 @@ import pytest
 from tests.curate.test_quality import response
 
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.curate.sections import CODE_LAYOUT
+from selfalign.curate.sections import PUBLISHED_LAYOUT
 from selfalign.curate.subset import subset_file
 
 
@@ -15,7 +15,8 @@ def files(tmp_path):
     """A data set of three rows, and the candidates from which they were selected, with one that is unfinished."""
 
     def row(instruction, number):
-        return {"instruction": instruction, **response(f"def f():\n    return {number}", f"assert f() == {number}")}
+        made = response(f"def f():\n    return {number}", f"assert f() == {number}")
+        return {**made, "instruction": instruction}
 
     final = [{"instruction": f"Write f {n}.", "response": f"final {n}"} for n in range(3)]
     final[1]["instruction"] += "\n\nYour code should pass the following assertion:\n```python\nassert 1\n```"
@@ -24,7 +25,7 @@ def files(tmp_path):
         row("Write f 0.", 1),
         row("write  f 1.", 11),
         row("Write f 9.", 12),
-        {"instruction": "Write f 0.", **response("def f():\n    return 1  # TODO", "assert f() == 1")},
+        {**response("def f():\n    return 1  # TODO", "assert f() == 1"), "instruction": "Write f 0."},
     ]
     write_jsonl(tmp_path / "train.jsonl", final)
     write_jsonl(tmp_path / "candidates.jsonl", candidates)
@@ -36,7 +37,7 @@ def subset(directory, **options):
         directory / "train.jsonl",
         directory / "out.jsonl",
         directory / "dropped.jsonl",
-        response_layout=CODE_LAYOUT,
+        response_layout=PUBLISHED_LAYOUT,
         **options,
     )
     return list(read_jsonl(directory / "out.jsonl")), counts
@@ -51,7 +52,8 @@ def test_one_response_is_the_row_of_the_data_set(files, number):
 def test_all_responses_are_those_before_the_selection_in_the_order_of_the_data_set(files):
     directory, _ = files
     rows, counts = subset(directory, instructions=2, candidates=directory / "candidates.jsonl")
-    assert [row["instruction"] for row in rows] == ["Write f 0.", "Write f 1.", "write  f 1."]
+    texts = [row["instruction"].partition("\n")[0] for row in rows]
+    assert texts == ["Write f 0.", "Write f 1.", "write  f 1."]
     assert all("[" not in row["response"].splitlines()[0] for row in rows), "section tags are removed"
-    assert counts.dropped == {"unfinished": 1} or len(counts.dropped) == 1
+    assert sum(counts.dropped.values()) == 1
     assert [row["instruction"] for row in read_jsonl(directory / "dropped.jsonl")] == ["Write f 0."]

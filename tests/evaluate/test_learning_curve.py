@@ -32,7 +32,9 @@ def test_every_point_is_compared_with_the_base_model(tmp_path):
     files = []
     for name, count in (("one", 2), ("all", 4)):
         files.append(tmp_path / f"{name}.jsonl")
-        write_jsonl(files[-1], [{"instruction": f"i{n // 2 if name == 'all' else n}\n\nmore"} for n in range(count)])
+        write_jsonl(
+            files[-1], [{"instruction": f"i{n // 2 if name == 'all' else n}\n\nmore"} for n in range(count)]
+        )
     write_learning_curve(points, files, tmp_path / "curve.json", layout="own", base=base)
     curve = read_json(tmp_path / "curve.json")
     assert (curve["benchmark"], curve["layout"], curve["n"], curve["base"]) == ("Self-tests", "own", 4, 0.25)

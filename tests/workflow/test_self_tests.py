@@ -106,7 +106,10 @@ def test_a_learning_curve_is_trained_scored_and_shown(build, tmp_path):
     ]
     for point in made["points"]:
         assert point["rows"] >= point["instructions"]
-        assert sum(point["mcnemar"][key] for key in ("only_first", "only_second", "both", "neither")) == made["n"]
+        assert (
+            sum(point["mcnemar"][key] for key in ("only_first", "only_second", "both", "neither"))
+            == made["n"]
+        )
     # all rows of the data set: the tuned model of the run
     tuned = next(s for s in read_json(copy.result("scores/summary.json"))["scores"] if s["model"] == "tuned")
     assert made["points"][1]["value"] == tuned["metrics"]["pass@1"]["value"]
