@@ -214,7 +214,8 @@ def read_config(path: str | Path | None) -> Config:
 def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
     """Return a configuration with the values of a preset, except its ``run``, for jobs of the same run.
 
-    Only the run's own models have a learning curve, so that it is left out. The section ``model`` is replaced as a whole, since its keys depend on its ``source``.
+    Only the run's own models have a learning curve, so that it is left out. The section ``model`` is replaced as a whole,
+    since its keys depend on its ``source``.
 
     Args:
         config: the configuration.
