@@ -86,7 +86,7 @@ class SelfTestsConfig(Section):
     """Instructions held out from training, with their tests, for the benchmark `self_tests`."""
 
     share: float = Field(
-        default=0.4,
+        default=0.45,
         ge=0,
         lt=1,
         description="Share of the instructions that is held out from training; 0: none, and no benchmark. Instructions "

@@ -143,10 +143,10 @@ class FiltersConfig(Section):
         "and import statements.",
     )
     max_lines: int = Field(
-        default=24, ge=1, description="Maximum length of a seed, in lines (reference: 150)."
+        default=30, ge=1, description="Maximum length of a seed, in lines (reference: 150)."
     )
     max_characters: int | None = Field(
-        default=600, ge=1, description="Maximum length of a seed, in characters; null: no limit (reference)."
+        default=800, ge=1, description="Maximum length of a seed, in characters; null: no limit (reference)."
     )
     min_docstring_characters: int = Field(
         default=10, ge=0, description="Minimum length of the stripped docstring, in characters."
@@ -221,7 +221,7 @@ class SeedsConfig(Section):
     """Seed functions, extracted from source files."""
 
     count: int = Field(
-        default=400,
+        default=480,
         ge=1,
         description="Number of seeds for generation, taken from the start of the shuffled pool. Increasing "
         "it only adds shards.",
