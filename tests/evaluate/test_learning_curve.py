@@ -66,7 +66,7 @@ def test_names_of_points():
         ({"evaluation": {"layouts": {"tuned": []}}}, "not scored on self_tests"),
         ({"server": {"kind": "external"}}, "cannot be given the models"),
         ({"learning_curve": {"instructions": [5, 5]}}, "expected each value once"),
-        ({"learning_curve": {"instructions": [0]}}, "learning_curve.instructions"),
+        ({"learning_curve": {"instructions": [-1]}}, "learning_curve.instructions"),
         ({"learning_curve": {"instructions": ["some"]}}, "learning_curve.instructions"),
     ],
 )

@@ -89,7 +89,7 @@ def test_no_tasks_are_said_in_one_line(finished, tmp_path):
 
 
 def test_a_learning_curve_is_trained_scored_and_shown(build, tmp_path):
-    curve = {"instructions": [1, "all"], "learning_rates": [2e-5], "responses": ["one", "all"]}
+    curve = {"instructions": [1, 0], "learning_rates": [2e-5], "responses": ["one", "all"]}
     copy = build.copy(tmp_path / "copy")
     config = {**with_share(SHARE), "learning_curve": curve}
     config["training"] = {"min_rows": 1}

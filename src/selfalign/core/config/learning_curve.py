@@ -44,9 +44,9 @@ class LearningCurveConfig(Section):
     Every combination of the three lists is trained; the other settings are those of `training`.
     """
 
-    instructions: list[Annotated[int, Field(ge=1)] | Literal["all"]] = Field(
+    instructions: list[Annotated[int, Field(ge=0, le=10**9)]] = Field(
         default=[],
-        description="Numbers of instructions to train on, from the start of the data set; all: the whole data set. []: no "
+        description="Numbers of instructions to train on, from the start of the data set; 0: the whole data set. []: no "
         "learning curve.",
     )
     learning_rates: list[Annotated[float, Field(gt=0)]] = Field(
@@ -70,4 +70,4 @@ class LearningCurveConfig(Section):
         for responses in self.responses:
             for rate in self.learning_rates:
                 for number in self.instructions:
-                    yield CurvePoint(responses, None if number == "all" else number, rate)
+                    yield CurvePoint(responses, number or None, rate)
