@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.tiny import write_tiny_checkpoint
 
-from selfalign.cli import main
+from selfalign.cli import build_app, main
 from selfalign.core.jsonl import read_jsonl
+from selfalign.report.funnel import write_funnel
 
 RESPONSE = (
     "[Reasoning]\nShort.\n\n[Implementation]\n```python\ndef inc(x):\n    return x + 1\n```\n\n"
@@ -26,6 +30,7 @@ GOOD = {
     "lineage": {"seed": {"file": "x"}},
     "task_id": "HumanEval/0",
     "completion": "    return 1",
+    "status": "passed",
 }
 DROPS = "--dropped {dropped}"
 COMMANDS = {
@@ -38,6 +43,11 @@ COMMANDS = {
     "seeds filter": f"seeds filter {{rows}} {{out}} {DROPS}",
     "seeds filter faithful": f"seeds filter {{rows}} {{out}} --faithful {DROPS}",
     "seeds dedup": f"seeds dedup {{rows}} {{out}} {DROPS}",
+    "seeds check imports": f"seeds check {{rows}} {{out}} --no-types --workers 1 {DROPS}",
+    "seeds check types": f"seeds check {{rows}} {{out}} --no-imports --workers 1 {DROPS}",
+    "seeds judge": "seeds judge {rows} {out} --model other --endpoint {other} --prompt {prompts}/judge.yaml "
+    f"{DROPS}",
+    "seeds fetch": "seeds fetch {directory} rows.jsonl {out}",
     "prompts for concepts": "prompts {rows} {out} --mode S->C --few-shots {prompts}/few_shots.txt",
     "prompts for instructions": "prompts {rows} {out} --mode C->I --few-shots {prompts}/few_shots.txt",
     "prompts for responses": "prompts {rows} {out} --mode I->R --few-shots {prompts}/few_shots.txt",
@@ -45,13 +55,39 @@ COMMANDS = {
     "score": "score {rows} {out} --benchmark humaneval --runtime none --workers 1",
     "trace": "trace 1 {rows}",
     "trace as JSON": "trace 1 {rows} --json",
+    "report": "report {run} {out}",
+    # Refused after the rows were tokenized, and before the training.
+    "train": "train {rows} {out} --base {base} --config {t}/accelerate.yaml",
 }
+# Commands that read no records; configuration, caches and the summaries of runs have tests of their own.
+OTHER_COMMANDS = {
+    *(
+        "plan",
+        "plan train",
+        "plan evaluation",
+        "plan published",
+        "doctor",
+        "config schema",
+        "config default",
+        "config check",
+    ),
+    *("completion-cache inspect", "completion-cache compact", "sandbox self-test", "sandbox serve"),
+    *("seeds extract", "compare", "verify", "respond"),
+}
+# The record is a row of each of these files of the run.
+FILES_OF_RUN = (
+    *("dataset/train.jsonl", "dataset/dropped/select.jsonl"),
+    *("concepts/shards/0000.jsonl", "execution/verdicts/0000.jsonl"),
+)
 # One broken field makes these fail for another reason, in one line about the file or the server.
 OTHER_ERRORS = {
     "score": ("have no sample", "{rows}, record 1"),
     "generate": ("no server can be reached at {dead}/v1", "{rows}, record 1"),
+    "train": ("configuration: 'training.accelerate' is 'nope'", "{rows}, record 1"),
+    "seeds fetch": ("rows.jsonl, record 1",),
+    "report": tuple(f"{{run}}/{name}, record 1" for name in FILES_OF_RUN),
 }
-FIELDS = (*GOOD, "sha1", "parsing_result", "solution")
+FIELDS = (*GOOD, "sha1", "parsing_result", "solution", "error", "reason", "detail")
 TEXTS = st.one_of(
     st.text(max_size=30),
     st.text(st.characters(categories=["Cs", "Cc", "Zl"]), max_size=3),
@@ -76,6 +112,32 @@ def nested(depth: int, wrap: Any) -> Any:
     for _ in range(depth):
         value = wrap(value)
     return value
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "model")
+
+
+def commands_of(app: typer.Typer) -> set[str]:
+    """Return the command lines of all commands, without their arguments."""
+    root = typer.main.get_command(app)
+
+    def below(command: Any, name: str) -> set[str]:
+        parts = getattr(command, "commands", {})
+        own = {name} if not parts or command.invoke_without_command else set()
+        return own.union(*(below(each, f"{name} {part}".strip()) for part, each in parts.items()))
+
+    return below(root, "") - {""}
+
+
+def test_every_command_is_here():
+    reading = {
+        next(each for each in commands_of(build_app()) if f"{line} ".startswith(f"{each} "))
+        for line in COMMANDS.values()
+    }
+    assert reading | OTHER_COMMANDS == commands_of(build_app())
+    assert not reading & OTHER_COMMANDS
 
 
 def outcome(
@@ -103,12 +165,19 @@ def outcome(
 @example(field="lineage", value=nested(300, lambda each: [each]))
 @example(field="concepts", value=nested(300, lambda each: {"a": each}))
 @example(field="parsing_result", value=[{"response": RESPONSE}, {"response": 1}])
-def test_a_value_is_kept_dropped_or_named(name, field, value, world, tmp_path, capsys, monkeypatch):
+def test_a_value_is_kept_dropped_or_named(name, field, value, world, base, tmp_path, capsys, monkeypatch):
     rows, out, dropped = (tmp_path / f"{part}.jsonl" for part in ("rows", "out", "dropped"))
-    rows.write_text(json.dumps({**GOOD, field: value}) + "\n", encoding="ascii")
     for path in (out, dropped):
         path.unlink(missing_ok=True)
-    names = {**world, "rows": rows, "out": out, "dropped": dropped}
+    run = tmp_path / "run"
+    line = json.dumps({**GOOD, field: value}) + "\n"
+    for path in (rows, *(run / each for each in FILES_OF_RUN if name == "report")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(line, encoding="ascii")
+    if name == "report":
+        write_funnel("run", [], run / "report/funnel.json")
+    names = {**world, "rows": rows, "out": out, "dropped": dropped, "run": run, "base": base}
+    names["directory"] = tmp_path
     status, lines = outcome([part.format(**names) for part in COMMANDS[name].split()], capsys, monkeypatch)
     if status:
         assert (status, len(lines)) == (1, 1), lines

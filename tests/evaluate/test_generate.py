@@ -44,6 +44,12 @@ def benchmark():
     return load_benchmark("humaneval")
 
 
+def generate_all(benchmark, client, out):
+    """Sample HumanEval as its definition says."""
+    choice = BenchmarkChoice(name="humaneval")
+    generate_samples(benchmark, choice, client, out, task_format=build_task_format(benchmark), seed=0)
+
+
 def test_samples_are_what_scoring_reads(tmp_path, benchmark):
     out, client = tmp_path / "samples.jsonl", _Client()
     choice = BenchmarkChoice(name="humaneval", max_new_tokens=33)
@@ -66,14 +72,7 @@ def test_sampled_requests_are_seeded_by_task(tmp_path, benchmark):
 def test_a_server_that_dies_leaves_no_samples(tmp_path, benchmark):
     out = tmp_path / "samples.jsonl"
     with pytest.raises(InfrastructureError, match=r"task HumanEval/7: no completion .*the server is gone"):
-        generate_samples(
-            benchmark,
-            BenchmarkChoice(name="humaneval"),
-            _Client(7),
-            out,
-            task_format=build_task_format(benchmark),
-            seed=0,
-        )
+        generate_all(benchmark, _Client(7), out)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,27 +86,13 @@ def test_a_server_that_is_not_there_is_one_message(tmp_path, benchmark):
         client = stack.enter_context(
             open_client(["http://127.0.0.1:9/v1"], "m", identity="i", cache=None, settings=settings)
         )
-        generate_samples(
-            benchmark,
-            BenchmarkChoice(name="humaneval"),
-            client,
-            out,
-            task_format=build_task_format(benchmark),
-            seed=0,
-        )
+        generate_all(benchmark, client, out)
     assert not out.exists()
 
 
 def test_no_request_has_more_stops_than_the_api_takes_and_answers_end_at_all_of_them(tmp_path, benchmark):
     out, client = tmp_path / "samples.jsonl", _Client()
-    generate_samples(
-        benchmark,
-        BenchmarkChoice(name="humaneval"),
-        client,
-        out,
-        task_format=build_task_format(benchmark),
-        seed=0,
-    )
+    generate_all(benchmark, client, out)
     assert len(benchmark.definition.plain.stop) > 4
     assert all(len(request.body()["stop"]) == 4 for request in client.requests)
     for stop in benchmark.definition.plain.stop:
@@ -123,8 +108,7 @@ def test_a_fragment_is_no_sample(scripted_server, tmp_path, benchmark):
 
     def ask(url):
         with open_client([url], "base", identity="m", cache=cache, settings=settings) as client:
-            choice = BenchmarkChoice(name="humaneval")
-            generate_samples(two, choice, client, out, task_format=build_task_format(two), seed=0)
+            generate_all(two, client, out)
 
     with pytest.raises(InfrastructureError, match=r"HumanEval/0: no completion .*finish_reason 'abort'"):
         ask(server.url)

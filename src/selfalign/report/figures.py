@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.hashing import file_sha256
-from selfalign.core.jsonl import Record, read_json, read_jsonl
+from selfalign.core.jsonl import Record, read_json, read_jsonl, require
 from selfalign.core.lineage import seed_origin
 from selfalign.report.files import GENERATION, rows_of, stage_of
 
@@ -71,10 +71,14 @@ def count_concepts(shards: tuple[Path, ...]) -> list[tuple[str, int]]:
 
     Args:
         shards: JSON Lines files of the concepts stage.
+
+    Raises:
+        DataError: the concepts of a row are no list.
     """
     found: Counter[str] = Counter()
-    for _, row in rows_of(shards):
-        found.update({str(concept).strip().lower() for concept in row.get("concepts", [])} - {""})
+    for path, number, row in rows_of(shards):
+        concepts = require(row, "concepts", list, file=path, number=number)
+        found.update({str(concept).strip().lower() for concept in concepts} - {""})
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
 
 
@@ -83,8 +87,14 @@ def count_verdicts(verdicts: tuple[Path, ...]) -> list[tuple[str, str, int]]:
 
     Args:
         verdicts: JSON Lines files of verdicts.
+
+    Raises:
+        DataError: the status of a verdict is no string.
     """
-    found = Counter((row["status"], row.get("error") or "") for _, row in rows_of(verdicts))
+    found = Counter(
+        (require(row, "status", str, file=path, number=number), str(row.get("error") or ""))
+        for path, number, row in rows_of(verdicts)
+    )
     return sorted(((*kind, count) for kind, count in found.items()), key=lambda item: (-item[2], item[:2]))
 
 
@@ -208,7 +218,7 @@ def example_rows(
                 break
             shown.append(_shown(row, KEPT, ""))
     seen: Counter[tuple[str, str]] = Counter()
-    for path, row in rows_of(dropped):
+    for path, _, row in rows_of(dropped):
         step, reason = stage_of(path), str(row.get("reason", ""))
         seen[step, reason] += 1
         if seen[step, reason] <= per_reason:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfalign.core.jsonl import Record, read_jsonl
+from selfalign.core.jsonl import Record, read_numbered
 
 GENERATION = ("concepts", "instructions", "responses")
 
@@ -105,12 +105,15 @@ def stage_of(path: Path) -> str:
     return path.parent.name
 
 
-def rows_of(paths: tuple[Path, ...]) -> Iterator[tuple[Path, Record]]:
-    """Yield ``(file, row)`` of JSON Lines files.
+def rows_of(paths: tuple[Path, ...]) -> Iterator[tuple[Path, int, Record]]:
+    """Yield ``(file, line number from 1, row)`` of JSON Lines files.
 
     Args:
         paths: the files.
+
+    Raises:
+        DataError: a line is not a JSON object.
     """
     for path in paths:
-        for row in read_jsonl(path):
-            yield path, row
+        for number, row in read_numbered(path):
+            yield path, number, row

@@ -42,7 +42,10 @@ PODMAN_ONLY = {"/run": "ro,size=4k", "/var/tmp": "ro,size=4k"}
 WRITABLE = [*SCRATCH, "/dev/mqueue"]
 ENVIRONMENT = {"HOME": "/tmp", "LOGNAME": "sandbox", **INTERPRETER_ENVIRONMENT}
 # What a client of an engine needs of our environment; the programs see none of it.
-CLIENT = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR")
+CLIENT = (
+    *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
+    *("HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR"),
+)
 QUERY_S = 60
 NOBODY = 65534
 
@@ -111,6 +114,8 @@ class ContainerEngine:
             "security_opt": ["no-new-privileges"],
             "stdin_open": True,
             "tmpfs": SCRATCH | (PODMAN_ONLY if self.name == "podman" else {}),
+            # The user's settings of Docker's client may name a proxy, which it would put into the environment.
+            "use_config_proxy": False,
             "user": f"{user}:{user}",
             "working_dir": "/tmp",
         }
@@ -175,12 +180,18 @@ def connect(address: str) -> DockerClient:
         docker.errors.DockerException: it does not answer.
     """
     import docker
+    from docker.errors import DockerException
 
-    return (
-        docker.DockerClient(base_url=address, timeout=QUERY_S)
-        if address
-        else docker.from_env(timeout=QUERY_S)
-    )
+    try:
+        return (
+            docker.DockerClient(base_url=address, timeout=QUERY_S)
+            if address
+            else docker.from_env(timeout=QUERY_S)
+        )
+    except DockerException:
+        raise
+    except Exception as error:  # such as the SDK's for a damaged context file
+        raise DockerException(str(error)) from None
 
 
 class Apptainer:

@@ -28,6 +28,13 @@ LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 NO_TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 # Variables that limit the threads of numerical libraries on a CPU.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Variables that would change what a server serves, whom it answers and where it listens, beside its arguments. Kubernetes
+# sets VLLM_PORT to an address where a service is called vllm.
+VLLM_OVERRIDES = r"VLLM_(API_KEY|PORT|USE_MODELSCOPE|LOGGING_CONFIG_PATH)"
+# Every option of Apptainer has a variable too; only its directories and credentials of registries are the user's to set.
+APPTAINER_OVERRIDES = (
+    r"(APPTAINER|SINGULARITY)(ENV)?_(?!(CACHEDIR|TMPDIR|CONFIGDIR|DOCKER_USERNAME|DOCKER_PASSWORD)$).*"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class ServerCommand:
     Attributes:
         argv: program and arguments.
         env: environment variables set beside the inherited ones.
+        without: regular expression; inherited variables whose whole names match it are not passed on.
         ready_path: path that responds with status 200 once the server is ready.
         cleanup: command to run after the process has ended, such as the removal of a container; empty for none.
     """
@@ -45,6 +53,13 @@ class ServerCommand:
     env: dict[str, str]
     ready_path: str = "/health"
     cleanup: tuple[str, ...] = ()
+    without: str = ""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the server: the inherited one without some variables, and with those of `env`."""
+        return {
+            name: value for name, value in os.environ.items() if not re.fullmatch(self.without, name)
+        } | self.env
 
 
 def server_command(
@@ -104,7 +119,7 @@ def _vllm(
     served = _served_as(name, adapter, str(adapter))
     dtype = "float32" if cpu and not has_bfloat16() else "bfloat16"
     argv += _vllm_arguments(config, str(checkpoint), served, port, dtype)
-    env = dict(NO_TELEMETRY)
+    env = {**NO_TELEMETRY, "PYTHONSAFEPATH": "1"}
     if cpu:
         # vLLM 0.32.0 fails on a CPU when it cuts the prompt of a request that has a seed into chunks (it sets the
         # offset of the request's random generator, which CPU generators do not have), and it cuts when the
@@ -123,7 +138,7 @@ def _vllm(
         }
     if Path(checkpoint).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
-    return ServerCommand(argv, env)
+    return ServerCommand(argv, env, without=VLLM_OVERRIDES)
 
 
 def _container(
@@ -146,9 +161,9 @@ def _container(
     served = _served_as(name, adapter, MOUNTED_ADAPTER)
     # The same program in every image, whatever its entry point is.
     arguments = [*MODULE, *_vllm_arguments(config, MOUNTED, served, port, "bfloat16")]
-    env = {**NO_TELEMETRY, "HF_HUB_OFFLINE": "1"}
+    env = {**NO_TELEMETRY, "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"}
     if engine == "apptainer":
-        return ServerCommand([*_apptainer(config, mounts, env), *arguments], {})
+        return ServerCommand([*_apptainer(config, mounts, env), *arguments], {}, without=APPTAINER_OVERRIDES)
     container = f"selfalign-vllm-{port}"
     argv = [*_docker(config, mounts, env, container), *arguments]
     return ServerCommand(argv, {}, cleanup=(engine, "rm", "--force", container))
@@ -212,33 +227,3 @@ def _all_cores() -> dict[str, str]:
 def _docker(config: ServerConfig, mounts: dict[str, str], env: dict[str, str], name: str) -> list[str]:
     gpus = config.container.gpus
     argv = [config.container.engine, "run", "--rm", "--init", "--name", name]
-    argv += ["--network", "host", "--ipc", "host"]
-    for source, place in mounts.items():
-        argv += ["--volume", f"{source}:{place}:ro"]
-    for variable, value in env.items():
-        argv += ["--env", f"{variable}={value}"]
-    if gpus != "none":
-        if config.container.engine == "podman":
-            devices = ["all"] if gpus == "all" else gpus.split(",")
-            for device in devices:
-                argv += ["--device", f"nvidia.com/gpu={device}"]
-        else:
-            argv += ["--gpus", gpus if gpus == "all" else f'"device={gpus}"']
-    return [*argv, "--entrypoint", "python3", config.container.image]
-
-
-def _apptainer(config: ServerConfig, mounts: dict[str, str], env: dict[str, str]) -> list[str]:
-    image = config.container.image
-    if not image.endswith(".sif") and "://" not in image:
-        image = f"docker://{image}"
-    argv = ["apptainer", "exec", "--containall"]
-    for source, place in mounts.items():
-        argv += ["--bind", f"{source}:{place}:ro"]
-    visible = (
-        {} if config.container.gpus in {"all", "none"} else {"CUDA_VISIBLE_DEVICES": config.container.gpus}
-    )
-    for name, value in {**env, **visible}.items():
-        argv += ["--env", f"{name}={value}"]
-    if config.container.gpus != "none":
-        argv.append("--nv")
-    return [*argv, image, "python3"]

@@ -94,7 +94,7 @@ def running(
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **command.env},
+            env=command.environment(),
             # Ctrl-C in the terminal is sent to the jobs, which then stop their server.
             start_new_session=True,
         )
