@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Protocol
 
-from rensa import RMinHash, RMinHashLSH  # pyright: ignore[reportAttributeAccessIssue] - its stubs lack the classes
+from rensa import RMinHash, RMinHashLSH
 
 SEED = 42
 

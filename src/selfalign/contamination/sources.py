@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from selfalign.benchmarks import Benchmark, data_files, load_benchmark, load_definition
 from selfalign.core.errors import ConfigError
@@ -71,7 +72,7 @@ def find_sources(
     return list(found.values())
 
 
-def load_sources(sources: Iterable[Source | Mapping[str, str | None]]) -> list[Benchmark]:
+def load_sources(sources: Iterable[Source | Mapping[str, Any]]) -> list[Benchmark]:
     """Load benchmarks with all their tasks.
 
     Args:
@@ -82,7 +83,7 @@ def load_sources(sources: Iterable[Source | Mapping[str, str | None]]) -> list[B
     """
     loaded = []
     for each in sources:
-        source = each if isinstance(each, Source) else Source(**each)  # pyright: ignore[reportArgumentType] - by to_json
+        source = each if isinstance(each, Source) else Source(**each)
         loaded.append(load_benchmark(source.name, source.version, source.data))
     return loaded
 

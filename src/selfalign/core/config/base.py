@@ -24,6 +24,10 @@ from selfalign.core.errors import ConfigError
 _EXPONENT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)[eE][+-]?\d+")
 # A seed accepted by the generators of Python, NumPy, PyTorch and servers, also after adding the index of a record.
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+# Settings of near-duplicate detection (selfalign.dedup).
+Similarity = Annotated[float, Field(gt=0, le=1)]
+NumPerm = Annotated[int, Field(ge=16, description="Number of hash functions in a MinHash signature.")]
+NGram = Annotated[int, Field(ge=1, description="Words in an n-gram.")]
 # Larger numbers overflow somewhere: in timers, in resource limits, in tensors, at a server.
 NUMBER_LIMIT = 2**31
 # Jobs of one rule at most: Snakemake holds all jobs of a build in memory.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from selfalign.core.config.base import RUNTIME_ONLY, Section, Seed
+from selfalign.core.config.base import RUNTIME_ONLY, NGram, NumPerm, Section, Seed, Similarity
 from selfalign.core.config.contamination import DecontaminationConfig
 
 Part = Literal["instruction", "response", "code"]
@@ -49,14 +49,12 @@ class DuplicatesConfig(Section):
         default=[],
         description="Drop rows with a near-duplicate (MinHash) of one of these parts: instruction, response, code.",
     )
-    threshold: float = Field(
+    threshold: Similarity = Field(
         default=0.7,
-        gt=0,
-        le=1,
         description="Jaccard similarity of word n-grams from which two texts are near-duplicates.",
     )
-    num_perm: int = Field(default=250, ge=16, description="Number of hash functions in a MinHash signature.")
-    ngram: int = Field(default=5, ge=1, description="Words in an n-gram.")
+    num_perm: NumPerm = 250
+    ngram: NGram = 5
 
 
 class LengthConfig(Section):
@@ -92,14 +90,12 @@ class SelfTestsConfig(Section):
         description="Share of the instructions that is held out from training; 0: none, and no benchmark. Instructions "
         "that are near-duplicates, or whose implementations share a function name, are held out together.",
     )
-    threshold: float = Field(
+    threshold: Similarity = Field(
         default=0.5,
-        gt=0,
-        le=1,
         description="Jaccard similarity of word n-grams from which two instructions are near-duplicates.",
     )
-    num_perm: int = Field(default=256, ge=16, description="Number of hash functions in a MinHash signature.")
-    ngram: int = Field(default=3, ge=1, description="Words in an n-gram.")
+    num_perm: NumPerm = 256
+    ngram: NGram = 3
     distinct_siblings: bool = Field(
         default=True,
         description="Tests count if another response to the instruction agrees with them. true: one with a different "

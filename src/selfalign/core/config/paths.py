@@ -56,12 +56,15 @@ def expand(value: str) -> str:
         name = match[1] or match[2]
         if name not in os.environ:
             raise ValueError(f"the environment variable {name} is not set")
-    expanded = os.path.expanduser(os.path.expandvars(value))  # noqa: PTH111 - pathlib drops a trailing slash
-    if expanded.startswith("~"):
-        raise ValueError(
-            f"there is no user {expanded[1:].partition('/')[0]!r}; for a file of this name, write ./{value}"
-        )
-    return expanded
+    expanded = os.path.expandvars(value)
+    if not expanded.startswith("~"):
+        return expanded
+    # Only the first part goes through pathlib, which would drop a trailing slash.
+    home, slash, rest = expanded.partition("/")
+    try:
+        return f"{Path(home).expanduser()}{slash}{rest}"
+    except RuntimeError:
+        raise ValueError(f"there is no user {home[1:]!r}; for a file of this name, write ./{value}") from None
 
 
 Expanded = AfterValidator(expand)
