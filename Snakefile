@@ -51,6 +51,13 @@ include: "rules/common.smk"
 include: "rules/hub.smk"
 include: "rules/model.smk"
 include: "rules/seeds.smk"
+
+
+if configured.start.stage is not None:
+
+    include: "rules/start.smk"
+
+
 include: "rules/generate.smk"
 include: "rules/execute.smk"
 include: "rules/curate.smk"

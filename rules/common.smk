@@ -14,7 +14,7 @@ DOWNLOADS = config["paths"]["downloads"]
 
 # A shard is a fixed range of absolute record indices, so that more records add shards and do not change existing ones.
 SHARD_SIZE = config["generation"]["shard_size"]
-SHARDS = [f"{number:04d}" for number in range(ceil(config["seeds"]["count"] / SHARD_SIZE))]
+SHARDS = [f"{number:04d}" for number in range(ceil(configured.records / SHARD_SIZE))]
 
 
 FINGERPRINTS = CodeFingerprints(WORKFLOW / "src", cache=".snakemake/selfalign/fingerprints.json")
@@ -52,7 +52,7 @@ def contents(*paths):
 def shard_bounds(wildcards):
     """Return [start, stop) of the shard's absolute record indices."""
     start = int(wildcards.shard) * SHARD_SIZE
-    return [start, min(start + SHARD_SIZE, config["seeds"]["count"])]
+    return [start, min(start + SHARD_SIZE, configured.records)]
 
 
 def shards(stage, kind="shards", suffix=".jsonl"):
@@ -88,6 +88,10 @@ def growing(mem_mb):
         return mem_mb * attempt
 
     return memory
+
+
+include: "functions/hub.smk"
+include: "functions/start.smk"
 
 
 # Outputs may be shared between workflows with --cache (docs/how-to/scale.md). Snakemake warns at every start if rules

@@ -6,7 +6,7 @@ include: "functions/curate.smk"
 
 rule sanitize_raw:
     input:
-        rows=shards("execution") if RESPONSES != "failing" else [],
+        rows=all_rows_of("filtered", "execution/shards/{shard}.jsonl") if RESPONSES != "failing" else [],
         failed=shards("execution", "dropped") if RESPONSES != "passing" else [],
         prompt_template=bundled(config["generation"]["prompt_template"]),
     output:
@@ -44,7 +44,7 @@ if NONTRIVIAL_TESTS:
 
 rule select:
     input:
-        rows=result(f"dataset/{SELECTED_FROM}.jsonl"),
+        rows=step_before("select"),
     output:
         rows=result("dataset/select.jsonl"),
         dropped=result("dataset/dropped/select.jsonl"),
@@ -112,9 +112,14 @@ rule sanitize_smart:
         "../scripts/sanitize.py"
 
 
+if not is_built("dataset"):
+
+    include: "curate_length.smk"
+
+
 rule decontaminate:
     input:
-        rows=result("dataset/sanitize_smart.jsonl"),
+        rows=step_before("decontaminate"),
         benchmarks=[path for each in CURATION_BENCHMARKS for path in each.files],
     output:
         rows=result("dataset/decontaminate.jsonl"),
@@ -215,7 +220,7 @@ rule dataset_card:
     params:
         code=fingerprint("dataset_card"),
         model=model_title(),
-        settings=settings("model", "seeds", "generation", "execution", "curation"),
+        settings=settings("model", "start", "seeds", "generation", "execution", "curation"),
         benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
         responses=RESPONSES,
     message:

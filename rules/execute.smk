@@ -6,7 +6,7 @@ include: "functions/execute.smk"
 
 rule execute:
     input:
-        rows=result("responses/shards/{shard}.jsonl"),
+        rows=rows_of("responses", "responses/shards/{shard}.jsonl"),
     output:
         rows=result("execution/shards/{shard}.jsonl"),
         verdicts=result("execution/verdicts/{shard}.jsonl"),

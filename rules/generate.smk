@@ -7,7 +7,7 @@ include: "functions/generate.smk"
 
 rule concepts:
     input:
-        rows=result("seeds/shards/{shard}.jsonl"),
+        rows=rows_of("seeds", "seeds/shards/{shard}.jsonl"),
         prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
         model=server_input("base"),

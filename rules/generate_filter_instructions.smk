@@ -3,7 +3,7 @@
 
 rule filter_instructions:
     input:
-        rows=result("instructions/shards/{shard}.jsonl"),
+        rows=GENERATED_INSTRUCTIONS,
         earlier=earlier_instructions,
         prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),

@@ -2,9 +2,6 @@
 # (docs/how-to/own-model.md).
 
 
-include: "functions/hub.smk"
-
-
 rule resolve_revision:
     output:
         # update: a failed attempt keeps the previous record.

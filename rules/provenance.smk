@@ -8,8 +8,11 @@ rule provenance:
     input:
         artifacts=run_artifacts,
         sources=run_sources,
-        verdicts=shards("execution", "verdicts"),
-        revisions=[*model_revision(), *source_revision()],
+        verdicts=EXECUTION_VERDICTS,
+        revisions=[
+            *model_revision(),
+            *(source_revision() if is_built("seeds") else start_revision()),
+        ],
         locks=[bundled("envs/main.lock"), bundled("envs/torch.lock")],
     output:
         provenance=report(

@@ -41,10 +41,10 @@ rule funnel:
 rule report:
     input:
         funnel=rules.funnel.output.funnel,
-        statistics=rules.seed_statistics.output.statistics,
-        concepts=shards("concepts") if "concepts" in GENERATION else [],
+        statistics=rules.seed_statistics.output.statistics if is_built("seeds") else [],
+        concepts=CONCEPTS,
         metrics=GENERATION_METRICS,
-        verdicts=shards("execution", "verdicts"),
+        verdicts=EXECUTION_VERDICTS,
         dropped=dropped_rows(),
         dataset=rules.dataset.output.train,
         checksums=rules.dataset_card.output.checksums,

@@ -7,7 +7,8 @@ with job(snakemake):
     from selfalign.report.page import write_configuration, write_page
 
     def one(name):
-        return Path(snakemake.input[name])
+        path = snakemake.input.get(name)
+        return Path(path) if path else None
 
     def many(name):
         return tuple(map(Path, snakemake.input.get(name, ())))
@@ -18,7 +19,7 @@ with job(snakemake):
         snakemake.output.page,
         run=snakemake.params.run,
         files=RunFiles(
-            funnel=one("funnel"),
+            funnel=Path(snakemake.input.funnel),
             statistics=one("statistics"),
             dataset=one("dataset"),
             checksums=one("checksums"),

@@ -2,18 +2,21 @@
 
 RESPONSES = config["curation"]["responses"]
 NONTRIVIAL_TESTS = config["curation"]["quality"]["nontrivial_tests"]
-SELECTED_FROM = "nontrivial_tests" if NONTRIVIAL_TESTS else "sanitize_raw"
 SELF_TESTS = config["curation"]["self_tests"]["share"] > 0
 
-# The counts files of the stage, in the order of its steps.
-CURATION_STEPS = [
-    "sanitize_raw",
-    *(["nontrivial_tests"] if NONTRIVIAL_TESTS else []),
-    "select",
-    "sanitize_smart",
-    "decontaminate",
-    *(["hold_out"] if SELF_TESTS else []),
-]
+# The steps of the stage in order. The text of imported final rows stays as it is.
+CURATION_STEPS = (
+    [
+        "sanitize_raw",
+        *(["nontrivial_tests"] if NONTRIVIAL_TESTS else []),
+        "select",
+        "sanitize_smart",
+        "decontaminate",
+        *(["hold_out"] if SELF_TESTS else []),
+    ]
+    if is_built("dataset")
+    else ["length", "select", "decontaminate"]
+)
 CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
 SELF_TESTS_COUNTS = [result("self_tests/counts/tasks.json")] if SELF_TESTS else []
 
@@ -23,6 +26,11 @@ TEST_FILES = (
     if config["curation"]["export"]["test_share"]
     else []
 )
+
+
+def step_before(step):
+    """Return the rows of the step before a step of the curation."""
+    return result(f"dataset/{CURATION_STEPS[CURATION_STEPS.index(step) - 1]}.jsonl")
 
 
 def check_push(targets):

@@ -1,6 +1,7 @@
-# Counts files of rules/execute.smk, and the check of its verdict cache.
+# Counts and verdicts of rules/execute.smk, and the check of its verdict cache.
 
-EXECUTION_COUNTS = shards("execution", "counts", ".json")
+EXECUTION_COUNTS = shards("execution", "counts", ".json") if is_built("filtered") else []
+EXECUTION_VERDICTS = shards("execution", "verdicts") if is_built("filtered") else []
 
 
 def check_verdicts():

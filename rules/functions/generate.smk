@@ -11,7 +11,10 @@ def stage_settings(stage, *more):
 def instruction_source():
     """Return the input of the instructions: the concepts, or the seeds if pipeline is direct."""
     stage = "concepts" if config["generation"]["pipeline"] == "concepts" else "seeds"
-    return result(f"{stage}/shards/{{shard}}.jsonl")
+    return rows_of(stage, f"{stage}/shards/{{shard}}.jsonl")
+
+
+GENERATED_INSTRUCTIONS = rows_of("instructions", "instructions/shards/{shard}.jsonl")
 
 
 FILTER_INSTRUCTIONS = config["generation"]["instruction_filter"]["enabled"]
@@ -19,28 +22,27 @@ FILTER_INSTRUCTIONS = config["generation"]["instruction_filter"]["enabled"]
 
 def usable_instructions():
     """Return the input of the responses: the instructions, or those that the filter keeps."""
-    return result(f"instructions/{'usable' if FILTER_INSTRUCTIONS else 'shards'}/{{shard}}.jsonl")
+    return result("instructions/usable/{shard}.jsonl") if FILTER_INSTRUCTIONS else GENERATED_INSTRUCTIONS
 
 
 def earlier_instructions(wildcards):
     """Return the instructions of the shards before the shard."""
-    return shards("instructions")[: int(wildcards.shard)]
+    return expand(GENERATED_INSTRUCTIONS, shard=SHARDS[: int(wildcards.shard)])
 
 
-# The stages, and their counts files in the order of the stages.
+# The stages that are part of the run, and their counts files in the order of the stages.
 GENERATION = [
-    *(["concepts"] if config["generation"]["pipeline"] == "concepts" else []),
-    "instructions",
-    "responses",
+    stage
+    for stage in ("concepts", "instructions", "responses")
+    if is_built(stage) and not (stage == "concepts" and config["generation"]["pipeline"] == "direct")
 ]
-GENERATION_COUNTS = [
-    path
-    for stage in GENERATION
-    for path in (
-        *shards(stage, "counts", ".json"),
-        *(shards(stage, "counts/usable", ".json") if stage == "instructions" and FILTER_INSTRUCTIONS else []),
-    )
-]
+GENERATION_COUNTS = {stage: shards(stage, "counts", ".json") for stage in GENERATION}
+if FILTER_INSTRUCTIONS and is_built("responses"):
+    GENERATION_COUNTS["responses"] = [
+        *shards("instructions", "counts/usable", ".json"),
+        *GENERATION_COUNTS["responses"],
+    ]
+GENERATION_COUNTS = [path for paths in GENERATION_COUNTS.values() for path in paths]
 
 
 def few_shots_file():

@@ -6,7 +6,13 @@ from pathlib import Path
 
 def funnel_counts(wildcards):
     """Return the counts files of all steps, in the order of the pipeline."""
-    return [*SEED_COUNTS, *GENERATION_COUNTS, *EXECUTION_COUNTS, *CURATION_COUNTS, *SELF_TESTS_COUNTS]
+    return [
+        *(SEED_COUNTS if is_built("seeds") else IMPORT_COUNTS),
+        *GENERATION_COUNTS,
+        *EXECUTION_COUNTS,
+        *CURATION_COUNTS,
+        *SELF_TESTS_COUNTS,
+    ]
 
 
 UNFINISHED = result("report/unfinished.html")
@@ -30,10 +36,18 @@ def report_unfinished():
 # Client metrics of the generation stages, by shard.
 GENERATION_METRICS = [path for stage in GENERATION for path in shards(stage, "metrics", ".json")]
 
+# Records with the concepts that the run uses, if any.
+CONCEPTS = (
+    all_rows_of("concepts", "concepts/shards/{shard}.jsonl")
+    if "concepts" in GENERATION or START.stage == "concepts"
+    else []
+)
+
 
 def dropped_rows():
-    """Return the files of dropped rows of all steps, which are next to the counts files."""
-    relative = (path.removeprefix(f"{RUN}/").split("/", 2) for path in funnel_counts(None))
+    """Return the files of dropped rows of all steps that drop any, which are next to the counts files."""
+    counts = [path for path in funnel_counts(None) if path not in IMPORT_COUNTS]
+    relative = (path.removeprefix(f"{RUN}/").split("/", 2) for path in counts)
     return [
         result(f"{stage}/dropped/{name.removesuffix('.json')}.jsonl") for stage, _counts, name in relative
     ]

@@ -82,6 +82,26 @@ def check_file(kind: Kind, name: str, revision: str, file: str, *, timeout_s: fl
         raise _known(error, kind, name, revision, file) from None
 
 
+def list_files(kind: Kind, name: str, revision: str) -> list[str]:
+    """Return the paths of all files of a repository, within it.
+
+    Args:
+        kind: "model" or "dataset".
+        name: id of the repository, ``owner/name``.
+        revision: branch, tag or commit hash.
+
+    Raises:
+        ConfigError: there is no such repository or revision, or the user has no access to it.
+        InfrastructureError: the hub cannot be reached or fails.
+    """
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().list_repo_files(name, repo_type=kind, revision=revision)
+    except Exception as error:
+        raise _known(error, kind, name, revision) from None
+
+
 def cached_checkpoint(name: str, revision: str) -> Path | None:
     """Return the directory of a complete checkpoint in the local hub cache, or None."""
     from huggingface_hub import snapshot_download
@@ -168,8 +188,10 @@ def _is_unreachable(error: BaseException) -> bool:
     """Return whether an error means that the hub, or a proxy on the way to it, did not answer as expected."""
     # Errors of the library's HTTP client (httpx or httpx2) do not derive from Python's connection errors.
     client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
+    # All threads of a download share a client; when one of them cannot connect, the library closes it for all of them.
+    closed = isinstance(error, RuntimeError) and "client has been closed" in str(error)
     # The login page of a proxy is not JSON.
-    return client or isinstance(error, ConnectionError | TimeoutError | json.JSONDecodeError)
+    return client or closed or isinstance(error, ConnectionError | TimeoutError | json.JSONDecodeError)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -61,6 +61,8 @@ def config_with(key, value):
     target[last] = [value] if isinstance(target[last], list) else value
     if key == "model.path":
         config["model"]["source"] = "path"
+    if key == "start.dataset":
+        config["start"] |= {"stage": "seeds", "count": 1}
     return config
 
 

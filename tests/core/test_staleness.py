@@ -14,6 +14,7 @@ OTHERWISE = {
     "curation.quality.nontrivial_tests": "whether the rule is part of the workflow",
     "generation.instruction_filter.enabled": "whether the rule is part of the workflow",
     "seeds.count": "bounds of the shards",
+    "start.count": "bounds of the shards",
     "generation.shard_size": "bounds of the shards",
     "generation.few_shots": "input, and its hash",
     "generation.few_shots_url": "address of the download",
@@ -82,7 +83,7 @@ def test_every_setting_that_decides_bytes_is_a_parameter_of_a_rule(root):
     named |= {f"generation.{key}" for key in ("concepts", "instructions", "responses", "pipeline")}
     named |= {f"generation.{key}" for key in ("prompt_template", "mode", "permutations", "seed")}
     # The data-set card prints these sections, which makes nothing else stale.
-    named -= {"seeds", "generation", "execution", "curation"}
+    named -= {"start", "seeds", "generation", "execution", "curation"}
     decisive = [key for key, runtime_only in leaf_keys() if not runtime_only]
     covered = [key for key in decisive if any(key == name or key.startswith(f"{name}.") for name in named)]
     assert set(decisive) - set(covered) == OTHERWISE.keys()

@@ -16,9 +16,15 @@ from selfalign.core.config.revisions import is_commit
 from selfalign.evaluate.reproduction import published_figures
 from selfalign.seeds.sources import list_units
 
-PRESETS = ("starcoder2-15b", "released-model")
+PRESETS = ("starcoder2-15b", "published-dataset", "released-model")
+# Those that train, and score the base and the tuned model.
+TRAINING = PRESETS[:2]
 # What no commit hash is known of: presets name a branch, which the build resolves once.
-UNKNOWN = {"bigcode/starcoder2-15b-instruct-v0.1", "Qwen/CodeQwen1.5-7B"}
+UNKNOWN = {
+    "bigcode/starcoder2-15b-instruct-v0.1",
+    "Qwen/CodeQwen1.5-7B",
+    "bigcode/self-oss-instruct-sc2-exec-filter-50k",
+}
 
 
 @pytest.fixture(params=PRESETS)
@@ -56,6 +62,8 @@ def test_presets_name_commits_where_they_are_known(root):
             found[path.name, model["id"]] = model["revision"]
         if sources.get("kind") in ("stack", "hub"):
             found[path.name, sources["dataset"]] = sources["revision"]
+        if start := over.get("start"):
+            found[path.name, start["dataset"]] = start["revision"]
     assert {name for _, name in found} > UNKNOWN
     moving = {name: revision for (_, name), revision in found.items() if not is_commit(revision)}
     assert moving == dict.fromkeys(UNKNOWN, "main")
@@ -112,7 +120,7 @@ def plan(root, tmp_path):
 
 @pytest.mark.workflow
 def test_presets_plan_what_they_say(preset, plan):
-    targets = ["all", "reproduce"] if preset.stem == "starcoder2-15b" else ["reproduce"]
+    targets = ["all", "reproduce"] if preset.stem in TRAINING else ["reproduce"]
     planned = plan(targets, f"presets/{preset.name}", released_model="never")
     evaluation = yaml.safe_load(preset.read_text())["evaluation"]
     scored = sum(map(len, evaluation["layouts"].values())) * len(evaluation["benchmarks"])
@@ -121,7 +129,22 @@ def test_presets_plan_what_they_say(preset, plan):
     assert planned["ground_truth"] == 5
     assert planned["published_score"] == 5
     assert planned["reproduce"] == 1
-    assert ("train" in planned) == (preset.stem == "starcoder2-15b")
+    assert ("train" in planned) == (preset.stem in TRAINING)
+    generating = {"concepts", "instructions", "responses", "execute", "seed_pool", "sanitize_smart"}
+    assert planned.keys() & generating == (generating if preset.stem == "starcoder2-15b" else set())
+    if preset.stem == "published-dataset":
+        assert (planned["import_rows"], planned["import_shard"]) == (1, 7)
+        assert {"length", "select", "decontaminate", "resolve_revision"} <= planned.keys()
+
+
+def test_the_published_data_set_has_the_published_recipe(root):
+    """Apart from where its rows come from, it is the published run."""
+    published, imported = (
+        load_config(_merged(Config().model_dump(mode="json"), yaml.safe_load(path.read_text())))
+        for path in (root / "presets/starcoder2-15b.yaml", root / "presets/published-dataset.yaml")
+    )
+    for section in ("model", "server", "client", "curation", "training", "evaluation", "reproduction"):
+        assert getattr(imported, section) == getattr(published, section), section
 
 
 @pytest.mark.workflow

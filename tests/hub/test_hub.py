@@ -174,6 +174,16 @@ def test_a_model_that_cannot_be_had_is_one_line(hub, python):
     )
 
 
+def test_a_client_that_another_thread_closed_is_a_hub_that_cannot_be_reached(hub, python):
+    """A thread of a download that cannot connect closes the client of all: which of them fails first is a matter of timing."""
+    commit = hub.commit("models", "me/model", CHECKPOINT)
+    closed = f"import huggingface_hub\nhuggingface_hub.get_session().close()\n{FETCH.format(commit=commit)}"
+    one_line(
+        python(closed),
+        f"the hub {hub.url} cannot be reached (Cannot send a request, as the client has been closed",
+    )
+
+
 RESOLVE = "from selfalign.hub import resolve_revision\nprint(resolve_revision('model', 'me/model', 'main'))"
 
 
@@ -329,3 +339,33 @@ def test_the_doctor_asks_the_cache_first_and_then_the_hub_for_one_file(hub, pyth
     hub.log.clear()
     assert "None" in python(PROBLEM).stdout
     assert hub.log == []
+
+
+IMPORT = """
+    from selfalign.core.config.start import StartConfig
+    from selfalign.seeds.start import import_rows
+    import_rows(StartConfig(stage="dataset", dataset="me/rows", revision={revision!r}, count=9), "out.jsonl")
+"""
+
+
+def test_a_run_starts_with_all_data_files_of_a_data_set(hub, python, tmp_path):
+    pair = {"instruction": "Add.", "response": "pass"}
+    files = {
+        "data/b.parquet": parquet({name: [value] for name, value in pair.items()}),
+        "data/a.jsonl": json.dumps(pair).encode(),
+        "dataset_infos.json": b"{}",
+    }
+    commit = hub.commit("datasets", "me/rows", files)
+    done = python(IMPORT.format(revision=commit))
+    assert done.returncode == 0, done.stderr
+    rows = [row["lineage"]["import"] for row in read_jsonl(tmp_path / "out.jsonl")]
+    assert rows == [
+        {"dataset": "me/rows", "revision": commit, "file": name, "record": 0}
+        for name in ("data/a.jsonl", "data/b.parquet")
+    ]
+    empty = hub.commit("datasets", "me/none", {"README.md": b""})
+    one_line(
+        python(IMPORT.replace("me/rows", "me/none").format(revision=empty)),
+        "expected Parquet or JSON Lines files",
+    )
+    one_line(python(IMPORT.format(revision="0" * 40)), f"data set 'me/rows' has no revision '{'0' * 40}'")

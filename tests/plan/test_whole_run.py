@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
-from selfalign.core.errors import DataError
+from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import write_json
 from selfalign.plan.whole_run import (
     PUBLISHED,
@@ -141,3 +141,81 @@ def test_the_published_plan_stands_beside_the_papers_hours():
     assert rows["StarCoder2-15B"]["published_generation_hours"] == 12
     assert rows["StarCoder2-15B"]["published_tuning_hours"] == 2.5
     assert 6 < rows["StarCoder2-15B"]["generation_hours"] < 24
+
+
+def test_a_later_start_costs_what_is_left_of_each_row():
+    """By the published funnel: a row of a stage is one of the records that reached it."""
+    assert PUBLISHED.starting_at(None) is PUBLISHED
+    whole = estimate_run("m", 10**9, 248_934, PUBLISHED, Hardware(1, 100.0))
+    for start, count in (
+        ("seeds", 248_934),
+        ("concepts", 248_934),
+        ("instructions", 238_000),
+        ("responses", 2_380_000),
+    ):
+        usage = PUBLISHED.starting_at(start)
+        plan = estimate_run("m", 10**9, count, usage, Hardware(1, 100.0))
+        assert list(usage.stages) == list(STAGES[["seeds", *STAGES].index(start) :])
+        assert plan.programs == pytest.approx(whole.programs, rel=1e-6)
+        assert (plan.passing, plan.rows) == (
+            pytest.approx(500_000, rel=1e-5),
+            pytest.approx(50_661, rel=1e-5),
+        )
+    final = estimate_run("m", 10**9, 50_661, PUBLISHED.starting_at("dataset"), Hardware(1, 100.0), samples=10)
+    assert (final.requests, final.programs, final.generation_hours, final.rows) == (0, 0, 0, 50_661)
+    filtered = estimate_run("m", 10**9, 500_000, PUBLISHED.starting_at("filtered"), Hardware(1, 100.0))
+    assert (filtered.programs, filtered.passing, filtered.rows) == (0, 500_000, 50_661)
+
+
+def test_a_run_that_starts_later_is_counted_by_the_row(tmp_path):
+    steps = [
+        {"stage": "start", "step": "import", "in": 50, "out": 50},
+        {"stage": "dataset", "step": "length", "in": 20, "out": 18},
+        {"stage": "dataset", "step": "select", "in": 18, "out": 10},
+    ]
+    write_json(tmp_path / "report/funnel.json", {"steps": steps})
+    usage = read_usage(tmp_path)
+    assert (usage.start, usage.stages, usage.rows, usage.programs) == ("dataset", {}, 0.5, 0)
+    with pytest.raises(ConfigError, match="starts with dataset, the configuration with seeds of its own"):
+        usage.starting_at(None)
+
+
+def test_the_published_data_set_is_planned_without_generation(root):
+    arguments = ["plan", "--config", str(root / "presets/published-dataset.yaml"), "--gpus", "4", "--json"]
+    done = CliRunner().invoke(build_app(), arguments)
+    [plan] = json.loads(done.stdout)["plans"]
+    assert (plan["seeds"], plan["rows"], plan["requests"], plan["generation_hours"]) == (50_661, 50_661, 0, 0)
+    assert plan["training_hours"] > 1
+
+
+def test_the_evaluation_of_the_released_model_is_planned_on_one_gpu(root):
+    """By hand: tasks and samples as the definitions have them, one model in one layout."""
+    preset = str(root / "presets/released-model.yaml")
+    options = ["--gpu", "a100-80gb", "--prompt-tokens", "100", "--completion-tokens", "2000", "--json"]
+    done = CliRunner().invoke(build_app(), ["plan", "evaluation", "--config", preset, *options])
+    found = json.loads(done.stdout)
+    costs = {each["benchmark"]: each for each in found["benchmarks"]}
+    assert {name: (each["requests"], each["samples"]) for name, each in costs.items()} == {
+        "humaneval_plus-v0.1.9": (164, 164),
+        "humaneval_plus-v0.1.10": (164, 164),
+        "mbpp_plus-v0.1.0": (399, 399),
+        "mbpp_plus-v0.2.0": (378, 378),
+        "evoeval": (100, 100),
+        "livecodebench": (400, 400 * 10),
+        "ds1000": (1000, 1000 * 40),
+    }
+    # Completions are at most as long as the benchmark allows.
+    assert (costs["ds1000"]["prompt_tokens"], costs["ds1000"]["completion_tokens"]) == (
+        100_000,
+        40_000 * 1024,
+    )
+    tokens = sum(each["prompt_tokens"] + each["completion_tokens"] for each in costs.values())
+    assert found["hours"] == pytest.approx(2 * 15.958e9 * tokens / (312e12 * 0.2) / 3600, rel=1e-3)
+    memory = found["memory"]
+    assert memory["weights_gib"] == pytest.approx(2 * 15.958e9 / 2**30, rel=1e-3)
+    # Keys and values of 40 layers with 4 heads of 128, for 8192 tokens.
+    assert memory["longest_sequence_gib"] == pytest.approx(2 * 2 * 40 * 4 * 128 * 8192 / 2**30, abs=0.01)
+    assert memory["fits"]
+    small = CliRunner().invoke(build_app(), ["plan", "evaluation", "--config", preset, "--gpu", "rtx-4090"])
+    assert "GPU memory: at least 31.8" in small.stdout
+    assert "not enough" in small.stdout

@@ -33,5 +33,5 @@ def test_shards_are_slices_with_absolute_indices(tmp_path, caplog):
         assert [row["index"] for row in rows] == list(range(8, 16))
         assert [row["seed"] for row in rows] == [row["seed"] for row in ROWS[8:16]]
         assert cut_shard(tmp_path / "pool", tmp_path / "s", [16, 24]) == 4
-        assert "this shard has 4 of 8 seeds" in caplog.text
+        assert "this shard has 4 of 8 records" in caplog.text
         assert cut_shard(tmp_path / "pool", tmp_path / "s", [24, 32]) == 0

@@ -14,13 +14,14 @@ from selfalign.cli import build_app
 from selfalign.core.config.seeds import FiltersConfig, SourcesConfig
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 from selfalign.core.filtering import Drop
+from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 from selfalign.curate.export import write_parquet
 from selfalign.seeds.collect import collect_unit
 from selfalign.seeds.extract import extract
 from selfalign.seeds.sources import list_units, open_files, open_seeds, unit_files
-from selfalign.seeds.sources.hub import read_stage
 from selfalign.seeds.sources.packages import check_license, fetch_wheel, pinned_requirement, read_wheel
+from selfalign.seeds.start import read_stage
 
 PERMISSIVE = SourcesConfig().licenses
 FUNCTION = 'def f(x):\n    """Return what is given."""\n    return x\n'
@@ -245,7 +246,10 @@ def test_our_own_parquet_starts_a_stage_with_its_history(tmp_path):
     history = {"seed": {"package": "toolz"}, "transformations": ["sanitize:raw"]}
     write_jsonl(tmp_path / "rows.jsonl", [{"seed": FUNCTION, "index": 3, "lineage": history}])
     write_parquet(tmp_path / "rows.jsonl", tmp_path / "train.parquet")
-    assert [row["lineage"] for row in read_stage(str(tmp_path), "r", "train.parquet", {})] == [history]
+    source = {"dataset": str(tmp_path), "revision": "r", "file": "train.parquet", "record": 0}
+    source["sha256"] = file_sha256(tmp_path / "train.parquet")
+    [row] = read_stage(str(tmp_path), "r", "train.parquet", {})
+    assert row["lineage"] == {**history, "import": source}
     pq.write_table(pa.table({"seed": [FUNCTION], "lineage": ["no JSON"]}), tmp_path / "other.parquet")
     with pytest.raises(DataError, match="record 1, field 'lineage': expected an object"):
         list(read_stage(str(tmp_path), "r", "other.parquet", {}))
@@ -272,6 +276,7 @@ def test_json_lines_keep_texts_numbers_and_late_columns(tmp_path):
             "dataset": str(tmp_path),
             "revision": None,
             "file": name,
+            "sha256": file_sha256(tmp_path / name),
             "record": 20_000,
         }
 

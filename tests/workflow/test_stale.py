@@ -201,6 +201,10 @@ OUTSIDE = {
     "model.revision": "as model.source",
     "server.kind": "an external server takes the checkpoint out of the inputs",
     "server.endpoints": "for server.kind external only",
+    **dict.fromkeys(
+        ("start.stage", "start.dataset", "start.revision", "start.files", "start.rename", "start.count"),
+        "for runs that start later: tests/workflow/test_start.py",
+    ),
     "seeds.sources.kind": "another kind is other units: nothing of the tiny build remains",
     "seeds.sources.path": "for another kind",
     "seeds.sources.parts": "for another kind",

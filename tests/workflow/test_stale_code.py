@@ -69,6 +69,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.seeds.minhash_cuts": (),  # near_duplicates.by is memory
     "selfalign.seeds.minhash_nodes": (),
     "selfalign.seeds.pool": ("collect_functions",),  # reads the rows of seeds
+    "selfalign.seeds.start": (),  # the run starts with seeds
     "selfalign.seeds.statistics": ("seed_statistics",),
     "selfalign.seeds.collect": ("collect_functions",),
     "selfalign.seeds.typecheck": ("check_functions",),

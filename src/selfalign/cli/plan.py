@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(plan, name="plan")
     plan.callback(invoke_without_command=True)(whole_run)
     plan.command()(train)
+    plan.command()(evaluation)
     plan.command()(published)
 
 
@@ -42,7 +43,7 @@ def whole_run(
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of seeds. [default: as configured]")
+        int | None, typer.Option(min=1, help="Number of seeds, or of imported rows. [default: as configured]")
     ] = None,
     samples: Annotated[
         int | None, typer.Option(min=1, help="Responses per instruction. [default: as configured]")
@@ -77,8 +78,8 @@ def whole_run(
     settings = read_config(config)
     directory = run or Path(settings.paths.results) / settings.run
     counted = run is not None or (directory / "report/funnel.json").exists()
-    usage = read_usage(directory) if counted else PUBLISHED
-    count = seeds or settings.seeds.count
+    usage = (read_usage(directory) if counted else PUBLISHED).starting_at(settings.start.stage)
+    count = seeds or settings.records
     kind = _gpu(gpu)
     plans = []
     for name in model or [_configured_model(settings)]:
@@ -216,6 +217,80 @@ def train(
         utilisation=utilisation or UTILISATION,
     )
     typer.echo(json.dumps(describe(found, kind), indent=2))
+
+
+def evaluation(
+    *,
+    config: ConfigFile = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Checkpoint directory, known name, or size (7.25b). [default: as configured]"),
+    ] = None,
+    gpu: GpuKind = "a100-80gb",
+    gpus: Gpus = 1,
+    price: Price = None,
+    prompt_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Mean length of a prompt, in tokens. [default: 400, assumed]")
+    ] = None,
+    completion_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Mean length of a sample, in tokens. [default: 250, assumed]")
+    ] = None,
+    tokens_per_s: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Throughput of all servers, in completion tokens per second. [default: estimated]"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate hours and GPU memory of the evaluation of a model on the configured benchmarks.
+
+    Example: selfalign plan evaluation --config presets/released-model.yaml
+    """
+    from selfalign.core.config import read_config
+    from selfalign.plan.evaluation import (
+        COMPLETION_TOKENS,
+        PROMPT_TOKENS,
+        estimate_evaluation,
+        server_memory,
+    )
+
+    settings, kind = read_config(config), _gpu(gpu)
+    name = model or _configured_model(settings)
+    shape = _shape(name)
+    costs = estimate_evaluation(
+        settings,
+        shape.parameters,
+        kind,
+        gpus=gpus,
+        prompt_tokens=prompt_tokens or PROMPT_TOKENS,
+        completion_tokens=completion_tokens or COMPLETION_TOKENS,
+        tokens_per_s=tokens_per_s,
+    )
+    hours = sum(each.hours for each in costs)
+    found = {
+        "model": name,
+        "gpu": f"{gpus} x {gpu}",
+        "hours": round(hours, 2),
+        "money": None if price is None else round(hours * gpus * price, 2),
+        "memory": server_memory(settings, shape, kind),
+        "benchmarks": [{**vars(each), "hours": round(each.hours, 2)} for each in costs],
+    }
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    money = "" if price is None else f" {found['money']} in all."
+    memory = found["memory"]
+    typer.echo(
+        f"{name} on {found['gpu']}: {found['hours']} hours.{money} Assumed: {prompt_tokens or PROMPT_TOKENS} tokens of a "
+        f"prompt, {completion_tokens or COMPLETION_TOKENS} of a sample."
+    )
+    typer.echo(
+        f"GPU memory: at least {memory['least_gib']} GiB of {memory['usable_gib']} GiB that vLLM uses, "
+        f"{'enough' if memory['fits'] else 'not enough'} (server.tensor_parallel {settings.server.tensor_parallel})."
+    )
+    rows = [[*each.values()] for each in found["benchmarks"]]
+    _table(["benchmark", "requests", "samples", "prompt tokens", "completion tokens", "hours"], rows)
 
 
 def _gpu(name: str) -> Any:

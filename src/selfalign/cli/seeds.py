@@ -214,7 +214,7 @@ def fetch(
     """
     from selfalign.core.jsonl import write_jsonl
     from selfalign.hub import resolve_revision
-    from selfalign.seeds.sources.hub import read_stage
+    from selfalign.seeds.start import read_stage
 
     pairs = [each.partition("=") for each in rename or []]
     if bad := [left for left, equals, right in pairs if not (left and equals and right)]:

@@ -93,8 +93,7 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, Record]]:
                 if not line.strip():
                     continue
                 record = parse_record(line, path, number)
-                if "lineage" in record:
-                    _check_lineage(record, path, number)
+                check_lineage(record, path, number)
                 yield number, record
         except UnicodeDecodeError as error:
             raise DataError(f"expected UTF-8 text ({error.reason})", file=path) from None
@@ -146,12 +145,21 @@ def replace_surrogates(text: str) -> str:
     )
 
 
-def _check_lineage(record: Record, path: Path, number: int) -> None:
-    """Check the types of a record's lineage, for the stages to rely on (see :mod:`selfalign.core.lineage`); remove a null."""
-    if record["lineage"] is None:
-        del record["lineage"]
+def check_lineage(record: Record, file: str | Path, number: int) -> None:
+    """Check the types of a record's lineage, for the stages to rely on (see :mod:`selfalign.core.lineage`); remove a null.
+
+    Args:
+        record: the record, with or without lineage.
+        file: its file, for messages.
+        number: its line number, for messages.
+
+    Raises:
+        DataError: the lineage, or a part of it, has another type.
+    """
+    if record.get("lineage") is None:
+        record.pop("lineage", None)
         return
-    for name, value in require(record, "lineage", dict, file=path, number=number).items():
+    for name, value in require(record, "lineage", dict, file=file, number=number).items():
         if name == "transformations":
             expected = "a list of strings"
             right = isinstance(value, list) and all(isinstance(each, str) for each in value)
@@ -160,7 +168,7 @@ def _check_lineage(record: Record, path: Path, number: int) -> None:
         if not right:
             raise DataError(
                 f"expected {expected}, found {type(value).__name__}",
-                file=path,
+                file=file,
                 record=number,
                 field=f"lineage.{name}",
             )

@@ -97,6 +97,10 @@ def write_card(
             sources[seed_source(row)] += 1
             identities[str(row.get("lineage", {}).get("response", {}).get("model", "unknown"))] += 1
     steps = read_json(funnel)["steps"]
+    start = configuration.get("start", {})
+    imported = f"`{start['dataset']}` at revision {start['revision'] or 'none'}" if start else ""
+    if start and start["stage"] in ("responses", "filtered", "dataset"):
+        model = f"the model that the card of {imported} names"
     ngram = configuration["curation"]["decontamination"]["ngram"]
     text = CARD.format(
         head=_head(settings, counts),
@@ -106,7 +110,9 @@ def write_card(
             "passing": "passed its own tests in a sandbox",
             "failing": "failed its own tests in a sandbox (an ablation)",
             "random": "was taken whether or not it passed its own tests (an ablation)",
-        }[responses],
+        }[responses]
+        if not start or start["stage"] not in ("filtered", "dataset")
+        else f"was imported with its row of {imported}",
         version=__version__,
         sources="\n".join(f"- {source}: {count:,} rows" for source, count in sorted(sources.items()))
         or "(no rows)",
@@ -124,14 +130,24 @@ def write_card(
 def row_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a configuration that determines the rows, without paths and host names.
 
+    Sections of stages before the one that the run starts at are left out.
+
     Args:
         configuration: the whole configuration.
     """
-    keys = {
-        key: dict(configuration[key]) for key in ("model", "seeds", "generation", "execution", "curation")
+    start = configuration["start"]["stage"]
+    sections = {
+        "model": start not in ("responses", "filtered", "dataset"),
+        "start": start is not None,
+        "seeds": start is None,
+        "generation": start != "dataset",
+        "execution": start not in ("filtered", "dataset"),
+        "curation": True,
     }
+    keys = {key: dict(configuration[key]) for key, decides in sections.items() if decides}
     for section, others in (("execution", ("runtime", "image")), ("curation", ("export",))):
-        keys[section] = {key: value for key, value in keys[section].items() if key not in others}
+        if section in keys:
+            keys[section] = {key: value for key, value in keys[section].items() if key not in others}
     return keys
 
 

@@ -37,7 +37,7 @@ MAX_ASSERTIONS = 5
 
 
 def sanitize_file(
-    mode: Mode,
+    mode: Mode | None,
     rows: Iterable[Record],
     out: File,
     dropped: File | None = None,
@@ -52,7 +52,7 @@ def sanitize_file(
     """Sanitise responses. Constant memory.
 
     Args:
-        mode: ``raw`` or ``smart``.
+        mode: ``raw`` or ``smart``; None for rows whose texts are final, of which only the length is checked.
         rows: rows with instruction and response, as one sequence.
         out: JSON Lines file of the sanitised rows.
         dropped: JSON Lines file of the dropped rows, with their reasons; None writes none.
@@ -68,12 +68,13 @@ def sanitize_file(
         ConfigError: `length` or `max_length` sets a limit, and `checkpoint` is None.
         DataError: the tokenizer cannot be read, or has no chat template.
     """
-    chain = [sanitizer(mode, seed, response_layout)]
+    chain = [] if mode is None else [sanitizer(mode, seed, response_layout)]
     if max_length is not None or (length is not None and length.limited):
         if checkpoint is None:
             raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
         chain.append(length_filter(length or LengthConfig(), checkpoint, layout, max_length))
-    return log_counts(apply_filters(f"sanitize_{mode}", rows, chain, out, dropped))
+    step = "length" if mode is None else f"sanitize_{mode}"
+    return log_counts(apply_filters(step, rows, chain, out, dropped))
 
 
 def sanitizer(mode: Mode, seed: int = 0, layout: ResponseLayout = PUBLISHED_LAYOUT) -> Filter:

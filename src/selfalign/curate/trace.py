@@ -71,6 +71,7 @@ def describe_row(found: Found) -> Iterator[tuple[str, str]]:
     yield "row", f"{f'{name}, ' if name else ''}line {found.number} of {found.file}"
     if not lineage:
         yield "lineage", "none: the row does not come from the pipeline, or its lineage was removed"
+    yield "import", _facts(lineage.get("import", {}))
     seed = lineage.get("seed", {})
     yield (
         "seed",

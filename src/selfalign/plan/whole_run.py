@@ -9,11 +9,12 @@ caching on the server makes generation cheaper than estimated.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.errors import DataError
+from selfalign.core.config.start import Stage
+from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import read_json
 
 GIB = 2**30
@@ -60,15 +61,16 @@ class StageUsage:
 
 @dataclass(frozen=True)
 class Usage:
-    """Mean cost and yield of a seed.
+    """Mean cost and yield of a seed, or of an imported row in a run that starts at a later stage.
 
     Attributes:
         source: description of the source of the figures.
-        stages: cost of each generation stage, by name.
+        stages: cost of each generation stage that the run has, by name.
         passing: responses that pass execution, per seed.
         rows: rows of the final data set, per seed.
         row_tokens: tokens of a final row.
         tokens_per_s: throughput of the run's servers, in completion tokens per second; None if there were no requests.
+        start: the imported rows (`start.stage`); None: the run starts with seeds of its own.
     """
 
     source: str
@@ -77,6 +79,53 @@ class Usage:
     rows: float
     row_tokens: float
     tokens_per_s: float | None = None
+    start: Stage | None = None
+
+    @property
+    def programs(self) -> float:
+        """Responses that are executed, per seed."""
+        if last := self.stages.get("responses"):
+            return last.requests * last.samples
+        return 1.0 if self.start == "responses" else 0.0
+
+    def starting_at(self, start: Stage | None) -> Usage:
+        """Return the cost of a row of a run that starts with imported rows.
+
+        Args:
+            start: the imported rows (`start.stage`); None: none are imported.
+
+        Raises:
+            ConfigError: the figures are those of a run that starts elsewhere.
+        """
+        if start == self.start:
+            return self
+        if start is None or self.start is not None:
+            raise ConfigError(
+                f"the run of the token counts starts with {self.start or 'seeds of its own'}, the configuration with "
+                f"{start or 'seeds of its own'} (start.stage); plan with another --run"
+            )
+        per_row = {
+            "seeds": 1.0,
+            "concepts": self.stages["instructions"].requests,
+            "instructions": self.stages["responses"].requests,
+            "responses": self.programs,
+            "filtered": self.passing,
+            "dataset": self.rows,
+        }[start]
+        if not per_row:
+            raise ConfigError(f"{self.source}: no row reached {start}; plan with another --run")
+        left = STAGES[["seeds", *STAGES].index(start) :] if start in ("seeds", *STAGES) else ()
+        return replace(
+            self,
+            stages={
+                name: replace(self.stages[name], requests=self.stages[name].requests / per_row)
+                for name in left
+                if name in self.stages
+            },
+            passing=1.0 if start == "dataset" else self.passing / per_row,
+            rows=self.rows / per_row,
+            start=start,
+        )
 
 
 # Rows: the published funnel of StarCoder2-Instruct. Prompts: 400 built from the published few-shots and other
@@ -96,7 +145,7 @@ PUBLISHED = Usage(
 
 
 def read_usage(run: str | Path) -> Usage:
-    """Return the cost of a seed in a finished run, from its counts, metrics and funnel.
+    """Return the cost of a seed (or of an imported row) in a finished run, from its counts, metrics and funnel.
 
     Tokens of cached completions count as those of new ones, since estimates assume an empty completion cache.
 
@@ -108,7 +157,11 @@ def read_usage(run: str | Path) -> Usage:
     """
     run = Path(run)
     seeds, stages, seconds, fresh = 0, {}, 0.0, 0
+    steps = read_json(run / "report/funnel.json")["steps"] if (run / "report/funnel.json").exists() else []
+    start = _start_of(steps)
     for stage in STAGES:
+        if start is not None and not (run / stage / "metrics").exists():
+            continue
         found = _sum(run / stage / "metrics")
         counts = _sum(run / stage / "counts")
         seeds = seeds or counts["in"]
@@ -138,14 +191,37 @@ def read_usage(run: str | Path) -> Usage:
             fresh += found["completion_tokens"]
     steps = read_json(run / "report/funnel.json")["steps"]
     out = {step["stage"]: step["out"] for step in steps}  # of each stage's last step
+    if start is not None and not stages:
+        seeds = steps[1]["in"]  # after the import
+    if not seeds:
+        raise DataError("has no rows; an estimate needs a run with rows", file=run)
     return Usage(
         source=f"counted in {run}",
+        start=start,
         stages=stages,
-        passing=out["execution"] / seeds,
+        passing=out.get("execution", seeds) / seeds,
         rows=out["dataset"] / seeds,
         row_tokens=PUBLISHED.row_tokens,
         tokens_per_s=fresh / seconds if seconds else None,
     )
+
+
+def _start_of(steps: list[dict[str, Any]]) -> Stage | None:
+    """Return the imported rows of a run (`start.stage`), by the steps of its funnel; None if it imported none."""
+    if not any(step["stage"] == "start" for step in steps):
+        return None
+    names = {step["step"] for step in steps}
+    first: dict[str, Stage] = {
+        "concepts": "seeds",
+        "instructions": "concepts",
+        "responses": "instructions",
+        "execute": "responses",
+        "sanitize_raw": "filtered",
+    }
+    for name, stage in first.items():
+        if name in names:
+            return stage
+    return "dataset"
 
 
 def _sum(directory: Path) -> dict[str, Any]:
@@ -226,15 +302,16 @@ def estimate_run(
     Args:
         model: name shown in the estimate.
         parameters: number of parameters of the model.
-        seeds: number of seeds.
-        usage: cost of a seed.
+        seeds: number of seeds, or of imported rows.
+        usage: cost of a seed, or of an imported row.
         machine: GPUs and their price.
         samples: responses per instruction; None: those of `usage`.
         training_hours: hours of training on `machine`, estimated elsewhere.
         tokens_per_s: completion tokens per second of all servers together; None: estimated from `machine`.
         utilisation: utilisation of the GPUs' peak performance in generation, from 0 to 1.
     """
-    factor = samples / usage.stages["responses"].samples if samples else 1.0
+    last = usage.stages.get("responses")
+    factor = samples / last.samples if samples and last else 1.0
     requests = prompt = completion = sampled = 0.0
     size = 0.0
     for name, stage in usage.stages.items():
@@ -245,10 +322,12 @@ def estimate_run(
         prompt += asked * stage.prompt_tokens
         completion += asked * stage.completion_tokens * more
         size += asked * (RECORD_BYTES + TOKEN_BYTES * (stage.prompt_tokens + stage.completion_tokens * more))
-    last = usage.stages["responses"]
-    programs = seeds * last.requests * last.samples * factor
+    programs = seeds * usage.programs * factor
     # Every response is a row of its own after execution, passing or not; every completion is cached too.
-    size += programs * (RECORD_BYTES + TOKEN_BYTES * last.prompt_tokens) + 2 * TOKEN_BYTES * completion
+    prompt_tokens = last.prompt_tokens if last else usage.row_tokens
+    size += programs * (RECORD_BYTES + TOKEN_BYTES * prompt_tokens) + 2 * TOKEN_BYTES * completion
+    if usage.start is not None:
+        size += seeds * (RECORD_BYTES + TOKEN_BYTES * usage.row_tokens)
     size += 2 * WEIGHT_BYTES * parameters
     if tokens_per_s:
         hours = completion / tokens_per_s / 3600

@@ -8,7 +8,7 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
-from selfalign.core.jsonl import Record, read_numbered, require, write_jsonl
+from selfalign.core.jsonl import Record, read_jsonl, read_numbered, require, write_jsonl
 
 log = logging.getLogger(__name__)
 
@@ -46,25 +46,26 @@ def build_pool(units: Iterable[str | Path], out: str | Path, seed: int) -> int:
 
 
 def cut_shard(pool: str | Path, out: str | Path, bounds: Sequence[int]) -> int:
-    """Write a range of the pool's rows, each with its ``index``; return their number.
+    """Write a range of the rows of the pool, or of imported rows, each with its ``index``; return their number.
 
-    A shard beyond the end of the pool is short or empty, which is logged as a warning.
+    A shard beyond the end of the rows is short or empty, which is logged as a warning.
 
     Args:
-        pool: JSON Lines file of the pool.
+        pool: JSON Lines file of the pool, or of imported rows.
         out: JSON Lines file of the shard.
         bounds: indices of the first row of the shard and of the first row after it, from 0.
 
     Raises:
-        DataError: a row has no string ``seed``.
+        DataError: a row is not a JSON object.
     """
     start, stop = bounds
-    rows = ({"index": start + i, **row} for i, row in enumerate(islice(read_seeds(pool), start, stop)))
+    rows = ({"index": start + i, **row} for i, row in enumerate(islice(read_jsonl(pool), start, stop)))
     count = write_jsonl(out, rows)
     if count < stop - start:
         log.warning(
-            "the pool ends before record %d: this shard has %d of %d seeds; lower seeds.count or add sources",
-            stop,
+            "there are no rows from record %d on: this shard has %d of %d records; lower seeds.count (or start.count), or add "
+            "sources",
+            start + count,
             count,
             stop - start,
         )

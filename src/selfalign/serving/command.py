@@ -227,3 +227,35 @@ def _all_cores() -> dict[str, str]:
 def _docker(config: ServerConfig, mounts: dict[str, str], env: dict[str, str], name: str) -> list[str]:
     gpus = config.container.gpus
     argv = [config.container.engine, "run", "--rm", "--init", "--name", name]
+    argv += ["--network", "host", "--ipc", "host"]
+    for source, place in mounts.items():
+        argv += ["--volume", f"{source}:{place}:ro"]
+    if config.container.engine == "podman":
+        argv.append("--http-proxy=false")  # by default it passes on the proxies of the user's shell
+    for variable, value in env.items():
+        argv += ["--env", f"{variable}={value}"]
+    if gpus != "none":
+        if config.container.engine == "podman":
+            devices = ["all"] if gpus == "all" else gpus.split(",")
+            for device in devices:
+                argv += ["--device", f"nvidia.com/gpu={device}"]
+        else:
+            argv += ["--gpus", gpus if gpus == "all" else f'"device={gpus}"']
+    return [*argv, "--entrypoint", "python3", config.container.image]
+
+
+def _apptainer(config: ServerConfig, mounts: dict[str, str], env: dict[str, str]) -> list[str]:
+    image = config.container.image
+    if not image.endswith(".sif") and "://" not in image:
+        image = f"docker://{image}"
+    argv = ["apptainer", "exec", "--containall"]
+    for source, place in mounts.items():
+        argv += ["--bind", f"{source}:{place}:ro"]
+    visible = (
+        {} if config.container.gpus in {"all", "none"} else {"CUDA_VISIBLE_DEVICES": config.container.gpus}
+    )
+    for name, value in {**env, **visible}.items():
+        argv += ["--env", f"{name}={value}"]
+    if config.container.gpus != "none":
+        argv.append("--nv")
+    return [*argv, image, "python3"]

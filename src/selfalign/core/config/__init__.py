@@ -21,6 +21,7 @@ from selfalign.core.config.paths import Expanded, PathText
 from selfalign.core.config.reproduction import ReproductionConfig
 from selfalign.core.config.seeds import SeedsConfig
 from selfalign.core.config.serving import ClientConfig, ServerConfig
+from selfalign.core.config.start import StartConfig
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
 
@@ -101,6 +102,9 @@ class Config(Section):
         description="Client of the inference server.",
         json_schema_extra=RUNTIME_ONLY,
     )
+    start: StartConfig = Field(
+        default_factory=StartConfig, description="Start at a later stage, with rows from elsewhere."
+    )
     seeds: SeedsConfig = Field(
         default_factory=SeedsConfig, description="Seed functions, extracted from source files."
     )
@@ -130,12 +134,18 @@ class Config(Section):
     )
     report: ReportConfig = Field(default_factory=ReportConfig, description="Report of the run.")
 
+    @property
+    def records(self) -> int:
+        """Number of records that the run starts with: seeds, or imported rows."""
+        return self.seeds.count if self.start.count is None else self.start.count
+
     @model_validator(mode="after")
     def _not_too_many_shards(self) -> Config:
-        shards = -(-self.seeds.count // self.generation.shard_size)
+        shards = -(-self.records // self.generation.shard_size)
+        key = "seeds.count" if self.start.count is None else "start.count"
         if shards > MAX_JOBS:
             raise ValueError(
-                f"'seeds.count' {self.seeds.count} in shards of 'generation.shard_size' {self.generation.shard_size} makes "
+                f"'{key}' {self.records} in shards of 'generation.shard_size' {self.generation.shard_size} makes "
                 f"{shards} shards; expected at most {MAX_JOBS}"
             )
         return self
@@ -148,6 +158,30 @@ class Config(Section):
                 "'training.lora.merge' is false, but 'server.kind' is 'command', which serves whole checkpoints; "
                 "set 'training.lora.merge' to true, or use server.kind 'vllm' or 'container'"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _start_has_what_follows_needs(self) -> Config:
+        stage, curation = self.start.stage, self.curation
+        conflicts = {
+            "generation.pipeline": (self.generation.pipeline, "concepts", stage == "concepts"),
+            "curation.responses": (curation.responses, "passing", stage in ("filtered", "dataset")),
+            # Its tasks need the responses that failed, as candidates.
+            "curation.self_tests.share": (curation.self_tests.share, 0, stage in ("filtered", "dataset")),
+            # Sanitising has removed the tests of some final rows.
+            "curation.quality.asserting_tests": (curation.quality.asserting_tests, False, stage == "dataset"),
+            "curation.quality.nontrivial_tests": (
+                curation.quality.nontrivial_tests,
+                False,
+                stage == "dataset",
+            ),
+        }
+        for key, (value, expected, concerned) in conflicts.items():
+            if concerned and value != expected:
+                raise ValueError(
+                    f"'{key}' is {value!r}, which conflicts with 'start.stage' {stage!r}: the imported rows are not enough "
+                    f"for it; set it to {expected!r}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -74,4 +74,6 @@ def with_commits(config: Config, records: Iterable[str | Path]) -> Config:
         if each[:3] == ("dataset", sources.dataset, sources.revision):
             seeds = config.seeds.model_copy(update={"sources": sources.model_copy(update=commit)})
             config = config.model_copy(update={"seeds": seeds})
+        if each[:3] == ("dataset", config.start.dataset, config.start.revision):
+            config = config.model_copy(update={"start": config.start.model_copy(update=commit)})
     return config

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from selfalign.core.config.base import MAX_JOBS, Section, Seed
+from selfalign.core.config.base import MAX_JOBS, NGram, NumPerm, Section, Seed, Similarity
 from selfalign.core.config.contamination import ContaminationConfig
 from selfalign.core.config.paths import BundledFile, Existing, ExistingFile, ExistingPath, PathText
 
 
 def expand_range(name: str) -> list[str]:
     """Return the names that a file name with ranges in braces stands for, as a shell does: ``{00..11}``, ``{0..11}``.
+
+    Args:
+        name: file name.
 
     Raises:
         ValueError: a brace does not belong to a range, or a range is empty or too long.
@@ -35,6 +38,26 @@ def expand_range(name: str) -> list[str]:
         for number in range(int(first), int(last) + 1)
         for end in rest
     ]
+
+
+def expand_files(names: list[str]) -> list[str]:
+    """Return the file names that some names with ranges in braces stand for, see :func:`expand_range`.
+
+    Args:
+        names: file names, with or without ranges.
+
+    Raises:
+        ValueError: a range is malformed, or there are too many files.
+    """
+    expanded = [each for name in names for each in expand_range(name)]
+    if len(expanded) > MAX_JOBS:
+        raise ValueError(f"expected at most {MAX_JOBS} files, found {len(expanded)}")
+    return expanded
+
+
+DataFiles = Annotated[list[str], AfterValidator(expand_files)]
+# The name of a data set on the hub, or a directory: those begin with "/" or ".".
+DatasetName = Annotated[PathText, Existing("directory", only="^[./]")]
 
 
 class SourcesConfig(Section):
@@ -85,8 +108,7 @@ class SourcesConfig(Section):
         le=MAX_JOBS,
         description="Number of parts for `kind: directory`; files are assigned by a hash of their relative path.",
     )
-    # The name of a data set, or a directory: those begin with "/" or ".".
-    dataset: Annotated[PathText, Existing("directory", only="^[./]")] = Field(
+    dataset: DatasetName = Field(
         default="bigcode/the-stack-dedup",
         description="Data set on the hub, for kinds stack and hub; gated data sets require HF_TOKEN.",
     )
@@ -95,7 +117,7 @@ class SourcesConfig(Section):
         description="Commit hash of `dataset`, for kinds stack and hub; a branch or tag (null: main) is "
         "resolved once and recorded.",
     )
-    files: list[str] = Field(
+    files: DataFiles = Field(
         default=[],
         description="Data files of `dataset`, for kinds stack and hub; each is processed by a job of its "
         "own. Ranges are expanded: data-{00000..00143}-of-00144.parquet.",
@@ -114,14 +136,6 @@ class SourcesConfig(Section):
     def _default_branch(cls, value: Any) -> Any:
         of_hub = isinstance(value, dict) and value.get("kind") in ("stack", "hub")
         return {**value, "revision": "main"} if of_hub and value.get("revision") is None else value
-
-    @field_validator("files")
-    @classmethod
-    def _expand(cls, names: list[str]) -> list[str]:
-        expanded = [each for name in names for each in expand_range(name)]
-        if len(expanded) > MAX_JOBS:
-            raise ValueError(f"expected at most {MAX_JOBS} files, found {len(expanded)}")
-        return expanded
 
     @model_validator(mode="after")
     def _complete(self) -> SourcesConfig:
@@ -184,14 +198,12 @@ class NearDuplicatesConfig(Section):
         description="memory: one job, in memory; nodes: the stages of datatrove, one job per source unit "
         "and per band. Both verify candidates by their exact similarity.",
     )
-    threshold: float = Field(
+    threshold: Similarity = Field(
         default=0.5,
-        gt=0,
-        le=1,
         description="Jaccard similarity of word n-grams from which two functions are near-duplicates.",
     )
-    num_perm: int = Field(default=256, ge=16, description="Number of hash functions in a MinHash signature.")
-    ngram: int = Field(default=5, ge=1, description="Words in an n-gram.")
+    num_perm: NumPerm = 256
+    ngram: NGram = 5
     operators: bool = Field(
         default=True,
         description="Compare operators too, so that functions which differ in an operator are less similar. false: words "

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import datetime
 import decimal
 import gzip
-import json
 import math
 import re
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +24,7 @@ from selfalign.seeds.sources import SourceFile
 
 # Rows of a Parquet file that are read at a time.
 ROWS = 1000
+JSON_LINES = re.compile(r"\.(jsonl|json|ndjson)(\.gz)?$")
 # Columns of The Stack v1, as in its data card: the most-starred repository of a file, and its licences there.
 REPOSITORY, PATH, LICENSES, COMMIT = (
     "max_stars_repo_name",
@@ -49,7 +47,7 @@ def read_stack(sources: SourcesConfig, file: str) -> Iterator[SourceFile]:
         InfrastructureError: the hub cannot be reached or fails.
     """
     out = read_opt_outs(sources.opt_out) if sources.opt_out else frozenset()
-    for number, row in enumerate(_stream(sources.dataset, sources.revision, file)):
+    for number, row in enumerate(stream_rows(sources.dataset, sources.revision, file)):
         for column in (sources.column, REPOSITORY, PATH, LICENSES):
             if row.get(column) is None:
                 raise DataError(
@@ -81,7 +79,7 @@ def read_seeds(sources: SourcesConfig, file: str) -> Iterator[Record]:
         ConfigError: the hub has no such data set, revision or file for this user.
         InfrastructureError: the hub cannot be reached or fails.
     """
-    for number, row in enumerate(_stream(sources.dataset, sources.revision, file)):
+    for number, row in enumerate(stream_rows(sources.dataset, sources.revision, file)):
         seed = row.get(sources.column)
         if not isinstance(seed, str):
             raise DataError("expected a seed's text", file=file, record=number + 1, field=sources.column)
@@ -93,56 +91,6 @@ def read_seeds(sources: SourcesConfig, file: str) -> Iterator[Record]:
             "line": number,
             "lineage": {"seed": origin},
         }
-
-
-def read_stage(
-    dataset: str, revision: str | None, file: str, rename: Mapping[str, str], start: int = 0
-) -> Iterator[Record]:
-    """Yield the rows of a published intermediate data set as records of a stage, to continue the pipeline from there.
-
-    Args:
-        dataset: id of the data set on the hub, or path of a directory.
-        revision: commit hash on the hub; None for a directory.
-        file: data file within the data set.
-        rename: field name of each column to rename; other columns keep their names.
-        start: ``index`` of the first row.
-
-    Raises:
-        ConfigError: the hub has no such data set, revision or file for this user, or two columns are renamed to one field.
-        DataError: a column to rename is missing, or another column already has its new name.
-        InfrastructureError: the hub cannot be reached or fails.
-    """
-    if taken := sorted(name for name, times in Counter(rename.values()).items() if times > 1):
-        raise ConfigError(f"two columns are renamed to '{taken[0]}'; give each a name of its own")
-    if "index" in rename.values():
-        raise ConfigError(
-            "no column can be renamed to 'index', which numbers the records; choose another name"
-        )
-    for number, row in enumerate(_stream(dataset, revision, file), start=1):
-        if missing := sorted(rename.keys() - row.keys()):
-            raise DataError("expected this column", file=file, record=number, field=missing[0])
-        kept = row.keys() - rename.keys()
-        if twice := sorted(column for column, field in rename.items() if field in kept):
-            raise DataError(
-                f"cannot be renamed to '{rename[twice[0]]}', which is a column too; rename that one as well",
-                file=file,
-                record=number,
-                field=twice[0],
-            )
-        fields = {rename.get(column, column): value for column, value in row.items()}
-        origin = {"dataset": dataset, "revision": revision, "file": file, "record": number - 1}
-        lineage = _history(fields.get("lineage"), file, number) or {"seed": origin}
-        yield {**fields, "index": start + number - 1, "lineage": lineage}
-
-
-def _history(value: Any, file: str, number: int) -> dict[str, Any] | None:
-    """Return the lineage of a row, if it has one; in Parquet files of :mod:`selfalign.curate.export` it is JSON text."""
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            value = json.loads(value)
-    if value is None or isinstance(value, dict):
-        return value
-    raise DataError("expected an object, or one as JSON text", file=file, record=number, field="lineage")
 
 
 def read_opt_outs(path: str | Path) -> frozenset[str]:
@@ -172,14 +120,25 @@ def opted_out(repository: str, out: Iterable[str]) -> bool:
     return name in out or name.partition("/")[0] in out
 
 
-def _stream(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
-    """Yield the rows of a data file on the hub, or in the directory `dataset`, with values that JSON can represent."""
+def stream_rows(dataset: str, revision: str | None, file: str) -> Iterator[Record]:
+    """Yield the rows of a data file, with values that JSON can represent.
+
+    Args:
+        dataset: id of the data set on the hub, or path of a directory.
+        revision: revision on the hub; None for a directory.
+        file: Parquet or JSON Lines file within the data set.
+
+    Raises:
+        ConfigError: there is no such data set, revision or file for this user.
+        DataError: the file is neither Parquet nor JSON Lines, or a value has no representation in JSON.
+        InfrastructureError: the hub cannot be reached or fails.
+    """
     import datasets
     import pyarrow as pa
 
     # JSON Lines files are read as text, one row per line: Arrow would infer types, such as dates and floats.
     builder = "parquet" if file.endswith(".parquet") else "text"
-    if builder == "text" and not _JSON_LINES.search(file):
+    if builder == "text" and not JSON_LINES.search(file):
         raise ConfigError(
             f"{file}: expected a name that ends in .parquet, .jsonl or .json, the latter perhaps .gz"
         )
@@ -223,9 +182,6 @@ def _read_parquet(path: str, file: str) -> Iterator[Record]:
             for row in batch.to_pylist():
                 number += 1
                 yield {column: _to_json(value, file, number, column) for column, value in row.items()}
-
-
-_JSON_LINES = re.compile(r"\.(jsonl|json|ndjson)(\.gz)?$")
 
 
 def _to_json(value: Any, file: str, number: int, column: str) -> Any:  # noqa: PLR0911 - a return for each kind of value
