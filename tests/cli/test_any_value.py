@@ -69,7 +69,7 @@ OTHER_COMMANDS = {
         "doctor",
         "config schema",
         "config default",
-        "config check",
+        "config reference",
     ),
     *("completion-cache inspect", "completion-cache compact", "sandbox self-test", "sandbox serve"),
     *("seeds extract", "compare", "verify", "respond"),
