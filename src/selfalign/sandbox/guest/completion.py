@@ -19,8 +19,8 @@ with it: what the interpreter then calls at its end, such as exception hooks, ex
 the stack pointer, but not the stack. A process that has executed another file has other random bytes.
 
 Limit: native code that the program brings or writes, which includes calling C functions with forged arguments (such as
-``setcontext`` by ctypes) and, on kernels without Landlock, writing to /proc/self/mem, can make its own stack look as it likes. It could also
-remove its tests. It still cannot reach anything outside its own process.
+``setcontext`` by ctypes) and, on kernels without Landlock, writing to /proc/self/mem, can make its own stack look as it
+likes. It could also remove its tests. It still cannot reach anything outside its own process.
 """
 
 # Plain os functions, not pathlib: they are called for every program.
