@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from json.encoder import encode_basestring_ascii as json_string
 
 from selfalign.evaluate.harness import values
 
@@ -80,6 +81,8 @@ def result_line(text, arguments=None):
         arguments: see :meth:`Results.value`.
     """
     long = len(text) > values.MAX_UNCOMPRESSED
+    if arguments is None and not long:
+        return f'{{"value": {json_string(text)}}}\n'
     content: dict = {"packed": values.pack(text)} if long else {"value": text}
     if arguments is not None:
         content["arguments"] = arguments
