@@ -20,9 +20,11 @@ LIMITS = Limits(wall_s=6.0, cpu_s=2.0, memory_mb=256, processes=16)
 
 # They ask what only holds without an image: that there is no /etc, and which devices there are.
 WITHOUT_IMAGE = ("reads_host_files", "devices")
+# The limit of message queues is zero.
 QUEUE = (
     "import os\nif os.path.exists('/dev/mqueue'):\n    assert os.listdir('/dev/mqueue') == []\n"
-    "    open('/dev/mqueue/left', 'w').close()"
+    "    try:\n        open('/dev/mqueue/left', 'w').close()\n    except OSError:\n        pass\n"
+    "    else:\n        assert False"
 )
 
 
@@ -109,7 +111,9 @@ def test_podman_keeps_the_rows_of_the_reference(tmp_path):
 
 
 def check_golden(runtime: str, out: Path) -> None:
-    execute_file(VECTORS / "responses.jsonl", out, runtime=runtime, image=engine.IMAGE, workers=2)
+    execute_file(
+        VECTORS / "responses.jsonl", out, runtime=runtime, image=engine.IMAGE, workers=2, faithful=True
+    )
     assert out.read_bytes() == (VECTORS / "filtered.jsonl").read_bytes()
 
 
