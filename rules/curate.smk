@@ -42,6 +42,11 @@ if NONTRIVIAL_TESTS:
     include: "curate_nontrivial_tests.smk"
 
 
+if CONSENSUS:
+
+    include: "curate_consensus.smk"
+
+
 rule select:
     input:
         rows=step_before("select"),

@@ -31,3 +31,8 @@ rule execute:
         "Run the responses of shard {wildcards.shard} with their tests in the sandbox"
     script:
         "../scripts/execute.py"
+
+
+if MATRIX:
+
+    include: "execute_matrix.smk"

@@ -82,7 +82,7 @@ NAMED = {
 IMPORTED_BY_OTHERS = {"data": {"tokenizers"}}
 ENVIRONMENTS = ("runtime", "data", "execution", "training", "evaluation", "serving-cpu", "serving-gpu")
 # Their programs see the packages of the job's environment, where the sandbox has no image.
-RUN_PROGRAMS = ("execute", "nontrivial_tests", "self_tests")
+RUN_PROGRAMS = ("execute", "matrix", "nontrivial_tests", "self_tests")
 # In vLLM's own image, beside what we put over it.
 IN_THE_SERVERS_IMAGE = {"transformers"}
 BUILT_HERE = ("runtime", "data", "execution", "evaluation")

@@ -2,6 +2,7 @@
 
 RESPONSES = config["curation"]["responses"]
 NONTRIVIAL_TESTS = config["curation"]["quality"]["nontrivial_tests"]
+CONSENSUS = config["curation"]["consensus"]
 SELF_TESTS = config["curation"]["self_tests"]["share"] > 0
 
 # The steps of the stage in order. The text of imported final rows stays as it is.
@@ -9,6 +10,7 @@ CURATION_STEPS = (
     [
         "sanitize_raw",
         *(["nontrivial_tests"] if NONTRIVIAL_TESTS else []),
+        *(["consensus"] if CONSENSUS else []),
         "select",
         "sanitize_smart",
         "decontaminate",

@@ -2,6 +2,8 @@
 
 EXECUTION_COUNTS = shards("execution", "counts", ".json") if is_built("filtered") else []
 EXECUTION_VERDICTS = shards("execution", "verdicts") if is_built("filtered") else []
+MATRIX = config["execution"]["matrix"]["enabled"]
+MATRIX_COUNTS = shards("matrix", "counts", ".json") if MATRIX else []
 
 
 def check_verdicts():

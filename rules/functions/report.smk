@@ -10,6 +10,7 @@ def funnel_counts(wildcards):
         *(SEED_COUNTS if is_built("seeds") else IMPORT_COUNTS),
         *GENERATION_COUNTS,
         *EXECUTION_COUNTS,
+        *MATRIX_COUNTS,
         *CURATION_COUNTS,
         *SELF_TESTS_COUNTS,
     ]

@@ -96,6 +96,28 @@ def test_self_tests_need_held_out_instructions():
     ).curation.self_tests.share
 
 
+@pytest.mark.parametrize(
+    ("sections", "problem"),
+    [
+        ({"execution": {"matrix": {"enabled": False}}}, "expected 'execution.matrix.enabled' true"),
+        ({"generation": {"responses": {"n": 1}}}, "expected at least 2 responses per instruction"),
+        (
+            {"curation": {"consensus": True, "responses": "random"}},
+            "conflicts with 'curation.responses' random",
+        ),
+        (
+            {"curation": {"consensus": True, "duplicates": {"per_instruction": 2}}},
+            "conflicts with 'curation.duplicates.per_instruction' 2; expected 1",
+        ),
+    ],
+)
+def test_consensus_needs_its_matrix(sections, problem):
+    whole = {"execution": {"matrix": {"enabled": True}}, "curation": {"consensus": True}}
+    assert load_config(whole).curation.consensus
+    with pytest.raises(ConfigError, match=problem):
+        load_config({**whole, **sections})
+
+
 def leaves(value, prefix=""):
     """Yield key and default of every key that is no section."""
     for key, default in value.items():

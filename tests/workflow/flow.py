@@ -20,6 +20,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "filter_instructions": ("responses", "funnel"),
     "responses": ("execute", "funnel"),
     "execute": ("sanitize_raw", "funnel"),
+    "matrix": ("consensus", "funnel"),
+    "consensus": ("select", "funnel"),
     "sanitize_raw": ("nontrivial_tests", "funnel"),
     "select": ("sanitize_smart", "funnel"),
     "sanitize_smart": ("decontaminate", "funnel"),

@@ -64,6 +64,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "execution.faithful": (True, since("execute")),
     "execution.scope": ("function", since("execute")),
     "execution.image": ("python:3.12", since("execute")),
+    "execution.matrix.enabled": (True, {"matrix", *since("funnel", "dataset_card")}),
     "curation.seed": (1, since("sanitize_raw")),
     "curation.responses": ("random", since("sanitize_raw")),
     "curation.quality.complete_code": (False, since("select")),
@@ -191,6 +192,7 @@ UNUSED: dict[str, Any] = {
 
 # Settings with no other value for this build, or with which all of it is another build.
 OUTSIDE = {
+    "curation.consensus": "requires execution.matrix.enabled; see test_consensus.py",
     "run": "another run is another directory",
     "paths.results": "another directory",
     "paths.completion_cache": "where completions are kept, not what they are",

@@ -79,10 +79,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate": ("sanitize_raw",),
     "selfalign.curate.card": ("dataset_card",),
     "selfalign.curate.code": ("nontrivial_tests",),
+    "selfalign.curate.consensus": (),  # is off
     "selfalign.curate.decontaminate": ("decontaminate",),
     "selfalign.curate.duplicates": ("select",),
     "selfalign.curate.export": ("dataset",),
     "selfalign.curate.hold_out": (),  # is off
+    "selfalign.curate.matrix": (),  # is off
     "selfalign.curate.push": (),
     "selfalign.curate.quality": ("select",),
     "selfalign.curate.select": ("select",),

@@ -90,6 +90,8 @@ def describe_row(found: Found) -> Iterator[tuple[str, str]]:
     if "sample" in lineage:
         yield "sample", f"number {lineage['sample'].get('number')} (from 0) of the request"
     yield "sandbox", _facts(lineage.get("execution", {}))
+    if "consensus" in lineage:
+        yield "consensus", _facts(lineage["consensus"])
     yield "transformations", "\n".join(lineage.get("transformations", []))
     if "reason" in record:
         step = f"{found.file.parent.parent.name}, {found.file.stem}"

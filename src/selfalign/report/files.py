@@ -72,7 +72,10 @@ def files_of_run(run: Path) -> RunFiles:
         verdicts=many("execution/verdicts/*.jsonl"),
         dropped=many(
             "seeds/dropped/**/*.jsonl",
-            *(f"{stage}/dropped/**/*.jsonl" for stage in (*GENERATION, "execution", "dataset", "self_tests")),
+            *(
+                f"{stage}/dropped/**/*.jsonl"
+                for stage in (*GENERATION, "execution", "matrix", "dataset", "self_tests")
+            ),
         ),
         dataset=one("dataset/train.jsonl"),
         checksums=one("dataset/SHA256SUMS"),

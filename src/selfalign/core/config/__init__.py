@@ -170,6 +170,11 @@ class Config(Section):
             "curation.self_tests.share": (curation.self_tests.share, 0, stage in ("filtered", "dataset")),
             # Sanitising has removed the tests of some final rows.
             "curation.quality.asserting_tests": (curation.quality.asserting_tests, False, stage == "dataset"),
+            "execution.matrix.enabled": (
+                self.execution.matrix.enabled,
+                False,
+                stage in ("filtered", "dataset"),
+            ),
             "curation.quality.nontrivial_tests": (
                 curation.quality.nontrivial_tests,
                 False,
@@ -182,6 +187,30 @@ class Config(Section):
                     f"'{key}' is {value!r}, which conflicts with 'start.stage' {stage!r}: the imported rows are not enough "
                     f"for it; set it to {expected!r}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _consensus_has_its_matrix(self) -> Config:
+        curation = self.curation
+        generated = self.start.stage != "responses"
+        if self.execution.matrix.enabled and generated and self.generation.responses.n < 2:
+            raise ValueError(
+                f"'execution.matrix.enabled' is true, but 'generation.responses.n' is {self.generation.responses.n}; "
+                "expected at least 2 responses per instruction"
+            )
+        if not curation.consensus:
+            return self
+        if not self.execution.matrix.enabled:
+            raise ValueError("'curation.consensus' is true; expected 'execution.matrix.enabled' true")
+        if curation.responses != "passing":
+            raise ValueError(
+                f"'curation.consensus' conflicts with 'curation.responses' {curation.responses}; expected passing"
+            )
+        if curation.duplicates.per_instruction > 1:
+            raise ValueError(
+                f"'curation.consensus' keeps one response per instruction, which conflicts with "
+                f"'curation.duplicates.per_instruction' {curation.duplicates.per_instruction}; expected 1"
+            )
         return self
 
     @model_validator(mode="after")

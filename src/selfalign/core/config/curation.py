@@ -140,6 +140,11 @@ class CurationConfig(Section):
         description="passing: responses that pass their tests; failing, random (both): for ablations.",
     )
     quality: QualityConfig = Field(default_factory=QualityConfig, description="Filters on individual rows.")
+    consensus: bool = Field(
+        default=False,
+        description="Keep the response to each instruction that agrees most with the others, by the tests that each passes "
+        "(dual agreement); drop instructions without agreement. Requires execution.matrix.enabled.",
+    )
     duplicates: DuplicatesConfig = Field(default_factory=DuplicatesConfig, description="Deduplication.")
     diversify_names: bool = Field(
         default=False, description="Keep one row per list of function names in the response."

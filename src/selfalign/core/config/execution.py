@@ -31,6 +31,16 @@ class LimitsConfig(Section):
     )
 
 
+class MatrixConfig(Section):
+    """Implementation of every response, run with the tests of every other response to the instruction."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Run the implementation of every response with the tests of every other response to the same "
+        "instruction. n responses need up to n² programs; requires generation.responses.n of 2 or more.",
+    )
+
+
 class ExecutionConfig(Section):
     """Execution of responses with their own tests; responses that pass are kept."""
 
@@ -63,3 +73,7 @@ class ExecutionConfig(Section):
         "imported above them.",
     )
     limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Resource limits of one program.")
+    matrix: MatrixConfig = Field(
+        default_factory=MatrixConfig,
+        description="Implementations run with the tests of other responses, for curation.consensus.",
+    )

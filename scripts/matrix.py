@@ -1,0 +1,22 @@
+from _job import job, job_config
+
+with job(snakemake):
+    from selfalign.core.jsonl import write_json
+    from selfalign.curate.matrix import matrix_file
+    from selfalign.sandbox import Limits
+
+    files, config = snakemake.input, job_config(snakemake)
+    settings = config.execution
+    counts = matrix_file(
+        [files.passing],
+        [files.failed],
+        snakemake.output.matrix,
+        snakemake.output.dropped,
+        runtime=settings.runtime,
+        image=settings.image,
+        workers=snakemake.threads,
+        limits=Limits(**settings.limits.model_dump()),
+        scope=settings.scope,
+        cache=config.paths.verdicts or None,
+    )
+    write_json(snakemake.output.counts, counts.to_json())
