@@ -29,7 +29,7 @@ def curve_rows(wildcards):
 
 def curve_candidates(wildcards):
     """Return the responses from which one of each instruction was selected, if all of them are trained on."""
-    return result(f"dataset/{SELECTED_FROM}.jsonl") if wildcards.responses == "all" else []
+    return step_before("select") if wildcards.responses == "all" else []
 
 
 def curve_training(wildcards):
