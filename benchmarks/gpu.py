@@ -65,6 +65,8 @@ STARCODER2 = {
     "tie_word_embeddings": True,
     "max_position_embeddings": 16384,
     "sliding_window": 4096,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
 }
 MODELS: dict[str, dict[str, Any]] = {
     "1b": {

@@ -81,7 +81,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"s\tmax_rss\tcpu_time\n{seconds}\t100.0\t5.5\n"
         )
     write_jsonl(
-        directory / "model/tuned.metrics.jsonl", [{"step": i, "loss": 2 - i / 10} for i in range(1, 6)]
+        directory / "model/tuned.metrics.jsonl",
+        [
+            {
+                "step": i,
+                "loss": 2 - i / 10,
+                "tokens": 500,
+                "tokens_per_s": 125.0 if i == 1 else 250.0,
+                "padding_share": 0.5,
+                "flops": 3 * 10**11,
+                "mfu": 0.25,
+                "peak_memory_mb": 2000 + i,
+            }
+            for i in range(1, 6)
+        ],
     )
     metrics = {"pass@1": {"value": 0.25, "interval": [0.1, 0.5], "correct": 41}}
     score = {

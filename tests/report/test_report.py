@@ -125,6 +125,14 @@ def test_a_run_with_nothing_but_a_funnel_has_a_page(run, tmp_path):
     assert "Not scored." in (tmp_path / "page.html").read_text()
 
 
+def test_the_training_is_summed_up(page):
+    text = " ".join(page.read_text().split())
+    # 2500 tokens in 4 + 4 x 2 seconds.
+    assert "5 steps, 2,500 tokens, 208.3 tokens/s; 50.0 % of the positions were padding." in text
+    assert "1.5e+12 floating-point operations of the model, 25.0 % of the peak performance (MFU);" in text
+    assert "peak memory of a process 2,005 MiB." in text
+
+
 def test_provenance_is_told_without_the_names_of_machines(page):
     text = page.read_text()
     for part in (

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GPT2Config, MambaConfig
 
 from selfalign.core.config.training import LoraConfig, TrainingConfig
 from selfalign.core.errors import ConfigError
@@ -52,6 +52,19 @@ def test_operations_are_those_that_pytorch_counts(base, method):
     assert counted == pytest.approx(counter.get_total_flops(), rel=0.001 if method == "full" else 0.1)
     assert found.of_rows([length]) == found.per_token * length + found.per_pair * length * (length + 1) // 2
     assert found.of_rows([3, 5]) == found.of_rows([3]) + found.of_rows([5])
+
+
+def test_models_of_other_families_are_counted():
+    gpt2 = AutoModelForCausalLM.from_config(
+        GPT2Config(vocab_size=100, n_embd=32, n_layer=2, n_head=4, n_positions=64)
+    )
+    per_layer = 32 * (3 * 32 + 32 + 4 * 32 + 4 * 32)
+    assert ModelFlops.of(gpt2) == ModelFlops(6 * (2 * per_layer + 32 * 100), 12 * 2 * 32)
+    mamba = AutoModelForCausalLM.from_config(
+        MambaConfig(vocab_size=100, hidden_size=32, num_hidden_layers=2, state_size=4)
+    )
+    assert ModelFlops.of(mamba).per_token > 6 * 32 * 100
+    assert ModelFlops.of(mamba).per_pair == 0
 
 
 def job_in(directory, base, dataset, **changes):

@@ -42,10 +42,11 @@ class ModelFlops:
             if size:
                 # Forward pass and gradient of the input, and gradient of the weights, at 2 operations per weight each.
                 per_token += (6 if module.weight.requires_grad else 4) * size
-        config = model.config
-        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        config = model.config.get_text_config()
+        heads = getattr(config, "num_attention_heads", None) or 0  # 0: a model without attention
+        head = heads and (getattr(config, "head_dim", None) or config.hidden_size // heads)
         # Scores and weighted values, each one product in the forward and two in the backward pass.
-        per_pair = 12 * config.num_hidden_layers * config.num_attention_heads * head
+        per_pair = 12 * config.num_hidden_layers * heads * head
         return cls(per_token, per_pair)
 
     def of_rows(self, lengths: Iterable[int]) -> int:
@@ -59,9 +60,10 @@ class ModelFlops:
 
 def _matrix_size(module: torch.nn.Module) -> int:
     """Return the number of weights of a linear layer; 0 for other modules."""
-    if isinstance(module, torch.nn.Linear):  # also of quantized layers, whose weight has another shape
+    # Not the size of the tensor, which differs for quantized and sharded weights.
+    if isinstance(module, torch.nn.Linear):
         return module.in_features * module.out_features
-    return module.weight.numel() if isinstance(module, Conv1D) else 0
+    return module.nx * module.nf if isinstance(module, Conv1D) else 0
 
 
 def peak_flops(config: TrainingConfig) -> float | None:
