@@ -36,6 +36,27 @@ def test_a_scenario_plans_the_whole_build(planned, name):
     assert ("\nconcepts " in text) == (name != "pipeline-direct")
 
 
+@pytest.mark.parametrize("merge", [True, False])
+def test_an_adapter_alone_is_scored_with_its_base_model(tmp_path, merge):
+    # In the plain layout, the tokenizer of the base model is no input.
+    settings = [
+        f'training={{"method": "lora", "lora": {{"merge": {str(merge).lower()}}}}}',
+        'evaluation={"layouts": {"base": [], "tuned": ["plain"]}}',
+    ]
+    samples = "results/default/scores/tuned/plain/humaneval/samples.jsonl"
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--config", *settings]
+    done = subprocess.run(
+        [*command, "--", samples], cwd=working_copy(tmp_path), capture_output=True, text=True, check=True
+    )
+    reason = next(
+        line
+        for line in (done.stdout + done.stderr).splitlines()
+        if line.startswith(f"Reason: Missing output files: {samples};")
+    )
+    assert "results/default/model/tuned" in reason
+    assert ("results/default/model/base" in reason) == (not merge)
+
+
 def test_the_papers_ablations_are_there():
     assert {"pipeline-concepts", "pipeline-direct", "pipeline-snippets"} <= set(SCENARIOS)
     assert {"few-shots-faithful", "few-shots-grouped"} <= set(SCENARIOS)
