@@ -189,7 +189,9 @@ def walk_parts(statement, tests, level):
 
 
 def instrument_assert(statement, level):
-    """Change ``assert TEST`` to ``assert TEST and evaluated(LINE) or failed(LINE)``.
+    """Change ``assert TEST`` to ``assert TEST and evaluated(LINE) or failed(LINE) and False``.
+
+    It fails whatever the inserted functions return, which a program can replace.
 
     Args:
         statement: the assert statement, which is changed.
@@ -202,7 +204,9 @@ def instrument_assert(statement, level):
     elif type(test) is Tuple:
         return  # it keeps the compiler's warning
     if level != COUNTED:
-        test = BoolOp(Or(), [test, call(FAILED, test, line).value], **place(test))
+        at = place(test)
+        record = BoolOp(And(), [call(FAILED, test, line).value, Constant(False, **at)], **at)
+        test = BoolOp(Or(), [test, record], **at)
     statement.test = test
 
 
