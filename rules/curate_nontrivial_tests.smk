@@ -1,4 +1,5 @@
-# Drops tests that pass with stub functions; included if curation.quality.nontrivial_tests is set.
+# Drops tests that pass with stub functions or kill few mutants; included if curation.quality.nontrivial_tests or
+# curation.mutation.min_kill_rate is set.
 
 
 rule nontrivial_tests:
@@ -22,8 +23,10 @@ rule nontrivial_tests:
         runtime=240,
     params:
         code=fingerprint("nontrivial_tests"),
-        settings=settings("execution.limits", "execution.image"),
+        settings=settings(
+            "execution.limits", "execution.image", "curation.quality.nontrivial_tests", "curation.mutation"
+        ),
     message:
-        "Drop tests that pass with the functions replaced by stubs"
+        "Drop tests that pass on changed code"
     script:
         "../scripts/nontrivial_tests.py"

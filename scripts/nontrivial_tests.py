@@ -2,7 +2,7 @@ from _job import job, job_config
 
 with job(snakemake):
     from selfalign.core.jsonl import write_json
-    from selfalign.curate.trivial_tests import nontrivial_tests_file
+    from selfalign.curate.mutation import nontrivial_tests_file
     from selfalign.sandbox import Limits
 
     config = job_config(snakemake)
@@ -10,6 +10,8 @@ with job(snakemake):
         snakemake.input.rows,
         snakemake.output.rows,
         snakemake.output.dropped,
+        drop_trivial=config.curation.quality.nontrivial_tests,
+        mutation=config.curation.mutation,
         runtime=config.execution.runtime,
         image=config.execution.image,
         workers=snakemake.threads,

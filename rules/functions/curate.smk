@@ -1,7 +1,10 @@
 # Parameters and input functions of rules/curate.smk.
 
 RESPONSES = config["curation"]["responses"]
-NONTRIVIAL_TESTS = config["curation"]["quality"]["nontrivial_tests"]
+NONTRIVIAL_TESTS = (
+    config["curation"]["quality"]["nontrivial_tests"]
+    or config["curation"]["mutation"]["min_kill_rate"] is not None
+)
 CONSENSUS = config["curation"]["consensus"]
 SELF_TESTS = config["curation"]["self_tests"]["share"] > 0
 

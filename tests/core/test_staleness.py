@@ -12,7 +12,6 @@ OTHERWISE = {
     "curation.export.title": "parameter of the data-set card, within its sections",
     "curation.export.license": "parameter of the data-set card, within its sections",
     "curation.consensus": "whether the rule is part of the workflow",
-    "curation.quality.nontrivial_tests": "whether the rule is part of the workflow",
     "execution.matrix.enabled": "whether the rule is part of the workflow",
     "generation.instruction_filter.enabled": "whether the rule is part of the workflow",
     "seeds.count": "bounds of the shards",

@@ -12,8 +12,8 @@ from selfalign.core.errors import DataError
 from selfalign.core.filtering import Drop
 from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
 from selfalign.curate.code import parse_response_code
+from selfalign.curate.mutation import stub_functions
 from selfalign.curate.sections import validate_sections
-from selfalign.curate.trivial_tests import stub_functions
 from selfalign.generate.few_shots import load_few_shots, parse_few_shots
 
 TEMPLATE = load_prompt_template(find_prompt_template("starcoder2-instruct"))

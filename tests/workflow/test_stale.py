@@ -70,6 +70,8 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "curation.quality.complete_code": (False, since("select")),
     "curation.quality.asserting_tests": (False, since("select")),
     "curation.quality.nontrivial_tests": (False, since("select")),
+    "curation.mutation.min_kill_rate": (0.5, since("nontrivial_tests")),
+    "curation.mutation.max_mutants": (5, since("nontrivial_tests")),
     "curation.quality.code_languages": (["python"], since("select")),
     "curation.duplicates.exact": (["code"], since("select")),
     "curation.duplicates.per_instruction": (2, since("select")),

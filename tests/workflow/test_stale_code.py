@@ -91,7 +91,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.self_tests": (),  # is off
     "selfalign.curate.subset": (),  # no learning curve
     "selfalign.curate.trace": (),
-    "selfalign.curate.trivial_tests": ("nontrivial_tests",),
+    "selfalign.curate.mutation": ("nontrivial_tests",),
     "selfalign.train": ("train",),
     "selfalign.respond": (),
     "selfalign.evaluate": ("benchmark_samples",),

@@ -153,8 +153,8 @@ def select(
     from selfalign.core.config.base import validate_section
     from selfalign.core.config.curation import CurationConfig
     from selfalign.core.jsonl import read_jsonl, write_jsonl
+    from selfalign.curate.mutation import nontrivial_tests_file
     from selfalign.curate.select import select_file
-    from selfalign.curate.trivial_tests import nontrivial_tests_file
 
     settings = validate_section(
         CurationConfig,

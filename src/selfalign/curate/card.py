@@ -13,6 +13,7 @@ from selfalign.core.config.curation import ExportConfig
 from selfalign.core.hashing import json_sha256
 from selfalign.core.jsonl import Record, atomic_path, read_json, read_jsonl
 from selfalign.core.lineage import seed_origin
+from selfalign.curate.rows import KILL_RATE
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -48,7 +49,7 @@ Instructions and responses were written by {model} ({identities}). Its licence m
 |---|---|---:|---:|---|
 {funnel}
 
-## Decontamination
+{kill_rates}## Decontamination
 
 {decontamination}
 
@@ -90,11 +91,14 @@ def write_card(
     counts: dict[str, int] = {}
     sources: Counter[str] = Counter()
     identities: Counter[str] = Counter()
+    rates: list[float | None] = []
     for name, path in splits.items():
         counts[name] = 0
         for row in read_jsonl(path):
             counts[name] += 1
             sources[seed_source(row)] += 1
+            if KILL_RATE in row:
+                rates.append(row[KILL_RATE])
             identities[str(row.get("lineage", {}).get("response", {}).get("model", "unknown"))] += 1
     steps = read_json(funnel)["steps"]
     start = configuration.get("start", {})
@@ -119,6 +123,7 @@ def write_card(
         model=model,
         identities=", ".join(f"identity `{each}`" for each in sorted(identities)) or "no rows",
         funnel="\n".join(_funnel_row(step) for step in steps),
+        kill_rates=_kill_rates(rates),
         decontamination=_decontamination(list(benchmarks), ngram, steps),
         configuration_sha256=json_sha256(configuration),
         configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
@@ -187,6 +192,19 @@ def _head(settings: ExportConfig, counts: Mapping[str, int]) -> str:
 def _funnel_row(step: Mapping[str, Any]) -> str:
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in step["dropped"].items())
     return f"| {step['stage']} | {step['step']} | {step['in']:,} | {step['out']:,} | {dropped} |"
+
+
+def _kill_rates(rates: Sequence[float | None]) -> str:
+    """Return the section about mutation tests; empty if there were none."""
+    known = [rate for rate in rates if rate is not None]
+    if not known:
+        return ""
+    return (
+        f"## Mutation tests\n\nThe tests of {len(known):,} rows ran on changed versions of their code (functions replaced by "
+        "stubs, changed constants, comparisons and operators, removed branches). The column "
+        f"`{KILL_RATE}` is the share that they reject: {sum(known) / len(known):.3f} on average, at least {min(known):.3f}. "
+        "Some changes are equivalent to the original, so that no tests can reject them.\n\n"
+    )
 
 
 def _decontamination(

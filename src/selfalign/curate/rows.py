@@ -17,6 +17,8 @@ Responses = Literal["passing", "failing", "random"]
 
 # Fields that a dropped row has in addition to those of the row.
 DROP_FIELDS = ("reason", "detail")
+# Column of the data set: share of the mutants that the tests kill; null if the code has nothing to change.
+KILL_RATE = "test_kill_rate"
 # Begins what the second sanitising pass appends to some instructions.
 PASS_THE_FOLLOWING = "\n\nYour code should pass the following "
 

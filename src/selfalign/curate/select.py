@@ -25,7 +25,7 @@ def select_file(
     """Run the quality filters, shuffle the rows that pass, and drop duplicates.
 
     Holds all rows that pass the quality filters in memory, since the shuffle is global; see also
-    :mod:`selfalign.curate.duplicates`. Trivial tests are a step of their own (:mod:`selfalign.curate.trivial_tests`).
+    :mod:`selfalign.curate.duplicates`. Trivial tests are a step of their own (:mod:`selfalign.curate.mutation`).
 
     Args:
         source: JSON Lines file of rows.

@@ -26,6 +26,7 @@ from selfalign.curate.code import (
     self_contained_tests,
     tested_names,
 )
+from selfalign.curate.mutation import judge_tests
 from selfalign.curate.quality import (
     count_assertions,
     drop_deep_nesting,
@@ -33,7 +34,6 @@ from selfalign.curate.quality import (
     require_complete_code,
 )
 from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
-from selfalign.curate.trivial_tests import judge_tests
 from selfalign.sandbox import Program, open_pool
 from selfalign.sandbox.cache import VerdictCache
 

@@ -175,6 +175,7 @@ class Config(Section):
                 False,
                 stage in ("filtered", "dataset"),
             ),
+            "curation.mutation.min_kill_rate": (curation.mutation.min_kill_rate, None, stage == "dataset"),
             "curation.quality.nontrivial_tests": (
                 curation.quality.nontrivial_tests,
                 False,

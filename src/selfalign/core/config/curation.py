@@ -33,6 +33,25 @@ class QualityConfig(Section):
     )
 
 
+class MutationConfig(Section):
+    """Mutation tests: tests of a row run on changed versions of its code, which they should reject."""
+
+    min_kill_rate: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Drop rows whose tests reject a smaller share of the mutants of their code (all functions replaced by "
+        "stubs, a changed constant, a changed comparison, a removed branch, a changed operator). 0: only add the column "
+        "`test_kill_rate`; null: no mutants. Some mutants are equivalent to the original, so 1 is rarely reached.",
+    )
+    max_mutants: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="Maximum number of mutants per row besides the stub, each a program in the sandbox.",
+    )
+
+
 class DuplicatesConfig(Section):
     """Deduplication. The first of several duplicates in the shuffled order is kept."""
 
@@ -140,6 +159,10 @@ class CurationConfig(Section):
         description="passing: responses that pass their tests; failing, random (both): for ablations.",
     )
     quality: QualityConfig = Field(default_factory=QualityConfig, description="Filters on individual rows.")
+    mutation: MutationConfig = Field(
+        default_factory=MutationConfig,
+        description="Mutation tests: tests of a row run on changed versions of its code.",
+    )
     consensus: bool = Field(
         default=False,
         description="Keep the response to each instruction that agrees most with the others, by the tests that each passes "
