@@ -9,7 +9,7 @@ SOURCES := src scripts tests benchmarks
 
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: build docs setup test lint tests soak hostile published cluster generated lock environments gpu clean
+.PHONY: build docs setup test lint tests soak hostile published ds1000 cluster generated lock environments gpu clean
 
 build: setup
 	@$(BIN)/snakemake --cores all
@@ -36,11 +36,11 @@ lint: setup
 
 # In two processes, by file, since many tests wait for Slurm, a server or a new interpreter.
 tests: setup cluster
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not engine and not published" --durations=15
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not engine and not published and not ds1000" --durations=15
 
 # Tests that take longer, or install and start container engines (as root).
 soak: setup
-	$(BIN)/pytest -m "(soak or engine) and not published" --durations=15
+	$(BIN)/pytest -m "(soak or engine) and not published and not ds1000" --durations=15
 
 # The table of hostile programs, recorded in the documentation.
 hostile: setup
@@ -51,6 +51,11 @@ hostile: setup
 published: setup
 	$(BIN)/snakemake --cores all published_data
 	$(BIN)/pytest -m published --durations=15
+
+# Tests on records of all libraries of DS-1000: installs its environment first (2 GB).
+ds1000: setup
+	$(BIN)/selfalign sandbox install ds1000
+	$(BIN)/pytest -m ds1000 --durations=15
 
 # Add the executor and storage plugins for clusters.
 cluster: setup $(VENV)/.cluster

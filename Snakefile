@@ -48,6 +48,7 @@ report: "report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/environments.smk"
 include: "rules/hub.smk"
 include: "rules/model.smk"
 include: "rules/seeds.smk"

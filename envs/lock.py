@@ -3,7 +3,8 @@
 ``main.lock`` has everything but the cluster plugins, with hashes; the lock files of the environments are subsets of it.
 A locked version stays while it satisfies the requirements: to upgrade packages, delete their lines.
 
-torch is in no lock with hashes, because its CPU build is another file than the package index has: ``torch.lock``.
+torch has a hash in no lock, because its CPU build is another file than the package index has: ``torch.lock``. The
+environments of programs in the sandbox are in ``programs/``.
 """
 
 from __future__ import annotations
@@ -116,8 +117,10 @@ def resolve_all() -> dict[Path, str]:
         locks[cluster] = resolve(cluster, asked_by("cluster"), *hashed, *held)
         # Installed on top of the other lock files; the other requirements of its plugin are in the runtime.
         locks[htcondor] = resolve(htcondor, parts["htcondor"], "--no-deps", "--generate-hashes")
-        sandbox = ROOT / "containers/sandbox/full.lock"
-        locks[sandbox] = resolve(sandbox, parts["execute"], *held)
+        # What programs in the sandbox can import (src/selfalign/program_environments.py), also in its image.
+        for name, asked in (("numpy", ["numpy"]), ("full", parts["execute"])):
+            lock = HERE / f"programs/{name}.lock"
+            locks[lock] = resolve(lock, asked, "--generate-hashes", *held)
         for name, each in environments().items():
             lock, asked = HERE / f"{name}.lock", asked_by(*each.get("parts", ()))
             if "serve-gpu" in each.get("parts", ()):
@@ -125,6 +128,14 @@ def resolve_all() -> dict[Path, str]:
                 locks[lock] = resolve(lock, asked, "--no-config", near=main)
             else:
                 locks[lock] = resolve(lock, asked, *held)
+    lock, asked = HERE / "programs/ds1000.lock", HERE / "programs/ds1000.in"
+    # Apart from pyproject.toml, whose settings for the resolver are about other versions.
+    text = resolve(
+        lock, asked.read_text(encoding="utf-8").splitlines(), "--generate-hashes", "--no-config"
+    ).removeprefix(HEAD)
+    # Its oldest packages have no wheels for later versions of Python.
+    head = f"# Resolved from {asked.relative_to(ROOT)} by `make lock`.\n# Python: {PYTHON}\n"
+    locks[lock] = head + locks[torch].removeprefix(HEAD) + text
     return locks
 
 

@@ -5,6 +5,7 @@
 rule nontrivial_tests:
     input:
         rows=result("dataset/sanitize_raw.jsonl"),
+        environment=EXECUTION_ENVIRONMENT,
     output:
         rows=result("dataset/nontrivial_tests.jsonl"),
         dropped=result("dataset/dropped/nontrivial_tests.jsonl"),
@@ -24,7 +25,11 @@ rule nontrivial_tests:
     params:
         code=fingerprint("nontrivial_tests"),
         settings=settings(
-            "execution.limits", "execution.image", "curation.quality.nontrivial_tests", "curation.mutation"
+            "execution.limits",
+            "execution.image",
+            "execution.environment",
+            "curation.quality.nontrivial_tests",
+            "curation.mutation",
         ),
     message:
         "Drop tests that pass on changed code"

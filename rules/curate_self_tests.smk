@@ -39,6 +39,7 @@ rule self_tests:
         held_out=result("dataset/dropped/hold_out.jsonl"),
         passing=shards("execution"),
         failed=shards("execution", "dropped"),
+        environment=EXECUTION_ENVIRONMENT,
     output:
         tasks=result("self_tests/tasks.jsonl"),
         dropped=result("self_tests/dropped/tasks.jsonl"),
@@ -57,7 +58,7 @@ rule self_tests:
         runtime=240,
     params:
         code=fingerprint("self_tests"),
-        settings=settings("curation.self_tests.distinct_siblings"),
+        settings=settings("curation.self_tests.distinct_siblings", "execution.environment"),
     message:
         "Make the tasks of the benchmark self_tests of the held-out instructions"
     script:

@@ -7,6 +7,7 @@ include: "functions/evaluate.smk"
 rule ground_truth:
     input:
         data=lambda wildcards: SETS.data(wildcards.name, wildcards.version),
+        environment=lambda wildcards: installed(SETS.environment(wildcards.name)),
     output:
         truth=f"{GROUND_TRUTH}.jsonl",
         limits=f"{GROUND_TRUTH}.limits.json",
@@ -27,10 +28,41 @@ rule ground_truth:
         code=fingerprint("ground_truth"),
         directory=lambda wildcards: SETS.data_directory(wildcards.name),
         settings=settings("evaluation.min_time_limit_s", "evaluation.time_limit_factor"),
+        programs=lambda wildcards: SETS.environment(wildcards.name),
     message:
         "Compute the ground truth of {wildcards.name} {wildcards.version} from its reference solutions"
     script:
         "../scripts/ground_truth.py"
+
+
+rule references:
+    input:
+        data=lambda wildcards: SETS.data(wildcards.name, wildcards.version),
+        truth=lambda wildcards: SETS.ground_truth(wildcards.name, wildcards.version),
+        environment=lambda wildcards: installed(SETS.environment(wildcards.name)),
+    output:
+        results=f"{REFERENCES}.json",
+    log:
+        result("logs/references/{name}-{version}.log"),
+    benchmark:
+        result("benchmarks/references/{name}-{version}.tsv")
+    cache: CACHING
+    conda:
+        environment("evaluation")
+    container:
+        image("evaluation")
+    threads: 8
+    resources:
+        mem_mb=growing(8000),
+        runtime=120,
+    params:
+        code=fingerprint("references"),
+        directory=lambda wildcards: SETS.data_directory(wildcards.name),
+        programs=lambda wildcards: SETS.environment(wildcards.name),
+    message:
+        "Run the reference solutions of {wildcards.name} {wildcards.version} with their tests"
+    script:
+        "../scripts/references.py"
 
 
 rule benchmark_samples:
@@ -71,6 +103,8 @@ rule benchmark_score:
         samples=rules.benchmark_samples.output.samples,
         data=benchmark_data,
         truth=ground_truth,
+        environment=scoring_environment,
+        references=references,
     output:
         verdicts=f"{SCORES}/verdicts.jsonl",
         timings=f"{SCORES}/timings.jsonl",
@@ -173,6 +207,8 @@ use rule benchmark_score as published_score with:
         published=published_verdicts,
         data=benchmark_data,
         truth=ground_truth,
+        environment=scoring_environment,
+        references=references,
     output:
         verdicts=f"{REPRODUCED}/verdicts.jsonl",
         timings=f"{REPRODUCED}/timings.jsonl",
@@ -235,6 +271,8 @@ use rule benchmark_score as released_score with:
         samples=rules.released_samples.output.samples,
         data=benchmark_data,
         truth=ground_truth,
+        environment=scoring_environment,
+        references=references,
     output:
         verdicts=f"{RELEASED_SCORES}/verdicts.jsonl",
         timings=f"{RELEASED_SCORES}/timings.jsonl",

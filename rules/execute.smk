@@ -7,6 +7,7 @@ include: "functions/execute.smk"
 rule execute:
     input:
         rows=rows_of("responses", "responses/shards/{shard}.jsonl"),
+        environment=EXECUTION_ENVIRONMENT,
     output:
         rows=result("execution/shards/{shard}.jsonl"),
         verdicts=result("execution/verdicts/{shard}.jsonl"),
@@ -26,7 +27,13 @@ rule execute:
         runtime=240,
     params:
         code=fingerprint("execute"),
-        settings=settings("execution.limits", "execution.faithful", "execution.scope", "execution.image"),
+        settings=settings(
+            "execution.limits",
+            "execution.faithful",
+            "execution.scope",
+            "execution.image",
+            "execution.environment",
+        ),
     message:
         "Run the responses of shard {wildcards.shard} with their tests in the sandbox"
     script:

@@ -77,6 +77,8 @@ use rule benchmark_score as learning_curve_score with:
         samples=f"{CURVE_SCORES}/samples.jsonl",
         data=benchmark_data,
         truth=[],
+        environment=scoring_environment,
+        references=[],
     output:
         verdicts=f"{CURVE_SCORES}/verdicts.jsonl",
         timings=f"{CURVE_SCORES}/timings.jsonl",

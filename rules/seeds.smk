@@ -77,6 +77,7 @@ else:
 rule check_functions:
     input:
         rows=result("seeds/unique/{unit}.jsonl"),
+        environment=EXECUTION_ENVIRONMENT if INFERRED_PACKAGES else [],
     output:
         rows=result("seeds/checked/{unit}.jsonl"),
         dropped=result("seeds/dropped/checked/{unit}.jsonl"),
@@ -97,6 +98,7 @@ rule check_functions:
     params:
         code=fingerprint("check_functions"),
         settings=settings("seeds.filters", "seeds.imports", "seeds.types"),
+        programs=config["execution"]["environment"] if INFERRED_PACKAGES else None,
     message:
         "Infer imports and check types of the functions of {wildcards.unit}"
     script:

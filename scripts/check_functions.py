@@ -2,9 +2,13 @@ from _job import job, job_config
 
 if __name__ == "__main__":  # worker processes import this file
     with job(snakemake):
+        from selfalign.program_environments import program_environment
         from selfalign.seeds.check import check_file
 
-        seeds = job_config(snakemake).seeds
+        seeds, programs = job_config(snakemake).seeds, snakemake.params.programs
+        if programs is not None:
+            environment = program_environment(programs, next(iter(snakemake.input.environment), None))
+            environment.check_modules(seeds.imports.packages, "seeds.imports.packages")
         check_file(
             snakemake.input.rows,
             snakemake.output.rows,

@@ -3,6 +3,7 @@ from _job import job, job_config
 with job(snakemake):
     from selfalign.core.jsonl import write_json
     from selfalign.curate.self_tests import self_tests_file
+    from selfalign.program_environments import program_environment
 
     files, config = snakemake.input, job_config(snakemake)
     counts = self_tests_file(
@@ -13,6 +14,7 @@ with job(snakemake):
         snakemake.output.dropped,
         distinct_siblings=config.curation.self_tests.distinct_siblings,
         runtime=config.execution.runtime,
+        environment=program_environment(config.execution.environment, next(iter(files.environment), None)),
         workers=snakemake.threads,
         cache=config.paths.verdicts or None,
     )

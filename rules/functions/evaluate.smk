@@ -14,6 +14,7 @@ SCORES = result("scores/{model}/{layout}/{benchmark}")
 REPRODUCED = result("reproduce/{published}")
 RELEASED_SCORES = result("reproduce/released/{benchmark}")
 GROUND_TRUTH = f"{DOWNLOADS}/ground_truth/{{name}}-{{version}}"
+REFERENCES = f"{DOWNLOADS}/references/{{name}}-{{version}}"
 
 
 def alternatives(names):
@@ -49,6 +50,17 @@ def ground_truth(wildcards):
     """Return the ground truth of the benchmark of a job, if it has one."""
     choice = sample_set(wildcards).choice
     return SETS.ground_truth(choice.name, choice.version)
+
+
+def references(wildcards):
+    """Return the results of the reference solutions of the benchmark of a job, if it has any."""
+    choice = sample_set(wildcards).choice
+    return SETS.references(choice.name, choice.version)
+
+
+def scoring_environment(wildcards):
+    """Return the directory of the environment in which the programs of a job run, if it is installed."""
+    return installed(sample_set(wildcards).environment)
 
 
 def sampling(wildcards):

@@ -74,3 +74,7 @@ def package_pin(wildcards):
 def ranked_functions(wildcards):
     """Return the functions of the unit with the given rank."""
     return result(f"seeds/functions/{UNITS[int(wildcards.rank)]}.jsonl")
+
+
+# Packages whose imports are inferred: responses must be able to import them.
+INFERRED_PACKAGES = config["seeds"]["imports"]["enabled"] and config["seeds"]["imports"]["packages"]

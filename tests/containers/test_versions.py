@@ -46,7 +46,7 @@ def test_an_image_installs_its_lock_and_torch_with_what_that_asks_for(root, name
 
 
 def test_the_sandbox_has_the_versions_of_the_lock(root, lock):
-    sandbox = read_pins(root / "containers/sandbox/full.lock")
+    sandbox = read_pins(root / "envs/programs/full.lock")
     shared = sandbox.keys() & lock.keys()
     assert len(shared) > 20
     assert {name: sandbox[name] for name in shared} == {name: lock[name] for name in shared}

@@ -25,6 +25,7 @@ SERVICES = {
     "dedup",
     "downloads",
     "hub",
+    "program_environments",
     "completion_cache",
     "sandbox",
     "serving",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # What reads what: a rule, and the rules that take its outputs.
 READERS: dict[str, tuple[str, ...]] = {
+    "program_environment": ("execute", "nontrivial_tests", "references", "benchmark_score"),
+    "references": ("benchmark_score",),
     "fetch_package": ("collect_functions",),
     "collect_functions": ("deduplicate_functions", "seed_statistics", "funnel"),
     "deduplicate_functions": ("check_functions", "seed_statistics", "funnel"),

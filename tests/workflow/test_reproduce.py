@@ -71,7 +71,10 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
     done = build.snakemake("reproduce")
     assert done.returncode == 0, done.stdout[-3000:]
     jobs = re.findall(r"^\[.*\]\nFinished jobid: \d+ \(Rule: (\w+)\)", done.stdout, flags=re.MULTILINE)
-    assert sorted(jobs) == ["download", "ground_truth", "published_score", "published_score", "reproduce"]
+    assert sorted(jobs) == [
+        *("download", "ground_truth", "program_environment", "published_score", "published_score"),
+        *("references", "reproduce"),
+    ]
     rows = read_json(build.result("reproduce/table.json"))["rows"]
     right, wrong = rows[:2]
     assert (right["obtained"]["correct"], right["differing"]) == (1, [])
@@ -86,7 +89,8 @@ def test_the_ground_truth_is_made_once_for_all_models_and_again_for_other_data(b
     )
     assert _planned(build) == {"published_score": 1, "reproduce": 1}
     _write_data(build, [{**EVOEVAL[0], "inputs": ["{7, 9}"]}])
-    assert _planned(build) == {"download": 1, "ground_truth": 1, "published_score": 2, "reproduce": 1}
+    planned = {"download": 1, "ground_truth": 1, "references": 1, "published_score": 2, "reproduce": 1}
+    assert _planned(build) == planned
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,8 @@ def test_only_reproduce_looks_for_a_gpu(build, monkeypatch):
     done = build.snakemake("--dry-run", "--quiet", "host", "all")
     assert done.returncode == 0, done.stdout[-3000:]
     assert not asked.exists()
-    assert _planned(build) == {"download": 1, "ground_truth": 1, "published_score": 2, "reproduce": 1}
+    planned = {"download": 1, "ground_truth": 1, "references": 1, "published_score": 2, "reproduce": 1}
+    assert _planned(build) == {"program_environment": 1, **planned}
     assert asked.exists()
 
 

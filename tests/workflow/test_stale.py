@@ -65,6 +65,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "execution.scope": ("function", since("execute")),
     "execution.image": ("python:3.12", since("execute")),
     "execution.matrix.enabled": (True, {"matrix", *since("funnel", "dataset_card")}),
+    "execution.environment": ("full", {"program_environment", *since("execute")}),
     "curation.seed": (1, since("sanitize_raw")),
     "curation.responses": ("random", since("sanitize_raw")),
     "curation.quality.complete_code": (False, since("select")),
@@ -122,6 +123,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "evaluation.layouts.base": (["own"], since("scores")),
     "evaluation.layouts.tuned": ([], since("scores")),
     "evaluation.pass_at": ([1, 10], since("benchmark_score")),
+    "evaluation.max_reference_failures": (1, since("benchmark_score")),
 }
 for stage in ("concepts", "instructions", "responses"):
     for name, value in (

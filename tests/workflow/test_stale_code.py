@@ -15,7 +15,7 @@ from selfalign.core.fingerprint import CodeFingerprints
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1500)]
 
 # Module, or package of modules (the longest name that fits counts): the first rules that its change reruns.
-EVERYTHING = ("fetch_package", "base_model")
+EVERYTHING = ("fetch_package", "base_model", "program_environment")
 MODULES: dict[str, tuple[str, ...]] = {
     "selfalign": (),  # holds the version
     "selfalign.__main__": (),
@@ -29,7 +29,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.gpus": ("train",),  # in metrics
     "selfalign.core.host": ("provenance",),
     "selfalign.core.code_blocks": ("collect_functions",),  # searched for a benchmark's text
-    "selfalign.core.hashing": ("collect_functions", "base_model"),
+    "selfalign.core.hashing": ("collect_functions", "base_model", "program_environment"),
     "selfalign.core.job": (),  # around every job, in none of its outputs
     "selfalign.core.process": (
         "check_functions",
@@ -38,9 +38,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.model_config": ("train",),
     "selfalign.core.filtering": ("collect_functions",),
     "selfalign.core.prompt_template": ("concepts",),
-    "selfalign.benchmarks": ("collect_functions",),  # what seeds are kept apart from
-    "selfalign.benchmarks.self_tests": ("benchmark_score",),
+    "selfalign.benchmarks": ("collect_functions", "references"),  # what seeds are kept apart from
+    "selfalign.benchmarks.self_tests": ("references",),
     "selfalign.downloads": (),
+    "selfalign.program_environments": ("check_functions", "program_environment"),
     "selfalign.hub": ("fetch_package", "base_model"),
     "selfalign.contamination": ("collect_functions",),
     "selfalign.client": ("concepts", "benchmark_samples"),
@@ -49,7 +50,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.completion_cache.maintenance": (),
     "selfalign.serving": ("concepts", "benchmark_samples"),
     "selfalign.serving.supervisor": (),  # started by the jobs as a program of its own; decides no bytes
-    "selfalign.sandbox": ("execute", "benchmark_score"),
+    "selfalign.sandbox": ("execute", "references"),
     "selfalign.sandbox.cache": ("execute",),
     "selfalign.sandbox.bridge": (),
     "selfalign.sandbox.server": (),
@@ -96,17 +97,18 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.respond": (),
     "selfalign.evaluate": ("benchmark_samples",),
     "selfalign.evaluate.sample_sets": (),
-    "selfalign.evaluate.ground_truth": ("benchmark_score",),
-    "selfalign.evaluate.harness": ("benchmark_score",),
     "selfalign.evaluate.learning_curve": (),
+    "selfalign.evaluate.ground_truth": ("references",),
+    "selfalign.evaluate.harness": ("references",),
+    "selfalign.evaluate.references": ("references",),
     "selfalign.evaluate.model_card": ("model_card",),
-    "selfalign.evaluate.published_verdicts": ("benchmark_score",),
+    "selfalign.evaluate.published_verdicts": ("references",),
     "selfalign.evaluate.reproduction": (),
-    "selfalign.evaluate.samples": ("benchmark_score",),
-    "selfalign.evaluate.score": ("benchmark_score",),
-    "selfalign.evaluate.scorers": ("benchmark_score",),
-    "selfalign.evaluate.scoring": ("benchmark_score",),
-    "selfalign.evaluate.statistics": ("benchmark_score",),
+    "selfalign.evaluate.samples": ("references",),
+    "selfalign.evaluate.score": ("references",),
+    "selfalign.evaluate.scorers": ("references",),
+    "selfalign.evaluate.scoring": ("references",),
+    "selfalign.evaluate.statistics": ("references",),
     "selfalign.report": ("report",),
     "selfalign.report.__init__": ("funnel",),
     "selfalign.report.compare": (),

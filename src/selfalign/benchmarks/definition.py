@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section, validate_section
+from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.errors import ConfigError
 from selfalign.core.hashing import text_sha256
 
@@ -118,6 +119,11 @@ class Definition(Section):
     licence: str = Field(description="Licence of the data.")
     format: Format = Field(description="Format of the records.")
     scoring: Scoring = Field(description="Scoring method.")
+    environment: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="Packages that programs can import besides the standard library: stdlib (none), build, the name of a "
+        "lock file envs/programs/<name>.lock, or execution (`execution.environment` of the run).",
+    )
     default_version: str = Field(description="Version used if none is given.")
     versions: dict[str, Version] = Field(description="Available versions.")
     plain: PlainLayout = Field(description="Prompts for plain completion.")
@@ -130,6 +136,14 @@ class Definition(Section):
             raise ValueError(f"no version is called '{self.default_version}'")
         return self
 
+    def environment_in(self, config: ExecutionConfig) -> str:
+        """Return the name of the environment in which programs run.
+
+        Args:
+            config: configuration of the execution stage, which decides the environment of the run's own benchmarks.
+        """
+        return config.environment if self.environment == "execution" else self.environment
+
     @property
     def has_plus(self) -> bool:
         """Whether verdicts have two parts, for the original and the added tests."""
@@ -139,6 +153,14 @@ class Definition(Section):
     def is_of_run(self) -> bool:
         """Whether the data are an artifact of the run, instead of published."""
         return any(each.artifact for version in self.versions.values() for each in version.files)
+
+    @property
+    def has_references(self) -> bool:
+        """Whether the published tasks have reference solutions that can be run with their tests.
+
+        The run's own tasks are made only of solutions that pass.
+        """
+        return not self.is_of_run and self.format != "livecodebench"
 
     def version_named(self, version: str | None) -> tuple[str, Version]:
         """Return name and content of a version.

@@ -10,6 +10,13 @@ import typer
 
 from selfalign.cli import LogLevel
 
+Environment = Annotated[
+    str,
+    typer.Option(
+        help="Packages that programs can import: stdlib, build, or the name of a lock file envs/programs/<name>.lock, "
+        "installed in the user's cache directory at the first use."
+    ),
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, help="Number of programs run in parallel. [default: one per core]")
 ]
@@ -21,6 +28,7 @@ def register(app: typer.Typer) -> None:
     sandbox = typer.Typer(no_args_is_help=True, help="Test the sandbox or serve it to other hosts.")
     app.add_typer(sandbox, name="sandbox")
     sandbox.command("self-test")(self_test)
+    sandbox.command()(install)
     sandbox.command()(serve)
 
 
@@ -33,6 +41,7 @@ def execute(
         typer.Option(help="Sandbox runtime: auto, gvisor, docker, podman, apptainer, bubblewrap, none."),
     ] = "auto",
     image: Annotated[str, typer.Option(help="Container image: reference or .sif file.")] = "",
+    environment: Environment = "numpy",
     faithful: Annotated[
         bool, typer.Option("--faithful", help="As the reference: exit status 0 is a pass.")
     ] = False,
@@ -47,6 +56,7 @@ def execute(
 ) -> None:
     """Run every response with its own tests in the sandbox; keep those that pass."""
     from selfalign.execute.filter import execute_file
+    from selfalign.program_environments import ready_environment
 
     execute_file(
         source,
@@ -55,11 +65,24 @@ def execute(
         dropped=dropped,
         runtime=runtime,
         image=image,
+        environment=ready_environment(environment),
         cache=cache,
         workers=workers,
         faithful=faithful,
         scope=scope,
     )
+
+
+def install(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a lock file envs/programs/<name>.lock.")
+    ],
+    _log_level: LogLevel = "INFO",
+) -> None:
+    """Install the packages of an environment for programs in the user's cache directory."""
+    from selfalign.program_environments import ready_environment
+
+    typer.echo(ready_environment(name).digest())
 
 
 def self_test(
@@ -89,6 +112,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any free port.")] = 8765,
     runtime: Annotated[str, typer.Option(help="Sandbox runtime; see `selfalign execute`.")] = "auto",
     image: Annotated[str, typer.Option(help="Container image; see `selfalign execute`.")] = "",
+    environment: Environment = "numpy",
     workers: Workers = None,
     memory_mb: Annotated[
         int,
@@ -105,12 +129,14 @@ def serve(
 
     Clients use http://HOST:PORT as their runtime, with the token in SELFALIGN_SANDBOX_TOKEN.
     """
+    from selfalign.program_environments import ready_environment
     from selfalign.sandbox import Limits, open_pool
     from selfalign.sandbox.server import SandboxServer, read_token
 
     token = read_token(token_file)
     most = Limits(memory_mb=memory_mb, processes=processes)
-    with open_pool(runtime, workers=workers, most=most, image=image) as pool:
+    programs = ready_environment(environment)
+    with open_pool(runtime, workers=workers, most=most, image=image, environment=programs) as pool:
         with SandboxServer((host, port), pool, most, token, queue) as server:
             typer.echo(f"serving {pool.runtime} ({pool.image}) on http://{host}:{server.server_port}")
             with contextlib.suppress(KeyboardInterrupt):

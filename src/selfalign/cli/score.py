@@ -52,11 +52,20 @@ def register(app: typer.Typer) -> None:
         pass_at: Annotated[
             list[int] | None, typer.Option(min=1, help="Additional k of pass@k; may be repeated.")
         ] = None,
+        max_reference_failures: Annotated[
+            int, typer.Option(min=0, help="Maximum number of reference solutions that may fail.")
+        ] = 0,
         exact_floats: Annotated[
             bool,
             typer.Option(help="Require bit-identical floating-point outputs, as in the published run."),
         ] = False,
         runtime: Annotated[str, typer.Option(help="Sandbox runtime.")] = "auto",
+        environment: Annotated[
+            str | None,
+            typer.Option(
+                help="Packages that programs can import; see `selfalign execute`. [default: as the definition]"
+            ),
+        ] = None,
         workers: Annotated[
             int | None,
             typer.Option(min=1, help="Number of programs run in parallel. [default: one per core]"),
@@ -70,25 +79,35 @@ def register(app: typer.Typer) -> None:
         """
         from selfalign.benchmarks import load_benchmark
         from selfalign.core.config.evaluation import EvaluationConfig
+        from selfalign.core.config.execution import ExecutionConfig
         from selfalign.evaluate.ground_truth import default_truth_path
+        from selfalign.evaluate.references import default_references_path
         from selfalign.evaluate.scoring import ScoreFiles, score_samples
+        from selfalign.program_environments import ready_environment
 
         files = ScoreFiles(
             out / "verdicts.jsonl", out / "timings.jsonl", out / "score.json", out / "comparison.json"
         )
         files.remove()
         loaded = load_benchmark(benchmark, dataset_version, data, window=window)
+        programs = ready_environment(environment or loaded.definition.environment_in(ExecutionConfig()))
+        references = None
+        if loaded.definition.has_references and window is None:
+            references = default_references_path(loaded, programs.identity)
         scored, comparison = score_samples(
             samples,
             loaded,
             files if published else replace(files, comparison=None),
             ground_truth=ground_truth or default_truth_path(loaded),
             time_limits=EvaluationConfig(),
+            references=references,
+            max_reference_failures=max_reference_failures,
             published=published,
             exact_floats=exact_floats,
             pass_at=pass_at or [1],
             runtime=runtime,
             workers=workers,
+            environment=programs,
         )
         for line in (*_score_lines(scored), *_comparison_lines(comparison, files.comparison)):
             typer.echo(line)
@@ -104,6 +123,8 @@ def _score_lines(score: dict[str, Any]) -> Iterator[str]:
         low, high = metric["interval"]
         count = f", {metric['correct']} of {score['n']}" if "correct" in metric else ""
         yield f"{name}: {100 * metric['value']:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f}){count}"
+    if failed := score.get("references", {}).get("failed"):
+        yield f"{failed} of {score['references']['tasks']} reference solutions fail in this environment"
 
 
 def _comparison_lines(comparison: dict[str, Any] | None, file: str | Path | None) -> Iterator[str]:

@@ -24,6 +24,7 @@ from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_lineage
 from selfalign.curate.code import FUNCTIONS, parse, parse_response_code
 from selfalign.curate.rows import KILL_RATE, File, log_counts, read_rows
+from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, Verdict, open_pool
 from selfalign.sandbox.cache import VerdictCache
 
@@ -152,6 +153,7 @@ def judge_tests(
     mutation: MutationConfig | None = None,
     runtime: str = "auto",
     image: str = "",
+    environment: ProgramEnvironment | None = None,
     workers: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     cache: str | Path | None = None,
@@ -168,6 +170,7 @@ def judge_tests(
         mutation: minimum kill rate, and number of mutants; None, or a minimum of None: the stub alone.
         runtime: sandbox runtime; see :func:`selfalign.sandbox.open_pool`.
         image: container image, for container engines; see :func:`selfalign.sandbox.open_pool`.
+        environment: what programs can import; None: ``build``.
         workers: programs that run at a time; None for the number of cores.
         limits: resource limits of each program.
         cache: file of known verdicts, which is added to; None keeps none.
@@ -197,7 +200,9 @@ def judge_tests(
             yield candidate.row, candidate.judge(drop_trivial, mutation)
 
     with ExitStack() as stack:
-        pool = stack.enter_context(open_pool(runtime, workers=workers, limits=limits, image=image))
+        pool = stack.enter_context(
+            open_pool(runtime, workers=workers, limits=limits, image=image, environment=environment)
+        )
         known = stack.enter_context(VerdictCache(cache)) if cache else None
         for verdict in known.run(pool, programs(), limits) if known else pool.run(programs()):
             if verdict.status == "infrastructure":

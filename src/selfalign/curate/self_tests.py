@@ -34,6 +34,7 @@ from selfalign.curate.quality import (
     require_complete_code,
 )
 from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
+from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import Program, open_pool
 from selfalign.sandbox.cache import VerdictCache
 
@@ -109,6 +110,7 @@ def self_tests_file(
     *,
     distinct_siblings: bool = True,
     runtime: str = "auto",
+    environment: ProgramEnvironment | None = None,
     workers: int | None = None,
     cache: str | Path | None = None,
 ) -> StepCounts:
@@ -127,6 +129,7 @@ def self_tests_file(
         distinct_siblings: require a sibling with a different implementation; see
             :class:`~selfalign.core.config.curation.SelfTestsConfig`.
         runtime: sandbox runtime; see :func:`selfalign.sandbox.open_pool`.
+        environment: what programs can import; None: ``build``.
         workers: programs that run at a time; None for the number of cores.
         cache: file of known verdicts, which is added to; None keeps none.
 
@@ -147,11 +150,18 @@ def self_tests_file(
             _add_implementation(group, row)
     counting = [each for each in candidates if each.counts]
     judged = judge_tests(
-        (each.row for each in counting), runtime=runtime, workers=workers, limits=LIMITS, cache=cache
+        (each.row for each in counting),
+        runtime=runtime,
+        environment=environment,
+        workers=workers,
+        limits=LIMITS,
+        cache=cache,
     )
     for candidate, (_, outcome) in zip(counting, judged, strict=True):
         candidate.outcome = outcome
-    _run_implementations(groups.values(), runtime=runtime, workers=workers, cache=cache)
+    _run_implementations(
+        groups.values(), runtime=runtime, environment=environment, workers=workers, cache=cache
+    )
     for group in groups.values():
         _keep_best(group, distinct_siblings)
     with StepWriter("tasks", out=out, dropped=dropped) as writer:
@@ -203,7 +213,12 @@ def require_given_names(record: Record) -> Outcome:
 
 
 def _run_implementations(
-    groups: Collection[Group], *, runtime: str, workers: int | None, cache: str | Path | None
+    groups: Collection[Group],
+    *,
+    runtime: str,
+    environment: ProgramEnvironment | None,
+    workers: int | None,
+    cache: str | Path | None,
 ) -> None:
     """Run every different implementation with all tests that count of its group; record who passes them."""
     runs = [
@@ -220,7 +235,9 @@ def _run_implementations(
             yield self_test_program(f"tests of {candidate.id}, run {number}", source, tests)
 
     with ExitStack() as stack:
-        pool = stack.enter_context(open_pool(runtime, workers=workers, limits=LIMITS))
+        pool = stack.enter_context(
+            open_pool(runtime, workers=workers, limits=LIMITS, environment=environment)
+        )
         known = stack.enter_context(VerdictCache(cache)) if cache else None
         verdicts = known.run(pool, programs(), LIMITS) if known else pool.run(programs())
         for (candidate, key, _), verdict in zip(runs, verdicts, strict=True):

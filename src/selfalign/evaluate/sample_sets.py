@@ -15,6 +15,7 @@ from selfalign.benchmarks import data_files, definition_sha256, load_definition
 from selfalign.core.config import Config
 from selfalign.core.config.downloads import PinnedFile
 from selfalign.core.config.evaluation import SELF_TESTS, BenchmarkChoice, PromptLayout
+from selfalign.core.config.execution import BUILD
 from selfalign.core.config.reproduction import PublishedSamples
 from selfalign.core.errors import ConfigError
 
@@ -38,6 +39,8 @@ class SampleSet:
         layout: prompt layout of generated samples.
         seed: seed of the first task of generated samples.
         tuned: whether a model fine-tuned by this run generates the samples.
+        environment: name of the environment in which programs run.
+        max_reference_failures: number of reference solutions that may fail.
     """
 
     model: str
@@ -49,6 +52,8 @@ class SampleSet:
     layout: PromptLayout | None = None
     seed: int | None = None
     tuned: bool = False
+    environment: str = BUILD
+    max_reference_failures: int = 0
 
     @property
     def version(self) -> str:
@@ -73,6 +78,8 @@ class SampleSet:
             "window": self.choice.window,
             "pass_at": list(self.pass_at),
             "layout": self.layout,
+            "environment": self.environment,
+            "max_reference_failures": self.max_reference_failures,
             "exact_floats": self.published is not None and self.published.exact_floats,
         }
 
@@ -92,6 +99,7 @@ class SampleSets:
 
     def __init__(self, config: Config, released: Config, *, results: str, downloads: str) -> None:
         self._results, self._downloads = results, downloads
+        self._config = config
         evaluation = config.evaluation
         # In the order of the report: by model and layout, then by benchmark.
         self.own = {
@@ -104,11 +112,12 @@ class SampleSets:
                 layout=layout,
                 seed=evaluation.seed,
                 tuned=model == "tuned",
+                environment=self.environment(choice.name),
+                max_reference_failures=evaluation.max_reference_failures,
             )
             for model, layout in evaluation.layouts.pairs()
             for choice in evaluation.benchmarks
         }
-        self._config = config
         known = [*released.reproduction.published_samples, *config.reproduction.published_samples]
         self.published = {
             each.key: SampleSet(
@@ -118,6 +127,8 @@ class SampleSets:
                 directory=f"{results}/reproduce/{each.key}",
                 pass_at=tuple(evaluation.pass_at),
                 published=each,
+                environment=self.environment(each.benchmark),
+                max_reference_failures=evaluation.max_reference_failures,
             )
             for each in known
         }
@@ -137,6 +148,8 @@ class SampleSets:
                 pass_at=tuple(released.evaluation.pass_at),
                 layout=layout,
                 seed=released.evaluation.seed,
+                environment=self.environment(choice.name),
+                max_reference_failures=evaluation.max_reference_failures,
             )
             for choice in released.evaluation.benchmarks
             if (choice.name, load_definition(choice.name).version_named(choice.version)[0]) in answered
@@ -174,6 +187,7 @@ class SampleSets:
             layout=evaluation.layouts.tuned[0],
             seed=evaluation.seed,
             tuned=True,
+            environment=self.environment(SELF_TESTS),
         )
 
     def data(self, name: str, version: str | None) -> list[str]:
@@ -197,6 +211,14 @@ class SampleSets:
             return f"{self._results}/{PurePosixPath(artifact).parent}"
         return None if all(each.package for each in files) else f"{self._downloads}/benchmarks/{name}"
 
+    def environment(self, name: str) -> str:
+        """Return the name of the environment in which a benchmark's programs run.
+
+        Args:
+            name: name of the benchmark.
+        """
+        return load_definition(name).environment_in(self._config.execution)
+
     def ground_truth(self, name: str, version: str | None) -> list[str]:
         """Return the paths of the ground truth (outputs, time limits); empty if the benchmark compares no outputs.
 
@@ -209,6 +231,18 @@ class SampleSets:
             return []
         stem = f"{self._downloads}/ground_truth/{name}-{definition.version_named(version)[0]}"
         return [f"{stem}.jsonl", f"{stem}.limits.json"]
+
+    def references(self, name: str, version: str | None) -> list[str]:
+        """Return the path of the reference solutions' results as a list; empty if the benchmark has none to run.
+
+        Args:
+            name: name of the benchmark.
+            version: version of the data; None: the default.
+        """
+        definition = load_definition(name)
+        if not definition.has_references:
+            return []
+        return [f"{self._downloads}/references/{name}-{definition.version_named(version)[0]}.json"]
 
     def published_file(self, file: PinnedFile) -> str:
         """Return the path of a published file, downloaded or local.

@@ -26,6 +26,8 @@ def build_score(
     pass_at: Sequence[int],
     syntax: SyntaxCheck | None = None,
     layout: str | None = None,
+    *,
+    references: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the score of one set of samples.
 
@@ -39,6 +41,7 @@ def build_score(
         pass_at: values of k of pass@k.
         syntax: number of samples that do not compile; None where solutions are not whole programs.
         layout: prompt layout of the samples; None: not known.
+        references: number of reference solutions (``tasks``) and of those that fail (``failed``); None: they were not run.
     """
     samples = len(verdicts) // len(benchmark.tasks)
     metrics: dict[str, dict[str, Any]] = {}
@@ -57,6 +60,7 @@ def build_score(
         "n": len(benchmark.tasks),
         "samples_per_task": samples,
         "metrics": metrics,
+        **({"references": dict(references)} if references is not None else {}),
         **(
             {"syntax_errors": syntax.syntax_errors, "code_fences": syntax.code_fences}
             if syntax is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from typing import Any
 
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.config.evaluation import EvaluationConfig
-from selfalign.core.errors import InfrastructureError
+from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import Record, write_json, write_jsonl
 from selfalign.evaluate.ground_truth import update_ground_truth
 from selfalign.evaluate.harness import (
@@ -29,9 +29,16 @@ from selfalign.evaluate.harness import (
     warm_up,
 )
 from selfalign.evaluate.published_verdicts import compare_verdicts, read_published_verdicts
+from selfalign.evaluate.references import (
+    ReferenceFailure,
+    read_references,
+    references_header,
+    write_references,
+)
 from selfalign.evaluate.samples import Sample, check_syntax, read_samples
 from selfalign.evaluate.score import FAIL, PASS, TIMEOUT, build_score
 from selfalign.evaluate.scorers import Scorer, build_scorer, needs_ground_truth
+from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import Pool, Program, Verdict, open_pool
 
 logger = logging.getLogger(__name__)
@@ -65,7 +72,9 @@ class ScoringPools:
 
 
 @contextmanager
-def open_scoring_pools(runtime: str = "auto", workers: int | None = None) -> Iterator[ScoringPools]:
+def open_scoring_pools(
+    runtime: str = "auto", workers: int | None = None, environment: ProgramEnvironment | None = None
+) -> Iterator[ScoringPools]:
     """Open sandboxes with the limits and preloaded harnesses of all benchmarks; close them after the block.
 
     Where the runtime is a sandbox on another host, whose slots run the programs of anybody, judges run on this host: they
@@ -74,14 +83,16 @@ def open_scoring_pools(runtime: str = "auto", workers: int | None = None) -> Ite
     Args:
         runtime: name of the sandbox runtime, or address of a sandbox on another host.
         workers: number of programs run at a time; None: one per core.
+        environment: what programs can import; None: ``build``.
     """
     answering = warm_up(answer_calls, answer_contest, script)
     judging = warm_up(judge_evalplus, judge_check, judge_contest)
     local = "none" if "://" in runtime else runtime
+    start = partial(open_pool, workers=workers, most=MAX_LIMITS, environment=environment)
     with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
         # Both at once: a sandbox takes a second to import its modules.
         opening = [
-            threads.submit(stack.enter_context, open_pool(name, workers=workers, most=MAX_LIMITS, warm=warm))
+            threads.submit(stack.enter_context, start(name, warm=warm))
             for name, warm in ((runtime, answering), (local, judging))
         ]
         yield ScoringPools(*[pool.result() for pool in opening])
@@ -118,12 +129,15 @@ def score_samples(
     *,
     ground_truth: str | Path | None = None,
     time_limits: EvaluationConfig | None = None,
+    references: str | Path | None = None,
+    max_reference_failures: int = 0,
     published: str | Path | None = None,
     exact_floats: bool = False,
     pass_at: Sequence[int] = (1,),
     layout: str | None = None,
     runtime: str = "auto",
     workers: int | None = None,
+    environment: ProgramEnvironment | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Score a file of samples; write verdicts, timings, score and comparison.
 
@@ -134,19 +148,24 @@ def score_samples(
         benchmark: the benchmark that the samples belong to.
         out: files to write.
         ground_truth: file written by :mod:`~selfalign.evaluate.ground_truth`, for benchmarks that need one.
-        time_limits: compute the ground truth with these limits if it is missing or outdated; None: never.
+        time_limits: compute the ground truth (with these limits) and the results of the reference solutions if they are
+            missing or outdated; None: never.
+        references: file written by :func:`run_references`; None: only one reference solution of each package is run.
+        max_reference_failures: number of reference solutions that may fail.
         published: published verdicts on the same samples, in EvalPlus' layout.
         exact_floats: require floating-point outputs to be bit-identical.
         pass_at: values of k of pass@k.
         layout: prompt layout of the samples, recorded in the score; None: not known.
         runtime: name of the sandbox runtime.
         workers: number of programs run at a time; None: one per core.
+        environment: what programs can import; None: ``build``.
 
     Returns:
         the score and the comparison (None without published verdicts).
 
     Raises:
-        DataError: samples, data or published verdicts are incomplete; no score is written.
+        DataError: samples, data or published verdicts are incomplete, or too many reference solutions fail; no score is
+            written.
         InfrastructureError: the sandbox failed; no score is written.
     """
     out.remove()
@@ -156,13 +175,24 @@ def score_samples(
     if syntax is not None and (warning := syntax.warning()):
         logger.warning("%s: %s", samples, warning)
     known = read_published_verdicts(published, benchmark.by_id(), benchmark.title) if published else None
-    with open_scoring_pools(runtime, workers) as pools:
+    checked: dict[str, int] | None = None
+    failing: set[str] = set()
+    with open_scoring_pools(runtime, workers, environment) as pools:
         if time_limits is not None and needs_ground_truth(benchmark) and ground_truth is not None:
             update_ground_truth(benchmark, pools.judges, ground_truth, time_limits)
         scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats)
-        verdicts = write_verdicts(benchmark, read, scorer, pools, out=out.verdicts, timings=out.timings)
+        if references is not None:
+            header = references_header(benchmark, pools.answers.environment)
+            if time_limits is not None and not _is_current(references, header):
+                run_references(benchmark, build_scorer(benchmark, ground_truth), pools, references)
+            results = read_references(references, header)
+            checked = results.check(benchmark, max_reference_failures, references)
+            failing = {failure.task_id for failure in results.failures}
+        verdicts = write_verdicts(
+            benchmark, read, scorer, pools, out=out.verdicts, timings=out.timings, failing=failing
+        )
     comparison = compare_verdicts(verdicts, known) if known is not None else None
-    score = build_score(benchmark, verdicts, pass_at, syntax, layout)
+    score = build_score(benchmark, verdicts, pass_at, syntax, layout, references=checked)
     if out.comparison is not None:
         write_json(out.comparison, comparison)
     write_json(out.score, score)
@@ -177,6 +207,7 @@ def write_verdicts(
     *,
     out: str | Path,
     timings: str | Path,
+    failing: Collection[str] = (),
 ) -> list[Record]:
     """Test samples and write one verdict per line, in the order of the samples.
 
@@ -192,6 +223,7 @@ def write_verdicts(
         out: JSON Lines file of verdicts; deterministic.
         timings: JSON Lines file of the same verdicts with ``cpu_s`` (CPU time in seconds) in every part; measured, so
             it differs from run to run.
+        failing: ids of the tasks whose reference solutions are known to fail.
 
     Returns:
         the verdicts.
@@ -200,7 +232,7 @@ def write_verdicts(
         InfrastructureError: the sandbox cannot run a program, or fails the check of :func:`check_harness`; nothing is
             written.
     """
-    check_harness(benchmark, scorer, pools)
+    check_harness(benchmark, scorer, pools, failing)
     scored = list(score(samples, scorer, pools))
     verdicts = [verdict for verdict, _ in scored]
     write_jsonl(out, verdicts)
@@ -336,7 +368,49 @@ def _check_sandbox(verdict: Verdict, job: Job) -> None:
         )
 
 
-def check_harness(benchmark: Benchmark, scorer: Scorer, pools: ScoringPools) -> None:
+def run_references(benchmark: Benchmark, scorer: Scorer, pools: ScoringPools, out: str | Path) -> None:
+    """Run all reference solutions with their tests; write the results, see :mod:`~selfalign.evaluate.references`.
+
+    Args:
+        benchmark: a loaded benchmark, with all its tasks.
+        scorer: scorer of the benchmark.
+        pools: sandboxes of the answers and of the judges.
+        out: JSON file to write.
+
+    Raises:
+        InfrastructureError: the sandbox cannot run a program.
+    """
+    tasks = [task for task in benchmark.tasks if task.canonical_solution]
+    jobs = [
+        Job(f"{task.id}: reference solution:{part}", task, benchmark.reference_solution(task), part)
+        for task in tasks
+        for part in scorer.parts
+    ]
+    failures: dict[str, ReferenceFailure] = {}
+    for job, (verdict, _) in zip(jobs, judge(jobs, scorer, pools), strict=True):
+        if verdict["status"] != PASS:
+            failure = ReferenceFailure(
+                job.task.id, job.task.package, job.part, verdict["status"], verdict["reason"]
+            )
+            failures.setdefault(job.task.id, failure)
+    for failure in failures.values():
+        logger.warning("%s: the reference solution of %s", benchmark.title, failure)
+    header = references_header(benchmark, pools.answers.environment)
+    write_references(out, header, pools.answers.image, [task.id for task in tasks], [*failures.values()])
+
+
+def _is_current(references: str | Path, header: dict[str, Any]) -> bool:
+    """Return whether a file of reference solutions' results exists and has a header."""
+    try:
+        read_references(references, header)
+    except DataError:
+        return False
+    return True
+
+
+def check_harness(
+    benchmark: Benchmark, scorer: Scorer, pools: ScoringPools, failing: Collection[str] = ()
+) -> None:
     """Check that the harness passes correct solutions and fails wrong ones before it scores any sample.
 
     The first task of each package that the benchmark covers is tested, so that a package missing from the sandbox
@@ -346,12 +420,15 @@ def check_harness(benchmark: Benchmark, scorer: Scorer, pools: ScoringPools) -> 
         benchmark: a loaded benchmark.
         scorer: scorer of the benchmark.
         pools: sandboxes of the answers and of the judges.
+        failing: ids of the tasks whose reference solutions are known to fail, which are not tested.
 
     Raises:
         InfrastructureError: a correct solution fails or a wrong one passes.
     """
     tasks: dict[str, Task] = {}
     for task in benchmark.tasks:
+        if task.id in failing:
+            continue
         tasks.setdefault(task.package, task if task.canonical_solution else _ECHO_TASK)
     part = scorer.parts[0]
     known = [

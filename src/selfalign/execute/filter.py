@@ -16,6 +16,7 @@ from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import Record, read_numbered, require
 from selfalign.core.lineage import with_lineage
 from selfalign.execute.program import reference_program, response_program
+from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, Verdict, open_pool
 from selfalign.sandbox.cache import VerdictCache
 from selfalign.sandbox.types import Scope
@@ -37,6 +38,7 @@ def execute_file(
     dropped: File | None = None,
     runtime: str = "auto",
     image: str = "",
+    environment: ProgramEnvironment | None = None,
     cache: File | None = None,
     workers: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
@@ -52,6 +54,7 @@ def execute_file(
         dropped: JSON Lines file of the rows that did not pass, with their reasons; None writes none.
         runtime: sandbox runtime; see :func:`selfalign.sandbox.open_pool`.
         image: container image, for container engines; see :func:`selfalign.sandbox.open_pool`.
+        environment: what programs can import; None: ``build``.
         cache: file of known verdicts, which is added to (:mod:`selfalign.sandbox.cache`); None keeps none.
         workers: programs that run at a time; None for the number of cores.
         limits: resource limits of each program.
@@ -77,7 +80,7 @@ def execute_file(
 
     with (
         StepWriter("execute", out=out, dropped=dropped, verdicts=verdicts) as writer,
-        open_pool(runtime, workers=workers, limits=limits, image=image) as pool,
+        open_pool(runtime, workers=workers, limits=limits, image=image, environment=environment) as pool,
         VerdictCache(cache) if cache else contextlib.nullcontext() as known,
     ):
 

@@ -250,6 +250,7 @@ def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
             "high": found["interval"][1],
             "correct": found.get("correct"),
             "n": score["n"],
+            "failing_references": score.get("references", {}).get("failed"),
         }
         for score in summary["scores"]
         for metric, found in score["metrics"].items()

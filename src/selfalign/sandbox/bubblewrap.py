@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
+from selfalign.core.config.execution import BUILD, STDLIB
 from selfalign.core.errors import InfrastructureError
+from selfalign.program_environments import ProgramEnvironment, program_environment
 from selfalign.sandbox.cgroups import join_groups, make_groups
 from selfalign.sandbox.launch import (
     GUEST,
@@ -18,7 +19,6 @@ from selfalign.sandbox.launch import (
     INTERPRETER_ENVIRONMENT,
     Launch,
     fresh_uid,
-    interpreter_image,
     slot_memory_mb,
     slot_processes,
     zygote_settings,
@@ -38,14 +38,20 @@ class Bubblewrap:
     The zygote adds what bubblewrap lacks: the system call filter, and the memory and process limits. The slot as a whole is
     limited by control groups where this user may make them. As root the zygote becomes a user of its own, different for
     every slot, before it reads the first program; for other users a user name space has only one.
+
+    Args:
+        environment: what programs can import; None: ``build``.
     """
 
     name = "bubblewrap"
     isolates = True
 
+    def __init__(self, environment: ProgramEnvironment | None = None) -> None:
+        self.environment = environment or program_environment(BUILD)
+
     def image(self) -> str:
         """Return the digest of the interpreter and the packages that programs see."""
-        return interpreter_image()
+        return self.environment.digest()
 
     def launch(self, most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot.
@@ -57,7 +63,7 @@ class Bubblewrap:
         Raises:
             InfrastructureError: there is no bubblewrap.
         """
-        version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        version = f"python{self.environment.interpreter.minor}"
         command = [find_bwrap(), "--die-with-parent", "--as-pid-1", "--new-session", "--clearenv"]
         command += [
             "--unshare-ipc",
@@ -70,12 +76,12 @@ class Bubblewrap:
             command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
         else:
             command += ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
-        command += _root(version)
+        command += _root(self.environment, version)
         command += ["--proc", "/proc", "--dev", "/dev"]
         for place, size in (("/dev/shm", SHARED_BYTES), ("/tmp", SCRATCH_BYTES)):
             command += ["--perms", "0777", "--size", str(size), "--tmpfs", place]
         command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--hostname", "sandbox"]
-        for name, value in environment().items():
+        for name, value in environment(self.environment).items():
             command += ["--setenv", name, value]
         settings = zygote_settings(uid=fresh_uid(), writable=["/tmp", "/dev/shm"], warm=warm)
         command += [f"{PYTHON}/bin/{version}", "-sS", f"{SLOT}/zygote.py", settings]
@@ -83,21 +89,25 @@ class Bubblewrap:
         return Launch(join_groups(groups, command), groups=groups)
 
 
-def environment() -> dict[str, str]:
-    """Return the whole environment of a program."""
+def environment(programs: ProgramEnvironment) -> dict[str, str]:
+    """Return the environment variables of a program.
+
+    Args:
+        programs: what programs can import.
+    """
     return {
         "HOME": "/tmp",
         **INTERPRETER_ENVIRONMENT,
         "LD_LIBRARY_PATH": f"{PYTHON}/lib",
         "LOGNAME": "sandbox",
         "PATH": f"{PYTHON}/bin:/usr/bin:/bin",
-        "PYTHONPATH": PACKAGES,
+        "PYTHONPATH": "" if programs.name == STDLIB else PACKAGES,
     }
 
 
-def _root(version: str) -> list[str]:
+def _root(programs: ProgramEnvironment, version: str) -> list[str]:
     """Return the arguments that make the root: libraries, interpreter, packages and the files of the zygote."""
-    interpreter = Path(sys.base_prefix)
+    interpreter = Path(programs.interpreter.prefix)
     made: list[str] = []
     for directory in ("/opt", PYTHON, f"{PYTHON}/bin", f"{PYTHON}/lib", "/usr", "/usr/share"):
         made += ["--perms", "0755", "--dir", directory]
@@ -109,18 +119,20 @@ def _root(version: str) -> list[str]:
             made += ["--symlink", f"usr{directory}", directory]
         elif Path(directory).exists():
             made += ["--ro-bind", directory, directory]
-    library = Path(sysconfig.get_paths()["stdlib"])
-    made += ["--ro-bind", str(library), f"{PYTHON}/lib/{version}"]
+    made += ["--ro-bind", programs.interpreter.stdlib, f"{PYTHON}/lib/{version}"]
     made += ["--ro-bind", str((interpreter / "bin" / version).resolve()), f"{PYTHON}/bin/{version}"]
     made += ["--symlink", version, f"{PYTHON}/bin/python3", "--symlink", version, f"{PYTHON}/bin/python"]
     for shared in sorted((interpreter / "lib").glob("libpython*.so*")):
         made += ["--ro-bind", str(shared.resolve()), f"{PYTHON}/lib/{shared.name}"]
-    packages = sysconfig.get_paths()["purelib"]
-    made += ["--ro-bind", packages, PACKAGES]
-    for name in HIDDEN_PACKAGES:
-        if (Path(packages) / name).is_dir():
-            made += ["--perms", "0555", "--size", "4096", "--tmpfs", f"{PACKAGES}/{name}"]
-            made += ["--remount-ro", f"{PACKAGES}/{name}"]
+    if programs.packages is not None:
+        made += ["--ro-bind", str(programs.packages), PACKAGES]
+    elif programs.name == BUILD:
+        packages = sysconfig.get_paths()["purelib"]
+        made += ["--ro-bind", packages, PACKAGES]
+        for name in HIDDEN_PACKAGES:
+            if (Path(packages) / name).is_dir():
+                made += ["--perms", "0555", "--size", "4096", "--tmpfs", f"{PACKAGES}/{name}"]
+                made += ["--remount-ro", f"{PACKAGES}/{name}"]
     return [*made, "--ro-bind", str(GUEST), SLOT, "--symlink", f"{SLOT}/etc", "/etc"]
 
 

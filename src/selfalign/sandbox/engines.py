@@ -17,7 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfalign.core.config.execution import BUILD, STDLIB
 from selfalign.core.errors import InfrastructureError
+from selfalign.program_environments import ProgramEnvironment, program_environment
 from selfalign.sandbox.launch import (
     INTERPRETER_ENVIRONMENT,
     Launch,
@@ -46,6 +48,8 @@ CLIENT = (
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"),
     *("HOME", "PATH", "TMPDIR", "XDG_RUNTIME_DIR"),
 )
+# Where the packages of an environment are mounted.
+PACKAGES = "/opt/packages"
 QUERY_S = 60
 NOBODY = 65534
 
@@ -59,17 +63,20 @@ class ContainerEngine:
     Args:
         name: ``docker``, ``gvisor`` (Docker with the runtime ``runsc``) or ``podman``.
         image: reference of the image; empty for the default.
+        environment: what programs can import; None: ``build``, the packages of the image. The packages of an installed
+            environment are mounted, so the engine must see the directory and the image must have its version of Python.
     """
 
     isolates = True
 
-    def __init__(self, name: str, image: str = "") -> None:
+    def __init__(self, name: str, image: str = "", environment: ProgramEnvironment | None = None) -> None:
+        self.environment = environment or program_environment(BUILD)
         self.name = name
         self._title = "Podman" if name == "podman" else "Docker"
         self._image = image or DEFAULT_IMAGE
 
     def image(self) -> str:
-        """Return the image's reference and digest.
+        """Return the image's reference and digest, and the identity of the environment.
 
         Raises:
             InfrastructureError: no engine answers, or it does not have the image.
@@ -78,7 +85,9 @@ class ContainerEngine:
 
         with self._client() as client:
             try:
-                return f"{self._image}@{client.images.get(self._image).id}"
+                return _with_environment(
+                    f"{self._image}@{client.images.get(self._image).id}", self.environment
+                )
             except ImageNotFound:
                 raise InfrastructureError(
                     f"{self._title} has no image {self._image!r}; containers/sandbox/README.md says how to build it"
@@ -105,7 +114,7 @@ class ContainerEngine:
             "name": name,
             "auto_remove": True,
             "cap_drop": ["ALL"],
-            "environment": ENVIRONMENT,
+            "environment": ENVIRONMENT | _python_path(self.environment),
             "hostname": "sandbox",
             "ipc_mode": "private",
             "log_config": {"type": "none"},
@@ -119,6 +128,8 @@ class ContainerEngine:
             "user": f"{user}:{user}",
             "working_dir": "/tmp",
         }
+        if self.environment.packages is not None:
+            container["volumes"] = {str(self.environment.packages): {"bind": PACKAGES, "mode": "ro"}}
         if self.name == "gvisor":
             container["runtime"] = "runsc"
         # Rootless Podman fails where control groups are not delegated to the user; the zygote's own limits hold anyway.
@@ -170,6 +181,18 @@ class ContainerEngine:
         return f"unix://{directory}/podman/podman.sock"
 
 
+def _python_path(environment: ProgramEnvironment) -> dict[str, str]:
+    """Return the variable that selects the packages; without it, the zygote adds those of the image."""
+    if environment.name == STDLIB:
+        return {"PYTHONPATH": ""}
+    return {} if environment.packages is None else {"PYTHONPATH": PACKAGES}
+
+
+def _with_environment(image: str, environment: ProgramEnvironment) -> str:
+    """Return the digest of an image, followed by the identity of the environment if it is not of the image."""
+    return image if environment.name == BUILD else f"{image}+{environment.identity}"
+
+
 def connect(address: str) -> DockerClient:
     """Return a client of an engine.
 
@@ -199,16 +222,18 @@ class Apptainer:
 
     Args:
         image: the file; empty for ``selfalign-sandbox.sif`` in the working directory.
+        environment: see :class:`ContainerEngine`.
     """
 
     name = "apptainer"
     isolates = True
 
-    def __init__(self, image: str = "") -> None:
+    def __init__(self, image: str = "", environment: ProgramEnvironment | None = None) -> None:
+        self.environment = environment or program_environment(BUILD)
         self._image = Path(image or "selfalign-sandbox.sif")
 
     def image(self) -> str:
-        """Return the file's name and digest.
+        """Return the file's name and digest, and the identity of the environment.
 
         Raises:
             InfrastructureError: there is no Apptainer or no such file.
@@ -220,7 +245,8 @@ class Apptainer:
         if not self._image.is_file():
             raise InfrastructureError(f"there is no image file {str(self._image)!r}")
         with self._image.open("rb") as handle:
-            return f"{self._image.name}@sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        return _with_environment(f"{self._image.name}@sha256:{digest}", self.environment)
 
     def launch(self, _most: Limits, /, warm: Sequence[str] = ()) -> Launch:
         """Return how to start one slot. ``--containall`` gives it a PID name space and a /tmp of its own.
@@ -231,7 +257,9 @@ class Apptainer:
         """
         command = ["apptainer", "exec", "--containall", "--cleanenv", "--no-home", "--no-init", "--net"]
         command += ["--network", "none", "--no-privs", "--drop-caps", "all", "--pwd", "/tmp"]
-        for variable, value in ENVIRONMENT.items():
+        if self.environment.packages is not None:
+            command += ["--bind", f"{self.environment.packages}:{PACKAGES}:ro"]
+        for variable, value in (ENVIRONMENT | _python_path(self.environment)).items():
             command += ["--env", f"{variable}={value}"]
         settings = zygote_settings(uid=None, writable=["/tmp", "/dev/shm"], warm=warm)
         command += [str(self._image), "python3", "-sS", "/opt/slot/zygote.py", settings]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import platform
 import secrets
-import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selfalign.core.hashing import json_sha256
+from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import guest
 from selfalign.sandbox.seccomp import seccomp_filter
 from selfalign.sandbox.types import Limits
@@ -70,10 +68,12 @@ class Runtime(Protocol):
     Attributes:
         name: as in the configuration.
         isolates: whether it isolates at all.
+        environment: what programs can import.
     """
 
     name: str
     isolates: bool
+    environment: ProgramEnvironment
 
     def image(self) -> str:
         """Return what programs see as their system: a digest."""
@@ -125,15 +125,6 @@ def slot_processes(most: Limits) -> int:
         most: limits of the largest program.
     """
     return most.processes + SPARE_PROCESSES
-
-
-@cache
-def interpreter_image() -> str:
-    """Return what programs see as their system where there is no image: a digest of our interpreter and its packages."""
-    # The directory's name is NAME-VERSION.dist-info; reading the files in it took longer than many a program does.
-    packages = sorted(path.name for path in Path(sysconfig.get_paths()["purelib"]).glob("*.dist-info"))
-    digest = json_sha256([sys.version, platform.machine(), packages])
-    return f"python-{platform.python_version()}@sha256:{digest}"
 
 
 @cache

@@ -13,7 +13,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from selfalign.core.config.execution import BUILD
 from selfalign.core.errors import ConfigError
+from selfalign.program_environments import ProgramEnvironment, program_environment
 from selfalign.sandbox.remote import RemoteSlot
 from selfalign.sandbox.runtimes import find_runtime
 from selfalign.sandbox.slot import Slot, SlotDied
@@ -54,6 +56,7 @@ class Pool:
         restarts: slots that died and were replaced.
         runtime: name of the runtime.
         image: digest of what programs see as their system.
+        environment: identity of what programs can import.
     """
 
     def __init__(self, start: StartSlot, size: int, limits: Limits, most: Limits) -> None:
@@ -78,6 +81,7 @@ class Pool:
             raise
         self.runtime = slot.runtime
         self.image = slot.image
+        self.environment = slot.environment
 
     def run(self, programs: Iterable[Program]) -> Iterator[Verdict]:
         """Yield the verdict of every program, in the order of `programs`.
@@ -272,6 +276,7 @@ def open_pool(
     most: Limits | None = None,
     warm: Sequence[str] = (),
     image: str = "",
+    environment: ProgramEnvironment | None = None,
 ) -> Iterator[Pool]:
     """Open a pool of sandboxes; they and all that runs in them end with the block.
 
@@ -284,15 +289,17 @@ def open_pool(
         warm: pieces of Python, such as imports, that programs begin with: run once before the first of them, to find
             their modules loaded; those that fail are passed over, and a sandbox on another host runs none.
         image: of a container engine: reference, or a ``.sif`` file; empty: the default.
+        environment: what programs can import; None: ``build``. A sandbox on another host must serve the same one.
 
     Raises:
-        ConfigError: no such runtime; or the other host allows less than `most`.
+        ConfigError: no such runtime; or the other host allows less than `most`, or serves another environment.
         InfrastructureError: the sandbox does not work on this machine.
     """
     if runtime.startswith(("http://", "https://")):
-        start: StartSlot = partial(RemoteSlot, runtime, most or limits)
+        wanted = (environment or program_environment(BUILD)).identity
+        start: StartSlot = partial(RemoteSlot, runtime, most or limits, wanted)
     else:
-        start = partial(Slot, find_runtime(runtime, image), most or limits, warm)
+        start = partial(Slot, find_runtime(runtime, image, environment), most or limits, warm)
     pool = Pool(start, workers or len(os.sched_getaffinity(0)), limits, most or limits)
     try:
         yield pool

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 
 import httpx
 
+from selfalign.core.config.execution import BUILD
 from selfalign.core.errors import ConfigError
 from selfalign.sandbox.slot import GRACE_S, SlotDied
 from selfalign.sandbox.types import STATUSES, Limits, Program, Verdict
@@ -42,19 +43,25 @@ class RemoteSlot:
     Args:
         address: the server's.
         most: limits that no program exceeds in memory and processes.
+        environment: identity of the environment that programs need
+            (:attr:`~selfalign.program_environments.ProgramEnvironment.identity`).
         processor: kept for what replaces this; the server's own slots share out the server's.
 
     Attributes:
         runtime: the server's.
         image: the server's.
+        environment: as given.
 
     Raises:
-        ConfigError: there is no token, or the server allows programs less than `most`.
+        ConfigError: there is no token, or the server allows programs less than `most` or has another environment.
         SlotDied: the server does not answer, or refuses.
     """
 
-    def __init__(self, address: str, most: Limits, processor: int | None = None) -> None:
+    def __init__(
+        self, address: str, most: Limits, environment: str = BUILD, processor: int | None = None
+    ) -> None:
         self.processor = processor
+        self.environment = environment
         token = os.environ.get(TOKEN_VARIABLE, "")
         check_token(
             token,
@@ -67,6 +74,11 @@ class RemoteSlot:
             raise ConfigError(
                 f"the sandbox at {address} allows a program {allowed.memory_mb} MiB and {allowed.processes} processes, "
                 f"and {most.memory_mb} MiB and {most.processes} are wanted: serve it with --memory-mb and --processes"
+            )
+        if facts["environment"] != environment:
+            raise ConfigError(
+                f"the sandbox at {address} runs programs in the environment {facts['environment']}, expected "
+                f"{environment}: install it there (selfalign sandbox install) and serve it with --environment"
             )
         self.runtime: str = facts["runtime"]
         self.image: str = facts["image"]

@@ -150,7 +150,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         pool, most = self.server.pool, self.server.most
         allowed = {"memory_mb": most.memory_mb, "processes": most.processes}
-        self._answer(HTTPStatus.OK, {"runtime": pool.runtime, "image": pool.image, **allowed})
+        facts = {"runtime": pool.runtime, "image": pool.image, "environment": pool.environment}
+        self._answer(HTTPStatus.OK, {**facts, **allowed})
 
     def do_POST(self) -> None:
         """Run a program."""

@@ -72,6 +72,7 @@ class Slot:
     ) -> None:
         self.runtime = runtime.name
         self.image = runtime.image()
+        self.environment = runtime.environment.identity
         self.processor = processor
         stay = [] if processor is None else [f"import os; os.sched_setaffinity(0, [{processor}])"]
         self._runtime = runtime
@@ -104,6 +105,13 @@ class Slot:
         self.facts = self._answer(time.monotonic() + START_S)
         if self.facts.pop("guest") != guest_files():
             raise self._death("has another version of the sandbox; build its image again")
+        environment = self._runtime.environment
+        if environment.packages and not self.facts["python"].startswith(f"{environment.interpreter.minor}."):
+            raise self._death(
+                f"has Python {self.facts['python']}, but the environment '{environment.name}' has packages for "
+                f"{environment.interpreter.minor}; use an image with that version, or the environment 'build' (the "
+                "packages of the image)"
+            )
 
     def run(self, program: Program, limits: Limits) -> Verdict:
         """Run one program and return its verdict; see :meth:`run_many`.

@@ -114,6 +114,13 @@ class EvaluationConfig(Section):
         default=4.0, gt=0, description="Time limit as a multiple of the CPU time of the reference solution."
     )
 
+    max_reference_failures: int = Field(
+        default=0,
+        ge=0,
+        description="Maximum number of reference solutions of a benchmark that may fail its own tests in its environment; "
+        "if more fail, no score is written. The score records their number.",
+    )
+
     @model_validator(mode="after")
     def _keys_differ(self) -> EvaluationConfig:
         keys = [choice.key for choice in self.benchmarks]

@@ -9,6 +9,9 @@ from pydantic import Field
 from selfalign.core.config.base import RUNTIME_ONLY, Section
 from selfalign.core.config.paths import ImageText
 
+# Names of environments that need no lock file.
+STDLIB, BUILD = "stdlib", "build"
+
 
 class LimitsConfig(Section):
     """Resource limits of one program."""
@@ -59,6 +62,13 @@ class ExecutionConfig(Section):
         description="Image reference for gvisor, docker and podman, or .sif file for apptainer; empty: the "
         "image that "
         "containers/sandbox builds.",
+    )
+    environment: str = Field(
+        default="numpy",
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="Packages that programs can import besides the standard library: the name of a lock file "
+        "envs/programs/<name>.lock (numpy: numpy only; full: packages that generated code commonly imports); stdlib: "
+        "none; build: the packages of this installation or, with a container engine, of its image.",
     )
     faithful: bool = Field(
         default=False,

@@ -173,8 +173,8 @@ class ImportsConfig(Section):
     enabled: bool = Field(default=True, description="Prepend missing imports to each function.")
     packages: list[str] = Field(
         default=[],
-        description="Packages besides the standard library whose imports may be inferred; other installed "
-        "packages are ignored.",
+        description="Packages besides the standard library whose imports may be inferred; they must be in "
+        "`execution.environment`.",
     )
 
 
