@@ -129,10 +129,12 @@ def resolve_all() -> dict[Path, str]:
             else:
                 locks[lock] = resolve(lock, asked, *held)
     lock, asked = HERE / "programs/ds1000.lock", HERE / "programs/ds1000.in"
-    # Apart from pyproject.toml, whose settings for the resolver are about other versions.
-    text = resolve(
-        lock, asked.read_text(encoding="utf-8").splitlines(), "--generate-hashes", "--no-config"
-    ).removeprefix(HEAD)
+    # Apart from pyproject.toml, whose settings for the resolver are about other versions. What its authors do not pin is of
+    # the year in which they published the data.
+    options = ("--generate-hashes", "--no-config", "--exclude-newer", "2024-11-01")
+    # Of torch, which is newer.
+    options += ("--exclude-newer-package", "setuptools=2025-06-01")
+    text = resolve(lock, asked.read_text(encoding="utf-8").splitlines(), *options).removeprefix(HEAD)
     # Its oldest packages have no wheels for later versions of Python.
     head = f"# Resolved from {asked.relative_to(ROOT)} by `make lock`.\n# Python: {PYTHON}\n"
     locks[lock] = head + locks[torch].removeprefix(HEAD) + text

@@ -125,7 +125,7 @@ def test_a_slot_that_dies_is_replaced_and_its_program_run_elsewhere():
 class Mortal:
     """A slot that dies of some programs: of ``bomb`` unless it is compiled apart, of ``poison`` in any case."""
 
-    runtime, image = "mortal", "sha256:0"
+    runtime, image, environment = "mortal", "sha256:0", "build"
 
     def __init__(self, processor):
         self.processor = processor

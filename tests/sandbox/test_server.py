@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from selfalign.core.errors import ConfigError, InfrastructureError
+from selfalign.program_environments import program_environment
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, open_pool
 from selfalign.sandbox.remote import TOKEN_VARIABLE
 from selfalign.sandbox.server import SandboxServer
@@ -50,6 +51,14 @@ def test_a_server_that_allows_less_than_is_wanted_is_refused_at_once(monkeypatch
         large = {"key": "a", "source": "", "limits": {"memory_mb": 4096}}
         answer = httpx.post(f"{address}/run", json=large, headers=headers)
         assert (answer.status_code, "allowed: 1024 MiB" in answer.text) == (400, True)
+
+
+def test_a_server_with_another_environment_is_refused_at_once():
+    with serving() as address:
+        with pytest.raises(
+            ConfigError, match=r"in the environment build, expected stdlib: .*serve it with --environment"
+        ):
+            open_pool(address, workers=1, environment=program_environment("stdlib")).__enter__()
 
 
 def test_a_full_queue_is_waited_for(monkeypatch):
