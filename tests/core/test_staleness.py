@@ -27,6 +27,7 @@ OTHERWISE = {
     "evaluation.layouts.tuned": "inputs of scores",
     "evaluation.benchmarks": "parameters sampling and scoring",
     "evaluation.pass_at": "parameter scoring",
+    "evaluation.max_reference_failures": "parameter scoring",
     "learning_curve.instructions": "points of the curve",
     "learning_curve.learning_rates": "points of the curve",
     "learning_curve.responses": "points of the curve",

@@ -40,6 +40,8 @@ def test_own_answers_are_found_by_model_and_benchmark(sets):
         "window": None,
         "pass_at": [1],
         "layout": "own",
+        "environment": "numpy",
+        "max_reference_failures": 0,
         "exact_floats": False,
     }
 

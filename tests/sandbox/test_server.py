@@ -53,7 +53,8 @@ def test_a_server_that_allows_less_than_is_wanted_is_refused_at_once(monkeypatch
         assert (answer.status_code, "allowed: 1024 MiB" in answer.text) == (400, True)
 
 
-def test_a_server_with_another_environment_is_refused_at_once():
+def test_a_server_with_another_environment_is_refused_at_once(monkeypatch):
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
     with serving() as address:
         with pytest.raises(
             ConfigError, match=r"in the environment build, expected stdlib: .*serve it with --environment"

@@ -120,6 +120,7 @@ class Definition(Section):
     format: Format = Field(description="Format of the records.")
     scoring: Scoring = Field(description="Scoring method.")
     environment: str = Field(
+        default="numpy",
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
         description="Packages that programs can import besides the standard library: stdlib (none), build, the name of a "
         "lock file envs/programs/<name>.lock, or execution (`execution.environment` of the run).",
@@ -160,7 +161,7 @@ class Definition(Section):
 
         The run's own tasks are made only of solutions that pass.
         """
-        return not self.is_of_run and self.format != "livecodebench"
+        return not self.is_of_run and not self.format.startswith("livecodebench")
 
     def version_named(self, version: str | None) -> tuple[str, Version]:
         """Return name and content of a version.
