@@ -330,5 +330,6 @@ def _manifest(name: str, text: str, interpreter: Interpreter, packages: Path) ->
 def _modules(packages: Path) -> Iterator[str]:
     for path in packages.iterdir():
         name = path.name.partition(".")[0]
-        if name.isidentifier() and (path.is_dir() or path.suffix in (".py", ".so")):
+        # pip puts commands into the directory `bin`.
+        if name.isidentifier() and name != "bin" and (path.is_dir() or path.suffix in (".py", ".so")):
             yield name
