@@ -9,6 +9,7 @@ from tests.vectors import VECTORS
 
 from selfalign.core.errors import InfrastructureError
 from selfalign.execute.filter import execute_file
+from selfalign.program_environments import ready_environment
 from selfalign.sandbox import Limits, Program, open_pool
 from selfalign.sandbox.engines import Apptainer, ContainerEngine
 from selfalign.sandbox.runtimes import RUNTIMES, find_runtime
@@ -86,6 +87,26 @@ def test_docker_passes_its_self_test():
 def test_docker_judges_the_hostile_programs():
     check_hostile("docker")
     assert containers() == ""
+
+
+@pytest.mark.usefixtures("docker")
+def test_docker_mounts_the_packages_of_an_environment():
+    numpy = ready_environment("numpy")
+    source = (
+        "import numpy, sys\nassert numpy.ones(3).sum() == 3 and numpy.__file__.startswith('/opt/packages/')"
+    )
+    with open_pool("docker", workers=1, image=engine.IMAGE, environment=numpy) as pool:
+        verdicts = list(
+            pool.run([Program("sees", source), Program("writes", "open('/opt/packages/x', 'w')")])
+        )
+    assert [(verdict.status, verdict.error) for verdict in verdicts] == [
+        ("passed", None),
+        ("exception", "OSError"),
+    ]
+    assert verdicts[0].image.endswith(f"+{numpy.identity}")
+    with open_pool("docker", workers=1, image=engine.IMAGE) as pool:
+        (without,) = pool.run([Program("sees", source)])
+    assert (without.status, without.error) == ("exception", "ModuleNotFoundError")
 
 
 @pytest.mark.usefixtures("docker")
