@@ -5,6 +5,7 @@ rule matrix:
     input:
         passing=result("execution/shards/{shard}.jsonl"),
         failed=result("execution/dropped/{shard}.jsonl"),
+        environment=EXECUTION_ENVIRONMENT,
     output:
         matrix=result("execution/matrix/{shard}.jsonl"),
         dropped=result("matrix/dropped/{shard}.jsonl"),
@@ -23,7 +24,7 @@ rule matrix:
         runtime=1440,
     params:
         code=fingerprint("matrix"),
-        settings=settings("execution.limits", "execution.scope", "execution.image"),
+        settings=settings("execution.limits", "execution.scope", "execution.image", "execution.environment"),
     message:
         "Run the implementations of shard {wildcards.shard} with the tests of other responses"
     script:

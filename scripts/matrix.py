@@ -3,6 +3,7 @@ from _job import job, job_config
 with job(snakemake):
     from selfalign.core.jsonl import write_json
     from selfalign.curate.matrix import matrix_file
+    from selfalign.program_environments import program_environment
     from selfalign.sandbox import Limits
 
     files, config = snakemake.input, job_config(snakemake)
@@ -14,6 +15,7 @@ with job(snakemake):
         snakemake.output.dropped,
         runtime=settings.runtime,
         image=settings.image,
+        environment=program_environment(settings.environment, next(iter(files.environment), None)),
         workers=snakemake.threads,
         limits=Limits(**settings.limits.model_dump()),
         scope=settings.scope,

@@ -62,6 +62,19 @@ def test_every_library(library, make_benchmark, tmp_path):
     check_libraries(ready_environment("ds1000"), make_benchmark, tmp_path, [library])
 
 
+def test_a_library_may_start_a_hundred_threads(small, make_benchmark):
+    """As TensorFlow does on machines with many cores."""
+    benchmark = make_benchmark("ds1000", records("Numpy"))
+    threads = (
+        "\nimport threading\nend = threading.Event()\nthreads = [threading.Thread(target=end.wait) for _ in range(100)]\n"
+        "for each in threads:\n    each.start()\nend.set()"
+    )
+    sample = Sample(benchmark.tasks[0], 0, benchmark.reference_solution(benchmark.tasks[0]) + threads)
+    with open_scoring_pools("bubblewrap", 1, small) as pools:
+        ((verdict, _),) = score([sample], build_scorer(benchmark, None), pools)
+    assert verdict["base"] == {"status": "pass", "reason": None, "failing_input": None}
+
+
 def test_a_missing_package_is_a_failing_reference_and_refuses_the_score(small, make_benchmark, tmp_path):
     benchmark = make_benchmark("ds1000", records("Numpy", "Sklearn"))
     out = tmp_path / "references.json"

@@ -28,6 +28,7 @@ from selfalign.curate.code import (
     tested_names,
 )
 from selfalign.curate.rows import DROP_FIELDS, File, log_counts, read_rows
+from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, open_pool
 from selfalign.sandbox.cache import VerdictCache
 from selfalign.sandbox.types import Scope
@@ -168,6 +169,7 @@ def matrix_file(
     *,
     runtime: str = "auto",
     image: str = "",
+    environment: ProgramEnvironment | None = None,
     workers: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     scope: Scope = "module",
@@ -184,6 +186,7 @@ def matrix_file(
         dropped: JSON Lines file of the responses that take no part, with reasons; None writes none.
         runtime: sandbox runtime; see :func:`selfalign.sandbox.open_pool`.
         image: container image, for container engines; see :func:`selfalign.sandbox.open_pool`.
+        environment: what programs can import; None: ``build``.
         workers: programs that run at a time; None for the number of cores.
         limits: resource limits of each program.
         scope: scope of the programs' top-level names; see :class:`selfalign.sandbox.Program`.
@@ -209,7 +212,8 @@ def matrix_file(
                 reason = matrix.add(row_id(row) or "", row["response"])
                 writer.put(row, Drop(reason) if reason else Keep(row))
             matrices.append(matrix)
-        ran = _run(matrices, scope, runtime=runtime, image=image, workers=workers, limits=limits, cache=cache)
+        sandbox = {"runtime": runtime, "image": image, "environment": environment, "workers": workers}
+        ran = _run(matrices, scope, limits=limits, cache=cache, **sandbox)
         siblings = [status for matrix in matrices for status in matrix.siblings()]
         writer.counts.extra = {
             "instructions": len(matrices),

@@ -41,7 +41,8 @@ WALL_FACTOR = 6.0
 WALL_SLACK_S = 30.0
 # CPU time for starting the interpreter and importing the harness.
 STARTUP_S = 4.0
-MEMORY_MB = 4096
+# Memory and processes of an answer.
+ANSWER_LIMITS = Limits(memory_mb=4096)
 
 # The benchmarks limit wall time. These limits have the same values but count CPU time.
 HUMANEVAL_LIMIT_S = 3.0
@@ -275,7 +276,8 @@ class DS1000Scorer(Scorer):
             calls.append("test_string(code)")
         source = "\n".join([task.tests, f"code = {solution!r}", *calls, ""])
         job = {"program": source, "limit": DS1000_LIMIT_S}
-        return _answer_program(key, script, job, DS1000_LIMIT_S, MAX_LIMITS.memory_mb)
+        # TensorFlow starts several threads for each core.
+        return _answer_program(key, script, job, DS1000_LIMIT_S, MAX_LIMITS)
 
 
 class SelfTestsScorer(Scorer):
@@ -479,13 +481,17 @@ def _compare_as_text(answered: Verdict, expected: str) -> Verdict | None:
 
 
 def _answer_program(
-    key: str, module: ModuleType, job: dict[str, Any], cpu_s: float, memory_mb: int = MEMORY_MB
+    key: str, module: ModuleType, job: dict[str, Any], cpu_s: float, most: Limits = ANSWER_LIMITS
 ) -> Program:
-    """Return the program that runs a harness module on a job with `cpu_s` seconds of CPU time."""
+    """Return the program that runs a harness module on a job with `cpu_s` seconds of CPU time.
+
+    Memory and processes are those of `most`.
+    """
     limits = Limits(
         wall_s=WALL_FACTOR * cpu_s + WALL_SLACK_S,
         cpu_s=cpu_s + STARTUP_S,
-        memory_mb=memory_mb,
+        memory_mb=most.memory_mb,
+        processes=most.processes,
         file_mb=64,
         output_kb=RESULTS_KB,
     )

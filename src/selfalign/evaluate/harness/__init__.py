@@ -51,7 +51,7 @@ _EVALPLUS = {
     "evalplus.gen: evalplus.gen.util",
 }
 # Upper bound for every program and reference solution of every benchmark.
-MAX_LIMITS = Limits(memory_mb=8192)
+MAX_LIMITS = Limits(memory_mb=8192, processes=256)
 
 
 def harness_source(module: ModuleType) -> str:
