@@ -52,7 +52,7 @@ published: setup
 	$(BIN)/snakemake --cores all published_data
 	$(BIN)/pytest -m published --durations=15
 
-# Tests on records of all libraries of DS-1000: installs its environment first (2 GB).
+# Tests on records of all libraries of DS-1000: installs its environment first (3 GB).
 ds1000: setup
 	$(BIN)/selfalign sandbox install ds1000
 	$(BIN)/pytest -m ds1000 --durations=15
