@@ -72,6 +72,7 @@ rule benchmark_samples:
         base=adapted_checkpoint,
         tokenizer=tokenizer_source,
         revisions=model_revision(),
+        repaired=repaired_samples,
     output:
         samples=f"{SCORES}/samples.jsonl",
     log:

@@ -15,4 +15,5 @@ with job(snakemake):
         tokenizer=snakemake.input.get("tokenizer") or None,
         data=snakemake.params.directory,
         base=snakemake.input.get("base") or None,
+        repaired=snakemake.input.get("repaired") or None,
     )

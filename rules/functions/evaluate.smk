@@ -41,6 +41,11 @@ def benchmark_data(wildcards):
     return SETS.data(choice.name, choice.version)
 
 
+def repaired_samples(wildcards):
+    """Return the samples that those of a job repair, and their verdicts; nothing if the benchmark repairs none."""
+    return SETS.repaired(dict(wildcards.items()))
+
+
 def benchmark_directory(wildcards):
     """Return the directory of the data files of the benchmark of a job."""
     return SETS.data_directory(sample_set(wildcards).choice.name)

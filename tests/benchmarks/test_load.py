@@ -9,7 +9,7 @@ import pickle
 import zlib
 
 import pytest
-from own_records import EVALPLUS, MBPP
+from own_records import EVALPLUS, EXECUTIONS, MBPP, TEST_OUTPUTS
 
 from selfalign.benchmarks import available, load, load_benchmark, load_definition
 from selfalign.benchmarks.definition import DataFile
@@ -27,6 +27,9 @@ def test_every_definition_is_valid():
         "humaneval",
         "humaneval_plus",
         "livecodebench",
+        "livecodebench_execution",
+        "livecodebench_repair",
+        "livecodebench_tests",
         "mbpp",
         "mbpp_plus",
         "self_tests",
@@ -147,6 +150,10 @@ def test_no_tasks_are_one_line_that_says_what_to_do(tmp_path):
         ),
         ({"artifact": "self_tests/x", "sha256": "0" * 64}, "an artifact of the run has no checksum"),
         (
+            {"hub": {"dataset": "a/b", "revision": "main", "path": "x"}, "sha256": "0" * 64},
+            "a file of the hub has no checksum",
+        ),
+        (
             {"artifact": "self_tests/x", "url": "https://example.org/x"},
             "an artifact of the run has no checksum",
         ),
@@ -196,6 +203,44 @@ def test_functional_cases_need_a_function(tmp_path):
     write_jsonl(path, [_question(public_test_cases=cases)])
     with pytest.raises(DataError, match="expected 'func_name'"):
         list(read_tasks("livecodebench", path))
+
+
+def test_predictions_have_a_call_and_an_expected_value(tmp_path):
+    write_jsonl(tmp_path / "tests.jsonl", TEST_OUTPUTS)
+    write_jsonl(tmp_path / "executions.jsonl", EXECUTIONS)
+    first, second = read_tasks("livecodebench_tests", tmp_path / "tests.jsonl")
+    assert (first.id, second.id) == ("2900:0", "2900:1")
+    assert (first.record["call"], first.tests, first.canonical_solution) == (
+        "pairs(2, 1)",
+        "[1, 2]",
+        "[1, 2]",
+    )
+    first, _ = read_tasks("livecodebench_execution", tmp_path / "executions.jsonl")
+    assert (first.id, first.record["call"], first.tests) == (
+        "sample_0",
+        "longest(words = ['a', 'bc'])",
+        "'bc'",
+    )
+
+
+@pytest.mark.parametrize(
+    "cases", [[], TEST_OUTPUTS[:1] * 2, [{"input": "1", "output": "one", "testtype": "stdin"}]]
+)
+def test_a_test_output_is_that_of_one_case_in_json(tmp_path, cases):
+    write_jsonl(tmp_path / "tests.jsonl", [{**TEST_OUTPUTS[0], "test": json.dumps(cases)}])
+    with pytest.raises(
+        DataError, match=r"record 1, field 'test': expected (one test case|a list of objects)"
+    ):
+        list(read_tasks("livecodebench_tests", tmp_path / "tests.jsonl"))
+
+
+def test_repaired_samples_have_the_data_of_the_benchmark_they_come_from():
+    repair, first = load_definition("livecodebench_repair"), load_definition("livecodebench")
+    assert (repair.versions, repair.default_version) == (first.versions, first.default_version)
+    assert (repair.data_name, first.data_name) == ("livecodebench", "livecodebench")
+    assert [name for name in available() if load_definition(name).data_name != name] == [
+        "livecodebench_repair"
+    ]
 
 
 def test_a_file_pinned_as_published_is_used_neither_unpacked_nor_packed_anew(tmp_path):

@@ -83,6 +83,30 @@ CONTEST = [
         "private_test_cases": json.dumps([{"input": "3\n3", "output": "[3, 3]", "testtype": "functional"}]),
     },
 ]
+TEST_OUTPUTS = [
+    {
+        "question_id": "2900",
+        "question_content": "Return both numbers, the smaller first.",
+        "contest_date": "2023-09-02T14:30:00",
+        "test_id": number,
+        "test": json.dumps([{"input": given, "output": output, "testtype": "functional"}]),
+        "starter_code": "class Solution:\n    def pairs(self, a: int, b: int) -> list[int]:\n        ",
+        "function_name": "pairs",
+    }
+    for number, (given, output) in enumerate([("2\n1", "[1, 2]"), ("3\n3", "[3, 3]")])
+]
+EXECUTIONS = [
+    {
+        "id": f"sample_{number}",
+        "question_id": "2901",
+        "contest_date": "2023-10-07T20:00:00",
+        "function_name": "longest",
+        "code": "def longest(words: List[str]) -> str:\n    return max(words, key=len) * (1 + (words == []))",
+        "input": f"longest(words = {words!r})",
+        "output": output,
+    }
+    for number, (words, output) in enumerate([(["a", "bc"], "'bc'"), (["a=='b'"], "\"a=='b'\"")])
+]
 CONTEXT = """
 import numpy as np
 

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 
 import pytest
+from own_records import CONTEST
 from tests.scripted_server import completion
 from tests.tiny import write_tiny_checkpoint
 
@@ -14,8 +15,8 @@ from selfalign.client import Choice, Result, open_client
 from selfalign.completion_cache import open_completion_cache, request_key
 from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.serving import ClientConfig
-from selfalign.core.errors import InfrastructureError
-from selfalign.core.jsonl import read_jsonl
+from selfalign.core.errors import DataError, InfrastructureError
+from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.evaluate.generate import generate_samples, sample_benchmark
 from selfalign.evaluate.prompts import build_task_format
 from selfalign.evaluate.samples import read_samples
@@ -177,3 +178,84 @@ def test_a_rerun_that_the_cache_answers_starts_no_server(cached, tmp_path, tmp_p
         return [tmp_path / "samples"]
 
     cached(job, model={"name": "served"}, evaluation={"benchmarks": [{"name": "humaneval"}]})
+
+
+@pytest.fixture
+def first_attempts(tmp_path):
+    """Samples and verdicts of two tasks: two failures at the first, a success and a timeout at the second."""
+    samples, verdicts = tmp_path / "first.jsonl", tmp_path / "verdicts.jsonl"
+    write_jsonl(
+        samples,
+        [
+            {
+                "task_id": task,
+                "sample": number,
+                "solution": f"{task} {number}",
+                "answer": "",
+                "finish_reason": "stop",
+            }
+            for task in ("add-one", "pairs")
+            for number in (0, 1)
+        ],
+    )
+    wrong = {"status": "fail", "reason": "wrong answer", "failing_input": 1, "output": "8\n"}
+    broken = {"status": "fail", "reason": "SyntaxError", "failing_input": None}
+    late = {"status": "timeout", "reason": "TimeoutError", "failing_input": 0}
+    passed = {"status": "pass", "reason": None, "failing_input": None}
+    parts = {("add-one", 0): wrong, ("add-one", 1): broken, ("pairs", 0): passed, ("pairs", 1): late}
+    write_jsonl(
+        verdicts,
+        [
+            {"task_id": task, "sample": number, "passed": part == passed, "base": part}
+            for (task, number), part in parts.items()
+        ],
+    )
+    return samples, verdicts
+
+
+def test_failed_samples_are_asked_for_again_with_their_errors(tmp_path, make_benchmark, first_attempts):
+    repair, out, client = (
+        make_benchmark("livecodebench_repair", CONTEST),
+        tmp_path / "samples.jsonl",
+        _Client(),
+    )
+    choice = BenchmarkChoice(name="livecodebench_repair")
+    generate_samples(
+        repair, choice, client, out, task_format=build_task_format(repair), seed=5, repaired=first_attempts
+    )
+    rows = list(read_jsonl(out))
+    assert [(row["task_id"], row["sample"], row["repaired"]) for row in rows] == [
+        ("add-one", 0, True),
+        ("add-one", 1, True),
+        ("pairs", 0, False),
+        ("pairs", 1, True),
+    ]
+    assert rows[2]["solution"] == "pairs 0"
+    assert [(request.seed, request.n) for request in client.requests] == [(5, 1), (6, 1), (7, 1)]
+    wrong, broken, late = (request.prompt for request in client.requests)
+    assert "# Input:\n# 7\n# Output:\n# 8\n# Expected output:\n# 7.50\n" in wrong
+    assert "\nadd-one 0\n" in wrong
+    assert "It fails with SyntaxError.\n" in broken
+    assert "Input" not in broken
+    assert "It exceeds the time limit.\n# Input:\n# 2\n# 1\n# Expected output:\n# [1, 2]\n" in late
+    assert len(read_samples(out, repair)) == 4
+
+
+@pytest.mark.parametrize(
+    ("cut", "message"), [(0, "expected the samples of task 'pairs'"), (1, "expected a verdict on sample 1")]
+)
+def test_samples_to_repair_must_be_complete(tmp_path, make_benchmark, first_attempts, cut, message):
+    repair = make_benchmark("livecodebench_repair", CONTEST)
+    file = first_attempts[cut]
+    write_jsonl(file, list(read_jsonl(file))[: 2 + cut])
+    with pytest.raises(DataError, match=message):
+        generate_samples(
+            repair,
+            BenchmarkChoice(name="livecodebench_repair"),
+            _Client(),
+            tmp_path / "out.jsonl",
+            task_format=build_task_format(repair),
+            seed=0,
+            repaired=first_attempts,
+        )
+    assert not (tmp_path / "out.jsonl").exists()

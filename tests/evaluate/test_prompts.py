@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from own_records import CONTEST, EVALPLUS, MBPP
+from own_records import CONTEST, EVALPLUS, EXECUTIONS, MBPP, TEST_OUTPUTS
 from tests.tiny import write_tiny_checkpoint
 
 from selfalign.core.chat import ChatFormat, load_tokenizer
-from selfalign.evaluate.prompts import build_task_format, last_fenced
+from selfalign.evaluate.prompts import answered_value, build_task_format, last_assertion, last_fenced
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,49 @@ def test_contest_answers_are_the_last_fenced_block(make_benchmark, format_of):
 )
 def test_a_fence_may_be_indented_or_on_a_line_with_words(answer):
     assert last_fenced(answer) == "print(1)\n"
+
+
+def test_predictions_are_asked_for_by_an_assertion(make_benchmark, format_of):
+    for name, records, call in (
+        ("livecodebench_tests", TEST_OUTPUTS, "pairs(2, 1)"),
+        ("livecodebench_execution", EXECUTIONS, "longest(words = ['a', 'bc'])"),
+    ):
+        benchmark = make_benchmark(name, records)
+        task = benchmark.tasks[0]
+        plain, chat = build_task_format(benchmark), build_task_format(benchmark, format_of("own"))
+        assert plain.parts(task)[0].endswith(f"\nassert {call} ==")
+        assert plain.solution(task, " [1, 2]") == " [1, 2]"
+        assert f"\nassert {call} == ???\n" in chat.parts(task)[0]
+        assert chat.parts(task)[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("answer", "assertion"),
+    [
+        ("So:\n```python\nassert f(1) == 2\nassert f(1) == 3\n```\nDone", "assert f(1) == 3"),
+        ("```\nold\n```\n```python\n 3\n```\n```\n4\n```", " 3"),
+        ("```\n3\n```", "3"),
+        ("  assert f(1) == 2", ""),
+        ("```python\n3", ""),
+        ("3", ""),
+    ],
+)
+def test_an_assertion_is_the_last_line_or_the_first_fenced_block(answer, assertion):
+    assert last_assertion(answer) == assertion
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("x == 1, so\n[ANSWER]\nassert f(1) == [1,\n 2]\n[/ANSWER]\n", "[1,\n 2]"),
+        ("assert f(1) == 2\nbecause x == 3", "2"),
+        ("[ANSWER] 'a' [/ANSWER]", "'a'"),
+        ("5\nIt is 5.", "5"),
+        ("[ANSWER]assert f(1) == 'a==b'[/ANSWER]", "'a"),
+    ],
+)
+def test_a_value_is_the_right_side_between_the_marks(answer, value):
+    assert answered_value(answer) == value
 
 
 def test_a_chat_model_is_asked_by_its_own_template(make_benchmark, format_of):

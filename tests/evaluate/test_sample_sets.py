@@ -172,3 +172,33 @@ def test_former_keys_are_refused_with_what_took_their_place(config, line):
 def test_layouts_that_cannot_be_scored_are_refused(layouts, line):
     with pytest.raises(ConfigError, match=line):
         load_config({"evaluation": {"layouts": layouts}})
+
+
+REPAIR = {"name": "livecodebench_repair"}
+FIRST = {"name": "livecodebench"}
+
+
+def test_repaired_samples_come_from_the_same_model_and_layout(sets):
+    made = sets({"evaluation": {"benchmarks": [REPAIR, FIRST]}})
+    job = {"model": "base", "layout": "plain", "benchmark": "livecodebench_repair"}
+    directory = "results/r/scores/base/plain/livecodebench"
+    assert made.repaired(job) == [f"{directory}/samples.jsonl", f"{directory}/verdicts.jsonl"]
+    assert made.repaired({**job, "benchmark": "livecodebench"}) == []
+    assert made.data_directory("livecodebench_repair") == "d/benchmarks/livecodebench"
+    assert made.data("livecodebench_repair", None) == made.data("livecodebench", None)
+
+
+@pytest.mark.parametrize(
+    ("benchmarks", "message"),
+    [
+        ([REPAIR], "add 'livecodebench' with the same version and window"),
+        (
+            [REPAIR, {**FIRST, "window": ["2023-05-01", "2024-03-31"]}],
+            "add 'livecodebench' with the same version and window",
+        ),
+        ([{**REPAIR, "n": 2}, FIRST], "'n' conflicts with 'livecodebench_repair'"),
+    ],
+)
+def test_samples_to_repair_must_be_generated(sets, benchmarks, message):
+    with pytest.raises(ConfigError, match=message):
+        sets({"evaluation": {"benchmarks": benchmarks}})

@@ -8,7 +8,18 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from own_records import CONTEST, DATA_SCIENCE, EVALPLUS, EVOEVAL, FIND_ZERO, HUMANEVAL, MBPP, TEXT
+from own_records import (
+    CONTEST,
+    DATA_SCIENCE,
+    EVALPLUS,
+    EVOEVAL,
+    EXECUTIONS,
+    FIND_ZERO,
+    HUMANEVAL,
+    MBPP,
+    TEST_OUTPUTS,
+    TEXT,
+)
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.core.config.evaluation import EvaluationConfig
@@ -268,6 +279,31 @@ def test_contest_programs_have_real_input_and_output(scored):
         assert right["passed"], (name, right)
         (wrong,) = scored("livecodebench", [record], f"print(1)\n{program}")
         assert wrong["base"]["reason"] == "wrong answer", (name, wrong)
+
+
+def test_predicted_values_are_compared(scored):
+    right = scored("livecodebench_tests", TEST_OUTPUTS, "assert pairs(2, 1) == [1, 2]", "[3] * 2")
+    assert [verdict["passed"] for verdict in right] == [True, True], right
+    wrong = scored("livecodebench_tests", TEST_OUTPUTS, "assert pairs(2, 1) == (1, 2)", "assert 3 < 4")
+    assert [verdict["base"]["reason"] for verdict in wrong] == ["wrong answer", "ValueError"]
+    assert wrong[0]["base"]["output"] == "(1, 2)"
+    right = scored("livecodebench_execution", EXECUTIONS, "'bc'", "\"a=='b'\"")
+    assert [verdict["passed"] for verdict in right] == [True, True], right
+    called, mistaken = scored("livecodebench_execution", EXECUTIONS, EXECUTIONS[0]["input"], "a b")
+    assert (called["base"]["reason"], mistaken["base"]["reason"]) == ("ValueError", "SyntaxError")
+
+
+def test_a_prediction_may_use_names_of_the_code_and_its_libraries(scored):
+    record = {
+        **EXECUTIONS[0],
+        "code": "import math\ndef f(n): return np.arange(n).sum().item() + inf",
+        "output": "inf",
+    }
+    for answer in ("math.inf", "inf", "float(f(0))", "Counter([inf]).most_common()[0][0]"):
+        (verdict,) = scored("livecodebench_execution", [record], answer)
+        assert verdict["passed"], (answer, verdict)
+    (endless,) = scored("livecodebench_execution", [record], "[i for i in count()]")
+    assert endless["base"]["status"] == "timeout"
 
 
 def test_data_science_tasks_run_their_own_tests(scored):

@@ -17,13 +17,24 @@ from selfalign.core.config.execution import ExecutionConfig
 from selfalign.core.errors import ConfigError
 from selfalign.core.hashing import text_sha256
 
-Format = Literal["humaneval", "evalplus", "mbpp", "evoeval", "livecodebench", "ds1000", "self_tests"]
+Format = Literal[
+    "humaneval",
+    "evalplus",
+    "mbpp",
+    "evoeval",
+    "livecodebench",
+    "livecodebench_tests",
+    "livecodebench_execution",
+    "ds1000",
+    "self_tests",
+]
 Scoring = Literal[
     "check_function",
     "evalplus_humaneval",
     "evalplus_mbpp",
     "evoeval",
     "livecodebench",
+    "livecodebench_prediction",
     "ds1000",
     "self_tests",
 ]
@@ -31,10 +42,23 @@ Scoring = Literal[
 SHA256 = "^[0-9a-f]{64}$"
 
 
+class HubFile(Section):
+    """A Parquet file of a dataset on the hub. A commit pins its content; a branch is resolved to a commit once."""
+
+    dataset: str = Field(description="Id of the dataset, owner/name.")
+    revision: str = Field(description="Commit, branch or tag.")
+    path: str = Field(description="Path of the file within the repository.")
+
+
 class DataFile(Section):
-    """One data file of a version: pinned by its checksum, or an artifact of the run."""
+    """One data file of a version: pinned by its checksum or by a commit of the hub, or an artifact of the run."""
 
     file: str = Field(description="File name.")
+    hub: HubFile | None = Field(
+        default=None,
+        description="Parquet file of a dataset on the hub, whose rows the workflow writes as JSON Lines, instead of a URL "
+        "and a checksum. The score records the checksum of the rows.",
+    )
     url: str | None = Field(default=None, description="Download URL.")
     artifact: str | None = Field(
         default=None,
@@ -58,7 +82,10 @@ class DataFile(Section):
     @model_validator(mode="after")
     def _pinned(self) -> DataFile:
         checksums = [each for each in (self.sha256, self.archive_sha256) if each is not None]
-        if self.artifact is not None:
+        if self.hub is not None:
+            if checksums or self.url or self.package or self.artifact:
+                raise ValueError("a file of the hub has no checksum, URL, package or artifact")
+        elif self.artifact is not None:
             if checksums or self.url or self.package:
                 raise ValueError("an artifact of the run has no checksum, URL or package")
         elif len(checksums) != 1 or self.url is None:
@@ -79,10 +106,11 @@ class PlainLayout(Section):
     prompt: str = Field(
         "{prompt}", description="Template of the prompt; {prompt} and other fields of a task are filled in."
     )
-    solution: Literal["prompt+completion", "completion", "fenced"] = Field(
+    solution: Literal["prompt+completion", "completion", "fenced", "assertion", "value"] = Field(
         "prompt+completion",
         description="Solution in a completion: the completion appended to the beginning of the program that the task "
-        "gives, the completion alone, or its fenced code block.",
+        "gives, the completion alone, its last fenced code block, its last assertion (of LiveCodeBench's test-output "
+        "prediction) or its predicted value (of LiveCodeBench's code execution).",
     )
     stop: list[str] = Field(default=[], description="Stop strings.")
     trim: bool = Field(
@@ -125,6 +153,11 @@ class Definition(Section):
         description="Packages that programs can import besides the standard library: stdlib (none), build, the name of a "
         "lock file envs/programs/<name>.lock, or execution (`execution.environment` of the run).",
     )
+    repairs: str | None = Field(
+        default=None,
+        description="Benchmark whose failed samples are the input of this one. Both have the same tasks, so that data "
+        "and versions are defined there.",
+    )
     default_version: str = Field(description="Version used if none is given.")
     versions: dict[str, Version] = Field(description="Available versions.")
     plain: PlainLayout = Field(description="Prompts for plain completion.")
@@ -149,6 +182,16 @@ class Definition(Section):
     def has_plus(self) -> bool:
         """Whether verdicts have two parts, for the original and the added tests."""
         return self.scoring.startswith("evalplus")
+
+    @property
+    def data_name(self) -> str:
+        """Name of the benchmark that defines the data: this one, or the one whose samples it repairs."""
+        return self.repairs or self.name
+
+    @property
+    def scores_programs(self) -> bool:
+        """Whether a solution is a whole program, instead of code to insert or a predicted value."""
+        return self.scoring not in ("ds1000", "livecodebench_prediction")
 
     @property
     def is_of_run(self) -> bool:
@@ -197,11 +240,15 @@ def load_definition(name: str) -> Definition:
     Raises:
         ConfigError: the benchmark does not exist, or its file is not a valid definition.
     """
-    return validate_section(Definition, yaml.safe_load(_text(name)), f"benchmark {name}")
+    found = yaml.safe_load(_text(name))
+    if repaired := found.get("repairs"):
+        data = yaml.safe_load(_text(repaired))
+        found = {**found, "default_version": data["default_version"], "versions": data["versions"]}
+    return validate_section(Definition, found, f"benchmark {name}")
 
 
 def definition_sha256(name: str) -> str:
-    """Return the SHA-256 of a definition's text.
+    """Return the SHA-256 of a definition's text, including that of the benchmark whose samples it repairs.
 
     Args:
         name: name of the benchmark.
@@ -209,7 +256,8 @@ def definition_sha256(name: str) -> str:
     Raises:
         ConfigError: the benchmark does not exist.
     """
-    return text_sha256(_text(name))
+    repaired = load_definition(name).repairs
+    return text_sha256(_text(name) + (_text(repaired) if repaired else ""))
 
 
 def _text(name: str) -> str:

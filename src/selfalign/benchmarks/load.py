@@ -183,7 +183,7 @@ def check_content(path: Path, entry: DataFile, what: str) -> str:
         expected, found = entry.archive_sha256, file_sha256(path)
         of = f"of {entry.file} itself, as it is published"
     else:
-        # The checksum of an artifact of the run is not known in advance.
+        # The checksum of an artifact of the run, or of a file of the hub, is not known in advance.
         expected, found, of = entry.sha256 or content, content, "uncompressed"
     if found != expected:
         raise DataError(

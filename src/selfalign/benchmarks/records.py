@@ -236,6 +236,40 @@ def _is_test_case(case: Any) -> bool:
     )
 
 
+def _livecodebench_tests(record: dict[str, Any], at: Source) -> Task:
+    cases = _read_cases(at.text(record, "test"), "test", at.file, at.number)
+    try:
+        (case,) = cases
+        expected = json.loads(case["output"])
+    except ValueError:
+        raise DataError(
+            "expected one test case whose output is JSON", file=at.file, record=at.number, field="test"
+        ) from None
+    function = at.text(record, "function_name")
+    arguments = ", ".join(case["input"].split("\n"))
+    number = require(record, "test_id", int, file=at.file, number=at.number)
+    return Task(
+        id=f"{at.text(record, 'question_id')}:{number}",
+        prompt=at.text(record, "question_content"),
+        canonical_solution=repr(expected),
+        tests=case["output"],
+        entry_point=function,
+        record={**record, "call": f"{function}({arguments})"},
+    )
+
+
+def _livecodebench_execution(record: dict[str, Any], at: Source) -> Task:
+    output = at.text(record, "output")
+    return Task(
+        id=at.text(record, "id"),
+        prompt=at.text(record, "code"),
+        canonical_solution=output,
+        tests=output,
+        entry_point=at.text(record, "function_name"),
+        record={**record, "call": at.text(record, "input")},
+    )
+
+
 def _ds1000(record: dict[str, Any], at: Source) -> Task:
     metadata = require(record, "metadata", dict, file=at.file, number=at.number)
     return Task(
@@ -264,6 +298,8 @@ _READERS: dict[str, Reader] = {
     "mbpp": _mbpp,
     "evoeval": _evoeval,
     "livecodebench": _livecodebench,
+    "livecodebench_tests": _livecodebench_tests,
+    "livecodebench_execution": _livecodebench_execution,
     "ds1000": _ds1000,
     "self_tests": _self_tests,
 }

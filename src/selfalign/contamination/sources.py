@@ -61,9 +61,10 @@ def find_sources(
                 f"benchmark '{name}' is made of the rows of the run, which cannot be searched for it; expected a published "
                 "benchmark"
             )
-    for name, version in (*known, *named):
-        if load_definition(name).is_of_run:
+    for benchmark, version in (*known, *named):
+        if load_definition(benchmark).is_of_run:
             continue
+        name = load_definition(benchmark).data_name
         resolved, entry = load_definition(name).version_named(version)
         place = directory if directory is not None else downloads and f"{downloads}/{name}"
         packaged = all(each.package for each in entry.files)

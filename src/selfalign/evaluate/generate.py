@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from selfalign.benchmarks import Benchmark, load_benchmark
-from selfalign.client import Client, Request
+from selfalign.benchmarks import Benchmark, Task, load_benchmark
+from selfalign.client import Choice, Client, Request, Result
 from selfalign.core.chat import ChatFormat, load_tokenizer
 from selfalign.core.config import Config
 from selfalign.core.config.evaluation import BenchmarkChoice, PromptLayout
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.jsonl import Record, write_jsonl
 from selfalign.evaluate.prompts import TaskFormat, build_task_format
+from selfalign.evaluate.repair import read_first_attempts
 from selfalign.serving.client import served_client
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def sample_benchmark(
     tokenizer: str | Path | None,
     data: str | Path | None,
     base: str | Path | None = None,
+    repaired: tuple[str | Path, str | Path] | None = None,
 ) -> None:
     """Serve a model and write its samples for a benchmark.
 
@@ -44,9 +46,10 @@ def sample_benchmark(
             loaded from the hub.
         data: directory of the benchmark's data; None if an installed package holds them.
         base: directory of the base model, needed if `checkpoint` is a LoRA adapter.
+        repaired: samples of this model and the verdicts on them, for a benchmark that repairs samples.
 
     Raises:
-        DataError: the tokenizer is missing, or has no chat template.
+        DataError: the tokenizer is missing, or has no chat template; or the samples to repair are of other tasks.
         InfrastructureError: a task was not completed; nothing is written.
     """
     window = (choice.window[0], choice.window[1]) if choice.window else None
@@ -60,7 +63,15 @@ def sample_benchmark(
             chat = ChatFormat(load_tokenizer(source.id or "", source.revision), layout, source.id)
     task_format = build_task_format(benchmark, chat, token_ids=config.server.token_ids)
     with served_client(config, checkpoint, tuned=tuned, base=base) as (client, _):
-        generate_samples(benchmark, choice, client, out, task_format=task_format, seed=config.evaluation.seed)
+        generate_samples(
+            benchmark,
+            choice,
+            client,
+            out,
+            task_format=task_format,
+            seed=config.evaluation.seed,
+            repaired=repaired,
+        )
 
 
 def generate_samples(
@@ -71,11 +82,13 @@ def generate_samples(
     *,
     task_format: TaskFormat,
     seed: int,
+    repaired: tuple[str | Path, str | Path] | None = None,
 ) -> None:
     """Request completions for every task and write the samples in the order of the tasks.
 
     Each line has EvalPlus' fields ``task_id`` and ``solution``, and ``sample`` (number within the task), ``answer``
-    (the completion) and ``finish_reason``.
+    (the completion) and ``finish_reason``. With `repaired`, failed samples are requested again, one request each, and the
+    others are copied; ``repaired`` tells them apart.
 
     Args:
         benchmark: a loaded benchmark.
@@ -83,9 +96,11 @@ def generate_samples(
         client: client of the model server.
         out: JSON Lines file to write.
         task_format: format of the prompts.
-        seed: task i is sampled with seed + i; greedy requests carry no seed.
+        seed: task i (with `repaired`, failed sample i) is sampled with seed + i; greedy requests carry no seed.
+        repaired: samples and the verdicts on them, for a benchmark that repairs samples.
 
     Raises:
+        DataError: the samples to repair are of other tasks, or have no verdicts.
         InfrastructureError: a task was not completed. Nothing is written, because a score of the other tasks would
             not be comparable. Finished completions are in the completion cache; a rerun requests the rest.
     """
@@ -93,8 +108,8 @@ def generate_samples(
     temperature = sampling.temperature if choice.temperature is None else choice.temperature
     n = choice.n or sampling.n
 
-    def requests() -> Iterator[Request]:
-        for index, task in enumerate(benchmark.tasks):
+    def requests(tasks: Iterable[Task]) -> Iterator[Request]:
+        for index, task in enumerate(tasks):
             yield Request(
                 key=task.id,
                 prompt=task_format.prompt(task),
@@ -106,21 +121,38 @@ def generate_samples(
                 extra=task_format.request_fields(),
             )
 
-    def rows() -> Iterator[Record]:
-        for task, result in zip(benchmark.tasks, client.complete(requests()), strict=True):
+    def answered(tasks: Iterable[Task]) -> Iterator[Result]:
+        for result in client.complete(requests(tasks)):
             if result.error is not None:
                 raise InfrastructureError(
-                    f"{benchmark.definition.title}, task {task.id}: no completion from the model server "
+                    f"{benchmark.definition.title}, task {result.request.key}: no completion from the model server "
                     f"({result.error}); run again to request the missing ones: an incomplete benchmark is not scored"
                 )
-            for number, each in enumerate(result.choices):
-                yield {
-                    "task_id": task.id,
-                    "sample": number,
-                    "solution": task_format.solution(task, each.text),
-                    "answer": each.text,
-                    "finish_reason": each.finish_reason,
-                }
+            yield result
 
-    count = write_jsonl(out, rows())
+    def row(task: Task, number: int, choice: Choice) -> Record:
+        return {
+            "task_id": task.id,
+            "sample": number,
+            "solution": task_format.solution(task, choice.text),
+            "answer": choice.text,
+            "finish_reason": choice.finish_reason,
+        }
+
+    def rows() -> Iterator[Record]:
+        for task, result in zip(benchmark.tasks, answered(benchmark.tasks), strict=True):
+            for number, each in enumerate(result.choices):
+                yield row(task, number, each)
+
+    def repaired_rows(samples: str | Path, verdicts: str | Path) -> Iterator[Record]:
+        first = [each for attempts in read_first_attempts(samples, verdicts, benchmark) for each in attempts]
+        again = answered(each.as_task() for each in first if not each.passed)
+        for each in first:
+            if each.passed:
+                yield {**each.sample, "repaired": False}
+            else:
+                (choice,) = next(again).choices
+                yield {**row(each.task, each.sample["sample"], choice), "repaired": True}
+
+    count = write_jsonl(out, repaired_rows(*repaired) if repaired else rows())
     logger.info("%s: %d samples for %d tasks", benchmark.definition.title, count, len(benchmark.tasks))

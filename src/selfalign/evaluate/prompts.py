@@ -10,6 +10,7 @@ from selfalign.benchmarks.definition import ChatLayout, PlainLayout
 from selfalign.core.chat import ChatFormat
 
 FENCE = "```"
+PYTHON_FENCE = "```python"
 BY_STDIN = "Read from standard input and write to standard output. Answer with one Python program in a fence."
 BY_STARTER = "Complete this code and answer with the whole of it in a fence:\n```python\n{starter_code}\n```"
 
@@ -73,8 +74,8 @@ class TaskFormat:
             task: task of the benchmark.
             completion: text that the model wrote after the prompt.
         """
-        if self.layout.solution == "fenced":
-            return last_fenced(completion)
+        if extract := _EXTRACTIONS.get(self.layout.solution):
+            return extract(completion)
         code = completion.partition(FENCE)[0] if isinstance(self.layout, ChatLayout) else completion
         return task.beginning + code if self.layout.solution == "prompt+completion" else code
 
@@ -107,6 +108,42 @@ def last_fenced(text: str) -> str:
     if len(fences) > 1:
         return "".join(lines[fences[-2] + 1 : fences[-1]])
     return "".join(lines[fences[0] + 1 :]) if fences else text
+
+
+def last_assertion(text: str) -> str:
+    """Return the last line that begins with ``assert``, or else the first fenced code block, preferably one of Python.
+
+    This is the extraction of LiveCodeBench's test-output prediction.
+
+    Args:
+        text: a completion.
+    """
+    lines = text.split("\n")
+    if assertions := [line for line in lines if line.startswith("assert")]:
+        return assertions[-1]
+    fences = [number for number, line in enumerate(lines) if FENCE in line]
+    opening = next((number for number in fences if PYTHON_FENCE in lines[number].lower()), None)
+    if opening is not None:
+        fences = [number for number in fences if number >= opening]
+    return "\n".join(lines[fences[0] + 1 : fences[1]]) if len(fences) > 1 else ""
+
+
+def answered_value(text: str) -> str:
+    """Return the right side of the assertion between ``[ANSWER]`` and ``[/ANSWER]``; of the first line if it has no end.
+
+    This is the extraction of LiveCodeBench's code execution with reasoning. A value that contains ``==`` is cut there.
+
+    Args:
+        text: a completion.
+    """
+    for mark in ("[ANSWER]", "=="):
+        if mark in text:
+            text = text.split(mark)[1].strip()
+    end = "[/ANSWER]" if "[/ANSWER]" in text else "\n"
+    return text.split(end)[0].strip()
+
+
+_EXTRACTIONS = {"fenced": last_fenced, "assertion": last_assertion, "value": answered_value}
 
 
 def _fields(task: Task) -> dict[str, str]:

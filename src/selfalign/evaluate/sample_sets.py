@@ -94,13 +94,16 @@ class SampleSets:
         downloads: directory of downloads.
 
     Raises:
-        ConfigError: two different published files have the same name.
+        ConfigError: two different published files have the same name, or a benchmark repairs samples that the run does
+            not generate.
     """
 
     def __init__(self, config: Config, released: Config, *, results: str, downloads: str) -> None:
         self._results, self._downloads = results, downloads
         self._config = config
         evaluation = config.evaluation
+        for choice in evaluation.benchmarks:
+            _check_repaired(choice, evaluation.benchmarks)
         # In the order of the report: by model and layout, then by benchmark.
         self.own = {
             (model, layout, choice.key): SampleSet(
@@ -190,6 +193,19 @@ class SampleSets:
             environment=self.environment(SELF_TESTS),
         )
 
+    def repaired(self, wildcards: Mapping[str, str]) -> list[str]:
+        """Return the samples that the samples of a job repair, and their verdicts; empty if they repair none.
+
+        Args:
+            wildcards: wildcards of the job, see :meth:`find`.
+        """
+        choice = self.find(wildcards).choice
+        repaired = _repaired_choice(choice, [each.choice for each in self.own.values()])
+        if repaired is None:
+            return []
+        directory = self.own[wildcards["model"], wildcards["layout"], repaired.key].directory
+        return [f"{directory}/samples.jsonl", f"{directory}/verdicts.jsonl"]
+
     def data(self, name: str, version: str | None) -> list[str]:
         """Return the data files of a benchmark: downloaded, or artifacts of the run.
 
@@ -206,10 +222,15 @@ class SampleSets:
         Args:
             name: name of the benchmark.
         """
-        files = load_definition(name).version_named(None)[1].files
+        definition = load_definition(name)
+        files = definition.version_named(None)[1].files
         if artifact := files[0].artifact:
             return f"{self._results}/{PurePosixPath(artifact).parent}"
-        return None if all(each.package for each in files) else f"{self._downloads}/benchmarks/{name}"
+        return (
+            None
+            if all(each.package for each in files)
+            else f"{self._downloads}/benchmarks/{definition.data_name}"
+        )
 
     def environment(self, name: str) -> str:
         """Return the name of the environment in which a benchmark's programs run.
@@ -314,6 +335,35 @@ def model_title(config: Config) -> str:
         config: configuration of the run.
     """
     return config.model.id or config.model.path or "SmolLM2-135M-Instruct"
+
+
+def _repaired_choice(choice: BenchmarkChoice, known: Iterable[BenchmarkChoice]) -> BenchmarkChoice | None:
+    """Return the benchmark among `known` whose samples `choice` repairs; None if it repairs none, or there is none."""
+    wanted = load_definition(choice.name).repairs
+    return next(
+        (
+            each
+            for each in known
+            if each.name == wanted and (each.version, each.window) == (choice.version, choice.window)
+        ),
+        None,
+    )
+
+
+def _check_repaired(choice: BenchmarkChoice, known: Iterable[BenchmarkChoice]) -> None:
+    repairs = load_definition(choice.name).repairs
+    if repairs is None:
+        return
+    if _repaired_choice(choice, known) is None:
+        raise ConfigError(
+            f"configuration: 'evaluation.benchmarks': '{choice.name}' repairs the failed samples of '{repairs}'; add "
+            f"'{repairs}' with the same version and window"
+        )
+    if choice.n is not None:
+        raise ConfigError(
+            f"configuration: 'evaluation.benchmarks': 'n' conflicts with '{choice.name}', which asks once for each failed "
+            f"sample; set 'n' of '{repairs}' instead"
+        )
 
 
 def _how(layout: PromptLayout) -> str:

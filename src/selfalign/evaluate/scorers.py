@@ -48,6 +48,7 @@ ANSWER_LIMITS = Limits(memory_mb=4096)
 HUMANEVAL_LIMIT_S = 3.0
 DS1000_LIMIT_S = 120.0
 LIVECODEBENCH_CASE_LIMIT_S = 6.0
+LIVECODEBENCH_PREDICTION_LIMIT_S = 3.0
 LIVECODEBENCH_TASK_LIMIT_S = 600.0
 EVALPLUS_TASK_LIMIT_S = 60.0
 EVALPLUS_SLACK_S = 1.0
@@ -263,6 +264,43 @@ class LiveCodeBenchScorer(Scorer):
         )
 
 
+class PredictionScorer(Scorer):
+    """Score the test-output prediction and the code execution of LiveCodeBench: compare a predicted value.
+
+    Args:
+        benchmark: a loaded benchmark.
+    """
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._is_execution = benchmark.definition.format == "livecodebench_execution"
+
+    def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
+        """Return the program that evaluates the predicted expression.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            solution: the assertion, or the expression.
+        """
+        limit = LIVECODEBENCH_PREDICTION_LIMIT_S
+        call, code = (task.record["call"], task.record["code"]) if self._is_execution else (None, "")
+        job = {"prediction": solution, "call": call, "code": code, "limit": limit}
+        return _answer_program(key, answer_contest, job, limit)
+
+    def judge(self, key: str, task: Task, _part: str, answered: Verdict, /) -> Program:
+        """Return the program that compares the value with the expected one.
+
+        Args:
+            key: name of the program in its verdict.
+            task: task of the benchmark.
+            answered: what became of the answer's program.
+        """
+        language = "python" if self._is_execution else "json"
+        return _judge_program(
+            key, judge_contest, {"predicted": language, "outputs": [task.tests], **_results(answered)}
+        )
+
+
 class DS1000Scorer(Scorer):
     """Score DS-1000: run the task's own test functions on the inserted code.
 
@@ -432,6 +470,7 @@ class EvalPlusScorer(Scorer):
 _SCORERS: dict[str, Callable[[Benchmark], Scorer]] = {
     "check_function": CheckScorer,
     "livecodebench": lambda _: LiveCodeBenchScorer(),
+    "livecodebench_prediction": PredictionScorer,
     "ds1000": lambda _: DS1000Scorer(),
     "self_tests": lambda _: SelfTestsScorer(),
 }

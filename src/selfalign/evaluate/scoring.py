@@ -170,8 +170,7 @@ def score_samples(
     """
     out.remove()
     read = read_samples(samples, benchmark)
-    # A DS-1000 solution is inserted into the code of its task and need not compile alone.
-    syntax = check_syntax(read) if benchmark.definition.scoring != "ds1000" else None
+    syntax = check_syntax(read) if benchmark.definition.scores_programs else None
     if syntax is not None and (warning := syntax.warning()):
         logger.warning("%s: %s", samples, warning)
     known = read_published_verdicts(published, benchmark.by_id(), benchmark.title) if published else None
@@ -457,7 +456,10 @@ def _correct_solution(benchmark: Benchmark, task: Task) -> str:
 
 
 def _part_verdict(verdict: Verdict) -> dict[str, Any]:
-    """Return ``status`` (pass, fail, timeout), ``reason`` and ``failing_input`` of a sandbox verdict."""
+    """Return ``status`` (pass, fail, timeout), ``reason`` and ``failing_input`` of a sandbox verdict.
+
+    A wrong output of a LiveCodeBench solution is added as ``output``, shortened.
+    """
     if verdict.status == "passed":
         return {"status": PASS, "reason": None, "failing_input": None}
     found = read_reason(verdict.stderr)
@@ -467,4 +469,5 @@ def _part_verdict(verdict: Verdict) -> dict[str, Any]:
         "status": TIMEOUT if timed_out else FAIL,
         "reason": reason,
         "failing_input": found.get("input"),
+        **({"output": found["output"]} if "output" in found else {}),
     }

@@ -1,24 +1,31 @@
-"""Run a LiveCodeBench solution on its inputs, through standard input or by a call. Runs inside the sandbox of answers.
+"""Run a LiveCodeBench answer: a program on its inputs, or a predicted value. Runs inside the sandbox of answers.
+
+A program gets its inputs through standard input or by calls. A prediction is an expression, which is evaluated.
 
 As in the benchmark, common modules are imported in advance. The outputs are compared elsewhere (``judge_contest``). The
 results are one for the definition of the solution, then one for each input; the first exception is the last result.
 """
 
+import ast
 import atexit
 import contextlib
+import importlib
 import io
 import json
 import os
+import re
 import sys
 import threading
 
 from selfalign.evaluate.harness import values
-from selfalign.evaluate.harness.common import Results, cpu_time_limit
+from selfalign.evaluate.harness.common import Results, cpu_time_limit, discarded_output
 
 STAR_IMPORTS = """
 string re datetime collections heapq bisect copy math random statistics
 itertools functools operator io sys json builtins typing
 """.split()  # noqa: SIM905 - shorter than a list of strings
+# Further names that the code of the execution scenario may use.
+LIBRARIES = {"np": "numpy", "pd": "pandas"}
 # The limits of the benchmark's own harness.
 RECURSION_LIMIT = 50_000
 INTEGER_DIGITS = 50_000
@@ -26,12 +33,23 @@ PIPE_BYTES = 1 << 16
 
 
 def main():
-    """Run the solution given on standard input; report its outputs."""
+    """Run the solution given on standard input; report its outputs.
+
+    The job has ``code``, ``function`` (None: the code is a program), ``inputs`` and ``limit`` (seconds of CPU time for each);
+    or ``prediction``, ``call`` (see :func:`prediction_from_value`; None: see :func:`prediction_from_assertion`), ``code``
+    that the prediction may use, and ``limit``.
+    """
     job = json.loads(sys.stdin.read())
     results = Results()
     sys.setrecursionlimit(RECURSION_LIMIT)
     sys.set_int_max_str_digits(INTEGER_DIGITS)
     try:
+        if "prediction" in job:
+            with cpu_time_limit(job["limit"]), discarded_output():
+                found = predicted_value(job)
+            results.value("null")
+            results.value(values.dumps(found))
+            results.end()
         code = compile(job["code"], "answer", "exec")
         call = entry(code, job["function"]) if job["function"] else None
         results.value("null")
@@ -42,6 +60,74 @@ def main():
     except BaseException as error:
         results.error(error)
     results.end()
+
+
+def predicted_value(job):
+    """Return the value of a prediction.
+
+    Args:
+        job: see :func:`main`.
+
+    Raises:
+        ValueError: the prediction has another form than one expression.
+    """
+    names: dict = {}
+    if job["call"] is None:
+        expression = prediction_from_assertion(job["prediction"])
+    else:
+        expression = prediction_from_value(job["prediction"], job["call"])
+        names = namespace("answer")
+        names |= {"commonprefix": os.path.commonprefix, "re_search": re.search}
+        for name, library in LIBRARIES.items():
+            if re.search(rf"\b{name}\b", job["code"]):  # importing pandas takes long
+                names[name] = importlib.import_module(library)
+        exec(job["code"], names)
+    return eval(compile(expression, "answer", "eval"), names)
+
+
+def prediction_from_assertion(text):
+    """Return the expression that an answer of the test-output scenario predicts.
+
+    It is the right side of the equality in the first line that asserts one, or the whole text if it asserts nothing.
+
+    Args:
+        text: line or lines of the answer.
+
+    Raises:
+        ValueError: the assertion is not an equality.
+        SyntaxError: it is not Python.
+    """
+    lines = text.splitlines()
+    if len(lines) > 1:
+        text = next((line for line in lines if "assert" in line and not line.startswith("#")), text)
+    text = text.strip()
+    if "assert" not in text:
+        return text
+    statement = next(iter(ast.parse(text).body), None)
+    test = statement.test if isinstance(statement, ast.Assert) else None
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
+        raise ValueError("expected an assertion of an equality")
+    return ast.Expression(test.comparators[0])
+
+
+def prediction_from_value(text, call):
+    """Return the expression that an answer of the execution scenario predicts.
+
+    Args:
+        text: the expression.
+        call: the call whose value is predicted, which the expression must not contain.
+
+    Raises:
+        ValueError: the expression contains the call, or is more than the right side of an equality.
+        SyntaxError: it is not Python.
+    """
+    if call in text:
+        raise ValueError("the prediction contains the call")
+    (statement,) = ast.parse(f"assert _ == {text}").body
+    test = statement.test if isinstance(statement, ast.Assert) else None
+    if not isinstance(test, ast.Compare) or len(test.ops) > 1:
+        raise ValueError("expected one expression")
+    return ast.Expression(test.comparators[0])
 
 
 def namespace(name):

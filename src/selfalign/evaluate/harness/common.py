@@ -24,24 +24,41 @@ class WrongAnswer(AssertionError):
     """The solution is wrong."""
 
 
-def fail(reason, place=None):
+# Characters of an output that a failure reports.
+MAX_REPORTED = 300
+
+
+def fail(reason, place=None, **details):
     """Report the failure on standard error and raise.
 
     Args:
         reason: what went wrong, in a few words.
         place: index of the failing input, if there is one.
+        details: further values to report, shortened.
 
     Raises:
         WrongAnswer: always.
     """
-    print(f"\n{reason_line(reason, place)}", file=sys.__stderr__, flush=True)
+    print(f"\n{reason_line(reason, place, **details)}", file=sys.__stderr__, flush=True)
     raise WrongAnswer(reason) from None
 
 
-def reason_line(reason, place):
+def reason_line(reason, place, **details):
     """Return the line that explains a failure; see :func:`fail`."""
     report = {"reason": reason} if place is None else {"reason": reason, "input": place}
+    report |= {name: shortened(value) for name, value in details.items()}
     return f"{MARK}{json.dumps(report)}"
+
+
+def shortened(value):
+    """Return a value as text without the middle of a long one.
+
+    Args:
+        value: text, or an object that is shown by its representation.
+    """
+    text = value if isinstance(value, str) else repr(value)
+    half = MAX_REPORTED // 2
+    return text if len(text) <= MAX_REPORTED else f"{text[:half]} ... {text[-half:]}"
 
 
 @contextlib.contextmanager

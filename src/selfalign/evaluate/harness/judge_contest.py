@@ -1,21 +1,28 @@
 """Compare the outputs of a LiveCodeBench solution with the expected ones. Runs in a sandbox that runs no answers.
 
 The rules are the benchmark's: outputs are compared line by line, stripped, as text or as decimal numbers; the result
-of a call is compared with the expected value, a tuple counting as a list.
+of a call is compared with the expected value, a tuple counting as a list; a predicted value must equal the expected one.
 """
 
 import json
+import math
 import sys
 from decimal import Decimal, InvalidOperation
 
 from selfalign.evaluate.harness.common import Answered, fail
 
+# Values of the execution scenario that are not literals.
+FLOATS = {"inf": math.inf, "nan": math.nan}
 # The limit of the benchmark's own harness.
 INTEGER_DIGITS = 50_000
 
 
 def main():
-    """Check the results given on standard input; raise if one is wrong."""
+    """Check the results given on standard input; raise if one is wrong.
+
+    The job has ``outputs`` and ``function``, or ``outputs`` and ``predicted``: ``json`` or ``python``, the language of the
+    outputs.
+    """
     job = json.loads(sys.stdin.read())
     sys.set_int_max_str_digits(INTEGER_DIGITS)
     answered = Answered(job)
@@ -25,9 +32,14 @@ def main():
         if reason := answered.failure(place + 1):
             fail(reason, place)
         found = answered.value(place + 1)
-        right = is_expected_value(found, expected) if job["function"] else is_expected_text(found, expected)
+        if "predicted" in job:
+            right = found == (json.loads(expected) if job["predicted"] == "json" else eval(expected, FLOATS))
+        elif job["function"]:
+            right = is_expected_value(found, expected)
+        else:
+            right = is_expected_text(found, expected)
         if right is not True:
-            fail("wrong answer", place)
+            fail("wrong answer", place, output=found)
 
 
 def is_expected_value(found, expected):
