@@ -9,7 +9,7 @@ SOURCES := src scripts tests benchmarks
 
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: build docs setup test lint tests soak hostile published ds1000 cluster generated lock environments gpu clean
+.PHONY: build docs setup test lint tests soak hostile livecodebench-peer published ds1000 cluster generated lock environments gpu clean
 
 build: setup
 	@$(BIN)/snakemake --cores all
@@ -46,6 +46,11 @@ soak: setup
 hostile: setup
 	$(BIN)/python -m tests.sandbox.report > $(VENV)/hostile.md
 	mv $(VENV)/hostile.md docs/reference/hostile.md
+
+# Record the verdicts of nvidia-livecodebench on our records, and compare ours with them.
+livecodebench-peer: setup
+	cd tests/evaluate && ../../$(BIN)/python record_peer.py
+	$(BIN)/pytest tests/evaluate/test_against_livecodebench.py
 
 # Tests on published data: downloads benchmark data, published samples and their verdicts first.
 published: setup

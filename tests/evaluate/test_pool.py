@@ -42,7 +42,7 @@ def test_a_harness_judges_alike_where_it_is_loaded_beforehand_and_where_it_is_no
     assert judged(pools.judges, answered(pools.answers)) == judged(cold, answered(cold))
     assert judged(cold, answered(cold)) == [
         ("passed", {}),
-        ("assertion", {"reason": "wrong answer", "input": 1}),
+        ("assertion", {"reason": "wrong answer", "input": 1, "output": "6"}),
         ("passed", {}),
     ]
 

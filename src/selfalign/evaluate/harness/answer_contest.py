@@ -79,7 +79,9 @@ def predicted_value(job):
         names = namespace("answer")
         names |= {"commonprefix": os.path.commonprefix, "re_search": re.search}
         for name, library in LIBRARIES.items():
-            if re.search(rf"\b{name}\b", job["code"]):  # importing pandas takes long
+            if re.search(
+                rf"\b{name}\b", f"{job['code']}\n{job['prediction']}"
+            ):  # importing pandas takes long
                 names[name] = importlib.import_module(library)
         exec(job["code"], names)
     return eval(compile(expression, "answer", "eval"), names)

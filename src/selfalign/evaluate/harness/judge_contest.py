@@ -38,8 +38,20 @@ def main():
             right = is_expected_value(found, expected)
         else:
             right = is_expected_text(found, expected)
-        if right is not True:
+        if not is_true(right):
             fail("wrong answer", place, output=found)
+
+
+def is_true(right):
+    """Return whether a comparison is true; one with an array of numpy may be true only if it has one element.
+
+    Args:
+        right: result of the comparison.
+    """
+    try:
+        return bool(right)
+    except ValueError:
+        return False
 
 
 def is_expected_value(found, expected):
