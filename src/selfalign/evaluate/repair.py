@@ -15,10 +15,11 @@ from typing import Any
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, read_jsonl
-from selfalign.evaluate.harness.common import shortened
-from selfalign.evaluate.score import TIMEOUT
 
-WRONG = "wrong answer"
+# Of verdicts. Not imported, because a change of the scoring must not make samples stale.
+TIMEOUT, WRONG = "timeout", "wrong answer"
+# Characters of an input or an expected output in a prompt.
+MAX_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,12 @@ def feedback(task: Task, verdict: Mapping[str, Any]) -> str:
     if place is None:
         return said
     case = task.record["cases"][place]
-    lines = [said, f"Input:\n{shortened(case['input']).rstrip()}"]
+    lines = [said, f"Input:\n{_shortened(case['input']).rstrip()}"]
     if "output" in verdict:
         lines.append(f"Output:\n{verdict['output'].rstrip()}")
-    return "\n".join([*lines, f"Expected output:\n{shortened(case['output']).rstrip()}"])
+    return "\n".join([*lines, f"Expected output:\n{_shortened(case['output']).rstrip()}"])
+
+
+def _shortened(text: str) -> str:
+    half = MAX_SHOWN // 2
+    return text if len(text) <= MAX_SHOWN else f"{text[:half]} ... {text[-half:]}"
