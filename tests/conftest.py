@@ -25,7 +25,12 @@ __all__ = ["browser"]
 ROOT = Path(__file__).resolve().parent.parent
 
 # The markers of tests that `make test` leaves out, and the target that runs them.
-LEFT_OUT = {"published": "make published", "soak": "make soak", "engine": "make soak"}
+LEFT_OUT = {
+    "published": "make published",
+    "soak": "make soak",
+    "engine": "make soak",
+    "ds1000": "make ds1000",
+}
 LEFT_OUT_COUNTS = pytest.StashKey[dict[str, int]]()
 
 

@@ -151,8 +151,10 @@ def test_a_module_cannot_skip_itself(run):
 
 
 def test_make_test_leaves_out_what_the_summary_knows(root, selection):
-    assert selection.split(" and ") == [f"not {marker}" for marker in ("soak", "engine", "published")]
-    assert sorted(LEFT_OUT) == ["engine", "published", "soak"]
-    targets = re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.MULTILINE)
+    assert selection.split(" and ") == [
+        f"not {marker}" for marker in ("soak", "engine", "published", "ds1000")
+    ]
+    assert sorted(LEFT_OUT) == ["ds1000", "engine", "published", "soak"]
+    targets = re.findall(r"^([a-z0-9]+):", (root / "Makefile").read_text(), re.MULTILINE)
     for target in LEFT_OUT.values():
         assert target.removeprefix("make ") in targets

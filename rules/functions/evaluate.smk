@@ -13,8 +13,9 @@ SCORED = list(SETS.own)
 SCORES = result("scores/{model}/{layout}/{benchmark}")
 REPRODUCED = result("reproduce/{published}")
 RELEASED_SCORES = result("reproduce/released/{benchmark}")
-GROUND_TRUTH = f"{DOWNLOADS}/ground_truth/{{name}}-{{version}}"
-REFERENCES = f"{DOWNLOADS}/references/{{name}}-{{version}}"
+# The constraint stands here, since Snakemake ignores those of the workflow for outputs on a storage provider.
+GROUND_TRUTH = f"{DOWNLOADS}/ground_truth/{{name,[a-z0-9_]+}}-{{version}}"
+REFERENCES = f"{DOWNLOADS}/references/{{name,[a-z0-9_]+}}-{{version}}"
 
 
 def alternatives(names):
@@ -26,7 +27,6 @@ wildcard_constraints:
     layout="own|reference|plain",
     benchmark=alternatives(key for _, _, key in SCORED),
     published=alternatives(SETS.published),
-    name="[a-z0-9_]+",
     version=r"[A-Za-z0-9._-]+",
 
 

@@ -72,6 +72,7 @@ OTHER_COMMANDS = {
         "config reference",
     ),
     *("completion-cache inspect", "completion-cache compact", "sandbox self-test", "sandbox serve"),
+    "sandbox install",
     *("seeds extract", "compare", "verify", "respond"),
 }
 # The record is a row of each of these files of the run.

@@ -24,6 +24,7 @@ NO_PATHS = {
     "generation.few_shots_url": "an address",
     "generation.few_shots_sha256": "a hash",
     "seeds.sources.column": "a name",
+    "execution.environment": "a name",
     "reproduction.published_samples.samples.url": "an address",
     "reproduction.published_samples.verdicts.url": "an address",
     "server.command": "words of a command",

@@ -130,9 +130,9 @@ def test_the_command_plans_by_the_run_and_for_several_models(run):
     first, second = found["plans"]
     assert found["tokens"] == f"counted in {run}"
     assert (first["parameters"], second["parameters"]) == (10**9, 2 * 10**9)
-    # Three times the responses of that run: the configuration's 6 instead of 2.
-    assert first["programs"] == second["programs"] == 600
-    assert first["completion_tokens"] == 100 * (10 + 10 + 30)
+    # Five times the responses of that run: the configuration's 10 instead of 2.
+    assert first["programs"] == second["programs"] == 1000
+    assert first["completion_tokens"] == 100 * (10 + 10 + 50)
 
 
 def test_the_published_plan_stands_beside_the_papers_hours():
@@ -202,6 +202,9 @@ def test_the_evaluation_of_the_released_model_is_planned_on_one_gpu(root):
         "mbpp_plus-v0.2.0": (378, 378),
         "evoeval": (100, 100),
         "livecodebench": (400, 400 * 10),
+        "livecodebench_repair": (400, 400),
+        "livecodebench_tests": (442, 442 * 10),
+        "livecodebench_execution": (479, 479 * 10),
         "ds1000": (1000, 1000 * 40),
     }
     # Completions are at most as long as the benchmark allows.

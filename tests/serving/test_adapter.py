@@ -89,7 +89,7 @@ def test_vllm_answers_as_the_adapted_model_does(random_models, tmp_path):
 
     base, tuned = random_models
     prompt = list(range(5, 40))
-    server = {"kind": "vllm", "lifetime": "job", "max_model_len": 256, "max_num_seqs": 2}
+    server = {"kind": "vllm", "lifetime": "job", "dtype": "float32", "max_model_len": 256, "max_num_seqs": 2}
     paths = {"results": str(tmp_path / "results"), "completion_cache": str(tmp_path / "cache")}
     config = load_config({"paths": paths, "server": server})
     request = Request("1", tuple(prompt), 12, extra={"ignore_eos": True})

@@ -68,3 +68,14 @@ def test_a_command_that_is_not_installed_is_named(tmp_path):
 def test_an_external_server_cannot_be_started(tmp_path):
     with pytest.raises(ConfigError, match="selfalign cannot start this kind of server"):
         command.server_command(ServerConfig(kind="external"), tmp_path, "base", 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("sse4_2 avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True), ("avx512f avx2", False)],
+)
+def test_bfloat16_is_used_on_processors_that_compute_with_it(tmp_path, flags, expected):
+    description = tmp_path / "cpuinfo"
+    description.write_text(f"processor : 0\nflags : fpu {flags}\n")
+    assert command.has_bfloat16(description) is expected
+    assert not command.has_bfloat16(tmp_path / "none")

@@ -96,6 +96,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.train": ("train",),
     "selfalign.respond": (),
     "selfalign.evaluate": ("benchmark_samples",),
+    "selfalign.evaluate.__init__": ("benchmark_samples", "references"),
     "selfalign.evaluate.sample_sets": (),
     "selfalign.evaluate.learning_curve": (),
     "selfalign.evaluate.ground_truth": ("references",),

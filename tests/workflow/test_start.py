@@ -20,7 +20,16 @@ BEFORE = {
 GENERATION = ["concepts", "instructions", "filter_instructions", "responses", "execute", "sanitize_raw"]
 AFTER = {
     *("base_model", "select", "decontaminate", "dataset", "dataset_card", "train", "benchmark_samples"),
-    *("benchmark_score", "scores", "model_card", "funnel", "provenance", "report"),
+    *(
+        "program_environment",
+        "references",
+        "benchmark_score",
+        "scores",
+        "model_card",
+        "funnel",
+        "provenance",
+        "report",
+    ),
 }
 QUIET = {
     "self_tests": {"share": 0.0},

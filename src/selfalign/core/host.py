@@ -11,7 +11,6 @@ from typing import Any
 
 MARK = "host: "
 DRIVER = Path("/proc/driver/nvidia/gpus")
-CPU_INFO = Path("/proc/cpuinfo")
 
 
 def host_facts() -> dict[str, Any]:
@@ -29,19 +28,6 @@ def machine() -> dict[str, int]:
     """Return cores and memory (GiB) of this machine, as in the results of benchmarks."""
     facts = host_facts()
     return {"cores": facts["cores"], "memory_gib": round(facts["memory_mb"] / 1024)}
-
-
-def has_bfloat16(cpuinfo: Path = CPU_INFO) -> bool:
-    """Return whether the processor computes with bfloat16 in hardware, for which it is faster than float32.
-
-    Args:
-        cpuinfo: the kernel's description of the processor.
-    """
-    try:
-        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return any(re.search(rf"\b{flag}\b", text) for flag in ("avx512_bf16", "amx_bf16"))
 
 
 def nvidia_gpus(driver: Path = DRIVER) -> list[str]:

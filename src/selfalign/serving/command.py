@@ -14,7 +14,6 @@ from pathlib import Path
 from selfalign.core.checkpoint import ADAPTER_CONFIG
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
-from selfalign.core.host import has_bfloat16
 from selfalign.core.jsonl import read_json
 
 # Servers listen on the loopback interface, for jobs on the same machine.
@@ -25,6 +24,7 @@ MOUNTED = "/model"
 MOUNTED_ADAPTER = "/adapter"
 # Maximum ranks of adapters that vLLM 0.32.0 accepts (vllm/config/lora.py).
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+CPU_INFO = Path("/proc/cpuinfo")
 NO_TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 # Variables that limit the threads of numerical libraries on a CPU.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -103,6 +103,19 @@ def is_cpu_build() -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
+
+
+def has_bfloat16(cpuinfo: Path = CPU_INFO) -> bool:
+    """Return whether the processor computes with bfloat16 in hardware, for which it is faster than float32.
+
+    Args:
+        cpuinfo: the kernel's description of the processor.
+    """
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return any(re.search(rf"\b{flag}\b", text) for flag in ("avx512_bf16", "amx_bf16"))
 
 
 def _vllm(
