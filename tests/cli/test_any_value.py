@@ -163,6 +163,7 @@ def outcome(
 )
 @given(field=st.sampled_from(FIELDS), value=VALUES)
 @example(field="response", value="\ud83c")
+@example(field="concepts", value=["\x06\ufffe", "a"])
 @example(field="lineage", value=nested(300, lambda each: [each]))
 @example(field="concepts", value=nested(300, lambda each: {"a": each}))
 @example(field="parsing_result", value=[{"response": RESPONSE}, {"response": 1}])

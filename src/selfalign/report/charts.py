@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ OTHER = "#c98a2b"
 WIDTH = 340
 SIZE = 12
 FEW_STEPS = 10
+# What XML 1.0 (and so SVG) cannot contain: control characters, surrogates, noncharacters. vl-convert aborts the process
+# on most of them.
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def funnel_chart(steps: Sequence[dict[str, Any]]) -> str:
@@ -222,4 +226,13 @@ def _svg(chart: Any) -> str:
         legend={"labelColor": INK, "titleColor": INK, "labelFontSize": SIZE, "orient": "bottom"},
         view={"stroke": None},
     )
-    return vl_convert.vegalite_to_svg(themed.to_dict())
+    return vl_convert.vegalite_to_svg(_in_xml(themed.to_dict()))
+
+
+def _in_xml(value: Any) -> Any:
+    """Return a JSON value with each character that XML cannot contain replaced by U+FFFD."""
+    if isinstance(value, str):
+        return NOT_IN_XML.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_in_xml(key): _in_xml(each) for key, each in value.items()}
+    return [_in_xml(each) for each in value] if isinstance(value, list) else value
