@@ -20,6 +20,7 @@ import json
 import linecache
 import os
 import random
+import signal
 import site
 import sys
 import traceback
@@ -44,6 +45,18 @@ class A:
 
 assert A().f(1)[0] + 1 == 3, "no"
 """
+
+
+def reset_signals():
+    """Handle signals as an interpreter does that is started from a terminal, whatever started the build.
+
+    Started by `nohup`, or in the background of a shell script, it would ignore some, and so would every program.
+    """
+    # SIGKILL and SIGSTOP cannot be changed; SIGPIPE and SIGXFSZ are ignored by Python itself.
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def as_if_with_site():
@@ -126,6 +139,7 @@ def main():
     settings = json.loads(sys.argv[1])
     # It made the linker resolve all functions at the start, instead of at their first call and in every fork anew.
     os.environ.pop("LD_BIND_NOW", None)
+    reset_signals()
     incoming, outgoing = (os.dup(0), os.dup(1))
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 0)
