@@ -13,7 +13,7 @@ SCORED = list(SETS.own)
 SCORES = result("scores/{model}/{layout}/{benchmark}")
 REPRODUCED = result("reproduce/{published}")
 RELEASED_SCORES = result("reproduce/released/{benchmark}")
-# The constraint stands here, since Snakemake ignores those of the workflow for outputs on a storage provider.
+# The constraint stands in the pattern: as one of the workflow, it did not hold in a test with outputs in S3.
 GROUND_TRUTH = f"{DOWNLOADS}/ground_truth/{{name,[a-z0-9_]+}}-{{version}}"
 REFERENCES = f"{DOWNLOADS}/references/{{name,[a-z0-9_]+}}-{{version}}"
 
