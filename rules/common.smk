@@ -66,9 +66,10 @@ def server_input(model):
 
 
 def server_gpus():
-    """Return the number of GPUs of a job that sends requests: those of its own server, or 0 if the server is shared."""
+    """Return the number of GPUs of a job that sends requests: those of its own servers, or 0 if they are shared."""
     server = config["server"]
-    return server["gpus"] if server["lifetime"] == "job" and server["kind"] != "external" else 0
+    own = server["lifetime"] == "job" and server["kind"] != "external"
+    return server["gpus"] * server["replicas"] if own else 0
 
 
 def settings(*keys):

@@ -82,6 +82,16 @@ def test_endpoints_share_the_load_and_change_nothing(start_double, clean, tmp_pa
     assert min(shares) > 30
 
 
+def test_requests_with_the_same_prefix_go_to_the_same_endpoint(scripted_server):
+    servers = [scripted_server(lambda _: completion("answer")) for _ in range(2)]
+    wanted = [Request(str(i), f"{i % 8} {i}", 10, prefix=f"prefix {i % 8}") for i in range(48)]
+    run([server.url for server in servers], wanted, max_in_flight=1)
+    received = [{body["prompt"].split()[0] for body in server.bodies} for server in servers]
+    assert received[0] | received[1] == {str(number) for number in range(8)}
+    assert not received[0] & received[1]
+    assert all(received)
+
+
 def test_a_dead_endpoint_is_left_out(server, clean):
     results, metrics = run(["http://127.0.0.1:9/v1", server], requests(150))
     assert texts(results) == clean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -14,6 +15,22 @@ def checkpoint(tmp_path):
     directory = tmp_path / "model/base"
     directory.mkdir(parents=True)
     (directory / "config.json").write_text("{}")
+    return directory
+
+
+@pytest.fixture
+def random_model(tmp_path):
+    """The directory of a small random model that vLLM can serve."""
+    import torch
+    from tiny import write_tiny_checkpoint
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    directory = write_tiny_checkpoint(tmp_path / "models/base")
+    vocabulary = json.loads((directory / "config.json").read_text())["vocab_size"]
+    torch.manual_seed(0)
+    shape = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(**shape, vocab_size=vocabulary, tie_word_embeddings=True))
+    model.save_pretrained(directory)
     return directory
 
 

@@ -60,19 +60,15 @@ def test_a_server_command_and_a_missing_base_model_are_refused(checkpoint, adapt
 
 
 @pytest.fixture
-def random_models(tmp_path):
+def random_models(random_model, tmp_path):
     """A small random model that vLLM can serve, and a random adapter for it, as directories."""
     import peft
     import torch
-    from tiny import write_tiny_checkpoint
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM
 
-    base, tuned = write_tiny_checkpoint(tmp_path / "models/base"), tmp_path / "models/tuned"
-    vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
-    torch.manual_seed(0)
-    shape = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2}
-    model = LlamaForCausalLM(LlamaConfig(**shape, vocab_size=vocabulary, tie_word_embeddings=True))
-    model.save_pretrained(base)
+    base, tuned = random_model, tmp_path / "models/tuned"
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_pretrained(base)
     lora = peft.LoraConfig(r=12, lora_alpha=48, target_modules="all-linear", init_lora_weights=False)
     peft.get_peft_model(model, lora).save_pretrained(tuned)
     model.config.save_pretrained(tuned)

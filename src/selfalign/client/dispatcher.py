@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import math
 import random
@@ -23,6 +24,8 @@ LONG_WAIT_S = 10.0
 # First and longest interval between attempts to reach an unreachable endpoint, in seconds.
 PROBE_FIRST_S = 1.0
 PROBE_LONGEST_S = 30.0
+# Maximum requests in flight at one endpoint, as a multiple of the mean over the reachable endpoints.
+LOAD_BOUND = 1.25
 
 
 class Endpoint:
@@ -83,7 +86,12 @@ class Endpoint:
 
 
 class Endpoints:
-    """Selects the endpoint of each request.
+    """Selects the endpoint of each request, by its prefix and by the load.
+
+    The endpoints are ranked for each prefix by rendezvous hashing (Thaler and Ravishankar, 1998) of their positions in
+    the list, so that an endpoint receives the same prefixes whatever its port is, and the prefixes of an unreachable
+    endpoint move to others alone. A request goes to the first endpoint that is within the load bound (consistent hashing
+    with bounded loads; Mirrokni, Thorup and Zadimoghaddam, 2018), so that a frequent prefix leaves no endpoint idle.
 
     Args:
         urls: base URLs.
@@ -94,8 +102,11 @@ class Endpoints:
         self.all = [Endpoint(url) for url in urls]
         self._outage_s = outage_s
 
-    async def acquire(self) -> Endpoint:
-        """Return the reachable endpoint with the fewest requests in flight; wait if there is none.
+    async def acquire(self, prefix: str) -> Endpoint:
+        """Return the endpoint for a request; wait if none is reachable.
+
+        Args:
+            prefix: beginning of the prompt, or an identifier of it.
 
         Raises:
             InfrastructureError: all have been unreachable for longer than `outage_s`.
@@ -106,7 +117,8 @@ class Endpoints:
             candidates = [each for each in self.all if each.available(now)]
             if candidates:
                 # An unreachable endpoint that is due gets one request as a probe, whatever the load of the others.
-                chosen = min(candidates, key=lambda each: (each.down_since is None, each.in_flight))
+                due = next((each for each in candidates if each.down_since is not None), None)
+                chosen = due or self._preferred(candidates, prefix)
                 chosen.take(now)
                 return chosen
             down = [each.down_since for each in self.all if each.down_since is not None]
@@ -114,6 +126,22 @@ class Endpoints:
                 urls = ", ".join(each.url for each in self.all)
                 raise InfrastructureError(f"no server has been reachable for {now - max(down):.0f} s: {urls}")
             await asyncio.sleep(0.05)
+
+    def _preferred(self, candidates: Sequence[Endpoint], prefix: str) -> Endpoint:
+        """Return the highest-ranked of `candidates` that is within the load bound; there always is one."""
+        if len(candidates) == 1:
+            return candidates[0]
+        in_flight = sum(each.in_flight for each in candidates) + 1
+        bound = math.ceil(LOAD_BOUND * in_flight / len(candidates))
+        within = [each for each in candidates if each.in_flight < bound]
+        hashed = hashlib.blake2b(prefix.encode("utf-8", "surrogatepass"), digest_size=8)
+
+        def rank(endpoint: Endpoint) -> bytes:
+            ranked = hashed.copy()
+            ranked.update(str(self.all.index(endpoint)).encode())
+            return ranked.digest()
+
+        return max(within, key=rank)
 
 
 @dataclass(eq=False, slots=True)
@@ -230,7 +258,7 @@ class Dispatcher:
 
     async def _send(self, job: PendingRequest) -> None:
         loop = asyncio.get_running_loop()
-        endpoint = await self._endpoints.acquire()
+        endpoint = await self._endpoints.acquire(job.request.prefix or str(job.request.prompt))
         sent = loop.time()
         self._metrics.requests += 1
         try:

@@ -28,6 +28,8 @@ class Request:
             the API), and answers are cut at the others here.
         logprobs: number of log probabilities to return per token.
         extra: additional fields of the request body.
+        prefix: identifies the beginning of the prompt that other requests have too; requests with equal prefixes are sent
+            to the same endpoint while the load permits. Empty: the whole prompt. Not part of the completion key.
         finished: finish reasons of complete answers; an answer with any other reason is rejected, whether it comes
             from a server or from the completion cache. Not part of the completion key.
     """
@@ -42,6 +44,7 @@ class Request:
     logprobs: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     finished: tuple[str, ...] = FINISHED
+    prefix: str = ""
 
     def body(self) -> dict[str, Any]:
         """Return the body of the request to the completions endpoint, without the model's name."""

@@ -79,6 +79,8 @@ class PromptedRecord:
             stop=tuple(prompt_template.stop),
             extra={"frequency_penalty": sampling.frequency_penalty} if sampling.frequency_penalty else {},
             finished=(*prompt_template.finish_reasons, "length"),
+            # The system text is the same for all records of a stage.
+            prefix=",".join(map(str, self.prompt.examples)),
         )
 
 

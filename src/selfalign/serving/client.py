@@ -11,8 +11,7 @@ from selfalign.client import Client, default_endpoints, open_client
 from selfalign.core.checkpoint import is_adapter, model_identity
 from selfalign.core.config import Config
 from selfalign.core.errors import ConfigError
-from selfalign.serving.command import HOST, server_command
-from selfalign.serving.process import free_port, running
+from selfalign.serving.process import all_running, replicas
 from selfalign.serving.shared import shared_server
 
 
@@ -88,11 +87,10 @@ def endpoints(
     run = Path(config.paths.results) / config.run
     logs = run / "logs/server"
     if server.lifetime == "job":
-        port = free_port()
         log = logs / f"{Path(adapter or checkpoint).name}-job-{os.getpid()}.log"
-        command = server_command(server, checkpoint, name, port, adapter)
-        with running(command, port, log, server.startup_timeout_s):
-            yield [f"http://{HOST}:{port}/v1"]
+        servers = replicas(server, checkpoint, name, log, adapter)
+        with all_running(servers, server.startup_timeout_s):
+            yield [each.url for each in servers]
         return
-    with shared_server(server, checkpoint, name, run / ".servers", logs, adapter=adapter) as url:
-        yield [url]
+    with shared_server(server, checkpoint, name, run / ".servers", logs, adapter=adapter) as urls:
+        yield urls

@@ -14,6 +14,7 @@ from pathlib import Path
 from selfalign.core.checkpoint import ADAPTER_CONFIG
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
+from selfalign.core.host import nvidia_gpus
 from selfalign.core.jsonl import read_json
 
 # Servers listen on the loopback interface, for jobs on the same machine.
@@ -63,7 +64,13 @@ class ServerCommand:
 
 
 def server_command(
-    config: ServerConfig, checkpoint: str | Path, name: str, port: int, adapter: str | Path | None = None
+    config: ServerConfig,
+    checkpoint: str | Path,
+    name: str,
+    port: int,
+    adapter: str | Path | None = None,
+    *,
+    replica: int = 0,
 ) -> ServerCommand:
     """Return the command that serves a model on the loopback interface.
 
@@ -73,23 +80,25 @@ def server_command(
         name: name under which the server serves the model.
         port: TCP port to listen on.
         adapter: directory of a LoRA adapter to serve on top of the checkpoint; None: the checkpoint alone.
+        replica: number of the server among the `config.replicas` servers of this machine, from 0; decides which GPUs or
+            cores are its own.
 
     Raises:
         ConfigError: a program that the server needs is not installed, `server.kind` is ``external``, or it is
-            ``command`` and there is an adapter.
+            ``command`` and there is an adapter; or there are too few GPUs or cores for the replicas.
     """
     match config.kind:
         case "vllm":
-            return _vllm(config, checkpoint, name, port, adapter)
+            return _vllm(config, checkpoint, name, port, adapter, replica=replica)
         case "container":
-            return _container(config, checkpoint, name, port, adapter)
+            return _container(config, checkpoint, name, port, adapter, replica=replica)
         case "command":
             if adapter is not None:
                 raise ConfigError(
                     f"{adapter}: a LoRA adapter cannot be served with 'server.kind' 'command'; set "
                     "'training.lora.merge' to true, or use server.kind 'vllm' or 'container'"
                 )
-            return _other(config, checkpoint, name, port)
+            return _other(config, checkpoint, name, port, replica)
         case "external":
             raise ConfigError(
                 "configuration: 'server.kind' is 'external'; selfalign cannot start this kind of server"
@@ -118,8 +127,58 @@ def has_bfloat16(cpuinfo: Path = CPU_INFO) -> bool:
     return any(re.search(rf"\b{flag}\b", text) for flag in ("avx512_bf16", "amx_bf16"))
 
 
+def visible_gpus() -> list[str]:
+    """Return indices or UUIDs of the NVIDIA GPUs that this process may use: CUDA_VISIBLE_DEVICES or, if not set, all."""
+    limited = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if limited is not None:
+        return [each.strip() for each in limited.split(",") if each.strip()]
+    return [str(index) for index in range(len(nvidia_gpus()))]
+
+
+def _gpus_of_replica(config: ServerConfig, replica: int, gpus: list[str]) -> str:
+    """Return the GPUs of one replica, as in CUDA_VISIBLE_DEVICES.
+
+    Raises:
+        ConfigError: there are too few GPUs for all replicas.
+    """
+    size = max(config.tensor_parallel, config.gpus)
+    if len(gpus) < (needed := config.replicas * size):
+        raise ConfigError(
+            f"configuration: 'server.replicas' is {config.replicas}, each on {size} GPUs ('server.tensor_parallel', "
+            f"'server.gpus'), but {len(gpus)} GPUs are visible ({', '.join(gpus) or 'none'}); expected at least {needed}. "
+            "Reduce 'server.replicas', or check CUDA_VISIBLE_DEVICES"
+        )
+    return ",".join(gpus[replica * size : (replica + 1) * size])
+
+
+def _cores_of_replica(config: ServerConfig, replica: int) -> list[int]:
+    """Return the cores of one replica of a CPU server.
+
+    One core is left to the schedulers of the servers and to the jobs, if there are more cores than replicas: the compute
+    threads wait for each other in every layer, so that a core shared with another process slows down all of them.
+
+    Raises:
+        ConfigError: there are fewer cores than replicas.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < config.replicas:
+        raise ConfigError(
+            f"configuration: 'server.replicas' is {config.replicas}, but {len(cores)} processor cores are available; "
+            "expected at least one core for each replica"
+        )
+    cores = cores[: max(config.replicas, len(cores) - 1)]
+    first, last = (len(cores) * number // config.replicas for number in (replica, replica + 1))
+    return cores[first:last]
+
+
 def _vllm(
-    config: ServerConfig, checkpoint: str | Path, name: str, port: int, adapter: str | Path | None
+    config: ServerConfig,
+    checkpoint: str | Path,
+    name: str,
+    port: int,
+    adapter: str | Path | None,
+    *,
+    replica: int,
 ) -> ServerCommand:
     if importlib.util.find_spec("vllm") is None:
         raise ConfigError(
@@ -139,23 +198,28 @@ def _vllm(
         # prompts of one step exceed the budget: a budget for all sequences at full length is never exceeded.
         budget = config.max_model_len * config.max_num_seqs
         argv += ["--enforce-eager", "--max-num-batched-tokens", str(budget)]
-        # One core is left to the scheduler of the server and to the jobs: the compute threads wait for each other in
-        # every layer, so that a core shared with another process slows down all of them.
-        cores = sorted(os.sched_getaffinity(0))
-        cores = cores[: max(1, len(cores) - 1)]
+        cores = _cores_of_replica(config, replica)
         env |= {
             "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gib),
             "VLLM_CPU_NUM_OF_RESERVED_CPU": "0",
             "VLLM_CPU_OMP_THREADS_BIND": ",".join(map(str, cores)),
             **dict.fromkeys(THREAD_LIMITS, str(len(cores))),
         }
+    elif config.replicas > 1:
+        env["CUDA_VISIBLE_DEVICES"] = _gpus_of_replica(config, replica, visible_gpus())
     if Path(checkpoint).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
     return ServerCommand(argv, env, without=VLLM_OVERRIDES)
 
 
 def _container(
-    config: ServerConfig, checkpoint: str | Path, name: str, port: int, adapter: str | Path | None
+    config: ServerConfig,
+    checkpoint: str | Path,
+    name: str,
+    port: int,
+    adapter: str | Path | None,
+    *,
+    replica: int,
 ) -> ServerCommand:
     """Return the command that serves from a vLLM image, on the host's network.
 
@@ -168,6 +232,10 @@ def _container(
             f"configuration: 'server.container.engine' is '{engine}', but no such command is on PATH; "
             "install it or use server.kind 'vllm', 'command' or 'external'"
         )
+    if config.replicas > 1:
+        listed = config.container.gpus
+        gpus = _gpus_of_replica(config, replica, visible_gpus() if listed == "all" else listed.split(","))
+        config = config.model_copy(update={"container": config.container.model_copy(update={"gpus": gpus})})
     mounts = {str(Path(checkpoint).resolve()): MOUNTED}
     if adapter is not None:
         mounts[str(Path(adapter).resolve())] = MOUNTED_ADAPTER
@@ -182,7 +250,7 @@ def _container(
     return ServerCommand(argv, {}, cleanup=(engine, "rm", "--force", container))
 
 
-def _other(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -> ServerCommand:
+def _other(config: ServerConfig, checkpoint: str | Path, name: str, port: int, replica: int) -> ServerCommand:
     """Return the configured command with its placeholders filled in."""
     values = {"host": HOST, "port": str(port), "model": str(Path(checkpoint).resolve()), "name": name}
     # Not str.format: other braces, such as those of JSON, stay as they are.
@@ -195,7 +263,9 @@ def _other(config: ServerConfig, checkpoint: str | Path, name: str, port: int) -
             "install it or give its path"
         )
     # Unlike what selfalign starts itself, the command may be a module of the working directory.
-    env = {**_all_cores(), "PYTHONSAFEPATH": ""}
+    env = {**_thread_limits(config.replicas), "PYTHONSAFEPATH": ""}
+    if config.replicas > 1 and (gpus := visible_gpus()):
+        env["CUDA_VISIBLE_DEVICES"] = _gpus_of_replica(config, replica, gpus)
     return ServerCommand([*argv, *config.extra_args], env, ready_path="/v1/models")
 
 
@@ -229,12 +299,12 @@ def _vllm_arguments(
     ]  # fmt: skip
 
 
-def _all_cores() -> dict[str, str]:
-    """Return the variables that let a server compute on all cores of this process.
+def _thread_limits(replicas: int) -> dict[str, str]:
+    """Return the variables that let the servers compute on all cores of this process together.
 
-    Snakemake limits a job to its own threads, but the server that it starts serves all jobs.
+    Snakemake limits a job to its own threads, but the servers that it starts serve all jobs.
     """
-    return dict.fromkeys(THREAD_LIMITS, str(len(os.sched_getaffinity(0))))
+    return dict.fromkeys(THREAD_LIMITS, str(max(1, len(os.sched_getaffinity(0)) // replicas)))
 
 
 def _docker(config: ServerConfig, mounts: dict[str, str], env: dict[str, str], name: str) -> list[str]:

@@ -24,15 +24,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import httpx
 import psutil
 
+from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.process import die_with_parent
-from selfalign.serving.command import HOST, ServerCommand
+from selfalign.serving.command import HOST, ServerCommand, server_command
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +53,67 @@ CANNOT_START = 127
 PR_SET_CHILD_SUBREAPER = 36
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server to be started.
+
+    Attributes:
+        command: how to start it.
+        port: the port that it listens on.
+        log: file to which its output is appended; its directory is created.
+    """
+
+    command: ServerCommand
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Base URL of the API."""
+        return f"http://{HOST}:{self.port}/v1"
+
+
+def free_ports(count: int) -> list[int]:
+    """Return different TCP ports of the loopback interface that are free now.
+
+    Args:
+        count: their number.
+    """
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 def free_port() -> int:
     """Return a TCP port of the loopback interface that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
+
+
+def replicas(
+    config: ServerConfig, checkpoint: str | Path, name: str, log: Path, adapter: str | Path | None
+) -> list[Server]:
+    """Return the servers of a model to be started on this machine, `config.replicas` of them.
+
+    Args:
+        config: the configured server.
+        checkpoint: directory of the model's checkpoint.
+        name: name under which the servers serve the model.
+        log: log file of the first server; those of the others have their numbers in their names.
+        adapter: directory of a LoRA adapter to serve on top of the checkpoint; None: the checkpoint alone.
+
+    Raises:
+        ConfigError: a server cannot be started with this configuration on this machine.
+    """
+    return [
+        Server(
+            server_command(config, checkpoint, name, port, adapter, replica=number),
+            port,
+            log.with_stem(f"{log.stem}-{number}") if number else log,
+        )
+        for number, port in enumerate(free_ports(config.replicas))
+    ]
 
 
 @contextlib.contextmanager
@@ -64,7 +122,6 @@ def running(
     port: int,
     log: Path,
     timeout_s: float,
-    cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a server, wait until it is ready, and stop it with all its processes when the block ends.
 
@@ -75,34 +132,38 @@ def running(
         port: the port that the server listens on.
         log: file to which the server's output is appended; its directory is created.
         timeout_s: longest time until the server is ready, in seconds.
-        cancelled: polled while waiting; True stops the wait.
 
     Raises:
         InfrastructureError: the server ended or was not ready in time; quotes its last log lines.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        guard = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "selfalign.serving.process",
-                json.dumps(command.cleanup),
-                *command.argv,
-            ],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=command.environment(),
-            # Ctrl-C in the terminal is sent to the jobs, which then stop their server.
-            start_new_session=True,
-        )
-    try:
-        _wait_until_ready(guard, f"http://{HOST}:{port}{command.ready_path}", log, timeout_s, cancelled)
+    with all_running([Server(command, port, log)], timeout_s) as (guard,):
         yield guard
+
+
+@contextlib.contextmanager
+def all_running(
+    servers: Sequence[Server], timeout_s: float, cancelled: Callable[[], bool] = lambda: False
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start servers together, wait until all are ready, and stop all when the block ends; see :func:`running`.
+
+    Yields the processes of the guards, in the order of `servers`.
+
+    Args:
+        servers: the servers.
+        timeout_s: longest time until all are ready, in seconds.
+        cancelled: polled while waiting; True stops the wait.
+
+    Raises:
+        InfrastructureError: a server ended or was not ready in time; quotes its last log lines.
+    """
+    guards: list[subprocess.Popen[bytes]] = []
+    try:
+        for server in servers:
+            guards.append(_start(server))
+        _wait_until_ready(servers, guards, timeout_s, cancelled)
+        yield guards
     finally:
-        _stop(guard, command)
+        _stop(guards, servers)
 
 
 def log_tail(log: Path, lines: int = TAIL_LINES) -> str:
@@ -116,43 +177,77 @@ def log_tail(log: Path, lines: int = TAIL_LINES) -> str:
     return "\n".join(text.splitlines()[-lines:]) or "(the server wrote nothing)"
 
 
-def _stop(guard: subprocess.Popen[bytes], command: ServerCommand) -> None:
-    """Let the guard stop its server; if the guard was killed, do the rest of its work."""
-    assert guard.stdin is not None
-    guard.stdin.close()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        guard.wait(timeout=2 * STOP_GRACE_S + CLEANUP_TIMEOUT_S)
-    if guard.returncode is None or guard.returncode < 0:
-        # The server and most of what it started are in the guard's process group.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(guard.pid, signal.SIGKILL)
-        guard.wait()
-        run_cleanup(command.cleanup)
+def _start(server: Server) -> subprocess.Popen[bytes]:
+    """Start a server under a guard; return the guard."""
+    server.log.parent.mkdir(parents=True, exist_ok=True)
+    program = [sys.executable, "-P", "-m", "selfalign.serving.process"]
+    with server.log.open("ab") as output:
+        return subprocess.Popen(
+            [*program, json.dumps(server.command.cleanup), *server.command.argv],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=server.command.environment(),
+            # Ctrl-C in the terminal is sent to the jobs, which then stop their server.
+            start_new_session=True,
+        )
+
+
+def _stop(guards: Sequence[subprocess.Popen[bytes]], servers: Sequence[Server]) -> None:
+    """Let the guards stop their servers, all at the same time; if a guard was killed, do the rest of its work."""
+    for guard in guards:
+        assert guard.stdin is not None
+        guard.stdin.close()
+    # The first guards that are waited for take the time, and the others end meanwhile. Fewer than `servers` if a guard
+    # could not be started.
+    for guard, server in zip(guards, servers, strict=False):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            guard.wait(timeout=2 * STOP_GRACE_S + CLEANUP_TIMEOUT_S)
+        if guard.returncode is None or guard.returncode < 0:
+            # The server and most of what it started are in the guard's process group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(guard.pid, signal.SIGKILL)
+            guard.wait()
+            run_cleanup(server.command.cleanup)
 
 
 def _wait_until_ready(
-    guard: subprocess.Popen[bytes], url: str, log: Path, timeout_s: float, cancelled: Callable[[], bool]
+    servers: Sequence[Server],
+    guards: Sequence[subprocess.Popen[bytes]],
+    timeout_s: float,
+    cancelled: Callable[[], bool],
 ) -> None:
     deadline = time.monotonic() + timeout_s
+    waiting = list(servers)
     while time.monotonic() < deadline:
-        if (status := guard.poll()) is not None:
-            raise InfrastructureError(
-                f"the model server ended with status {status} before it was ready; "
-                f"its last lines ({log}):\n{log_tail(log)}"
-            )
+        for server, guard in zip(servers, guards, strict=True):
+            if (status := guard.poll()) is not None:
+                raise InfrastructureError(
+                    f"the model server ended with status {status} before it was ready; "
+                    f"its last lines ({server.log}):\n{log_tail(server.log)}"
+                )
         if cancelled():
             raise InfrastructureError(
                 "the model server is no longer needed: the jobs and the workflow have ended"
             )
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=READY_TIMEOUT_S).status_code == httpx.codes.OK:
-                logger.info("the model server is ready: %s answers", url)
-                return
+        waiting = [server for server in waiting if not _is_ready(server)]
+        if not waiting:
+            return
         time.sleep(READY_POLL_S)
+    log = waiting[0].log
     raise InfrastructureError(
         f"the model server was not ready within {timeout_s:.0f} s (server.startup_timeout_s); "
         f"its last lines ({log}):\n{log_tail(log)}"
     )
+
+
+def _is_ready(server: Server) -> bool:
+    url = f"http://{HOST}:{server.port}{server.command.ready_path}"
+    with contextlib.suppress(httpx.HTTPError):
+        if httpx.get(url, timeout=READY_TIMEOUT_S).status_code == httpx.codes.OK:
+            logger.info("the model server is ready: %s answers", url)
+            return True
+    return False
 
 
 def guard(command: Sequence[str], cleanup: Sequence[str]) -> int:

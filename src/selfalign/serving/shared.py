@@ -1,4 +1,4 @@
-"""A server that all jobs of a workflow share.
+"""A server, or replicas of it, that all jobs of a workflow share.
 
 Each job holds a *lease* while it may send requests to the server: a shared lock on a file, which the kernel releases when
 the job ends, for whatever reason. The first job starts a server supervisor (:mod:`.supervisor`), which owns the server
@@ -8,7 +8,7 @@ and stops it when it is no longer needed. Each server has a directory with these
   filelock (``ReadWriteLock``) are transactions of an SQLite database.
 * ``start.lock``: held by the job that finds or starts the server.
 * ``supervisor.lock``: held by the supervisor as long as it runs.
-* ``state.json``: the URL of the server, or the error with which it failed to start; written by the supervisor.
+* ``state.json``: the URLs of the server and its replicas, or the error with which it failed to start; written by the supervisor.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -47,8 +48,8 @@ def shared_server(
     logs: Path,
     *,
     adapter: str | Path | None = None,
-) -> Iterator[str]:
-    """Yield the base URL of the shared server of a checkpoint; start the server if it is not running.
+) -> Iterator[list[str]]:
+    """Yield the base URLs of the shared server of a checkpoint and its replicas; start them if they are not running.
 
     Args:
         server: the configured server.
@@ -70,10 +71,10 @@ def shared_server(
     with (home / "lease").open("a") as lease:
         fcntl.flock(lease, fcntl.LOCK_SH)
         with FileLock(home / "start.lock"):
-            url = _running_url(home) or _start_supervisor(
+            urls = _running_urls(home) or _start_supervisor(
                 server, checkpoint, name, home, logs / f"{label}.log", adapter=adapter
             )
-        yield url
+        yield urls
 
 
 @contextlib.contextmanager
@@ -101,13 +102,13 @@ def supervisor_lock(home: Path) -> FileLock:
     return FileLock(home / "supervisor.lock")
 
 
-def _running_url(home: Path) -> str | None:
-    """Return the URL of the server if its supervisor is running, or None."""
+def _running_urls(home: Path) -> list[str] | None:
+    """Return the URLs of the servers if their supervisor is running, or None."""
     try:
         with supervisor_lock(home).acquire(timeout=0):
             return None
     except Timeout:
-        return _read_state(home).get("url")
+        return _read_state(home).get("urls")
 
 
 def _start_supervisor(
@@ -118,8 +119,8 @@ def _start_supervisor(
     log: Path,
     *,
     adapter: str | Path | None,
-) -> str:
-    """Start a supervisor and wait until its server is ready; return the server's URL."""
+) -> list[str]:
+    """Start a supervisor and wait until its servers are ready; return their URLs."""
     (home / "state.json").unlink(missing_ok=True)
     task = {
         "server": server.model_dump(),
@@ -140,8 +141,8 @@ def _start_supervisor(
     logger.info("starting the model server; its log is %s", log)
     while True:
         state = _read_state(home)
-        if "url" in state:
-            return state["url"]
+        if "urls" in state:
+            return state["urls"]
         if "error" in state:
             raise InfrastructureError(state["error"])
         if (status := supervisor.poll()) is not None:
@@ -152,7 +153,7 @@ def _start_supervisor(
         time.sleep(POLL_S)
 
 
-def _read_state(home: Path) -> dict[str, str]:
+def _read_state(home: Path) -> dict[str, Any]:
     try:
         return json.loads((home / "state.json").read_text(encoding="utf-8"))
     except FileNotFoundError:

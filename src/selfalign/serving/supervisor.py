@@ -1,10 +1,13 @@
-"""The server supervisor: a small process that owns one shared model server.
+"""The server supervisor: a small process that owns one shared model server, or its replicas.
 
     python -m selfalign.serving.supervisor TASK
 
 It starts the server, writes its URL (``state.json``, see :mod:`.shared`), and stops it once no job has held a lease
 for :data:`IDLE_S` seconds, or as soon as the workflow that started it has ended and no job holds a lease. It has a
 session of its own, so that Ctrl-C in the terminal is sent to the jobs only, which use the server until they have ended.
+
+Replicas are started and stopped together. If one of them ends, the others keep serving the jobs that hold leases, and are
+stopped as soon as there are none, so that the next job starts a complete set.
 """
 
 from __future__ import annotations
@@ -23,8 +26,7 @@ from selfalign.core.config.base import validate_section
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import SelfalignError
 from selfalign.core.jsonl import write_json
-from selfalign.serving.command import HOST, server_command
-from selfalign.serving.process import free_port, running
+from selfalign.serving.process import all_running, replicas
 from selfalign.serving.shared import supervisor_lock, without_leases
 
 # Time after which a server without leases is stopped while its workflow runs, in seconds.
@@ -59,7 +61,7 @@ class Demand:
         return now - self._idle_since > IDLE_S
 
     def withdraw(self) -> bool:
-        """Remove the server's URL, unless a job has acquired a lease in the meantime; return whether it was removed."""
+        """Remove the servers' URLs, unless a job has acquired a lease in the meantime; return whether it was removed."""
         with without_leases(self._home) as unused:
             if unused:
                 (self._home / "state.json").unlink(missing_ok=True)
@@ -78,12 +80,14 @@ def supervise(task: dict[str, Any]) -> None:
     server = validate_section(ServerConfig, task["server"], "server")
     demand = Demand(home, task["workflow"])
     with supervisor_lock(home):
-        port = free_port()
         try:
-            command = server_command(server, task["checkpoint"], task["name"], port, task["adapter"])
-            with running(command, port, log, server.startup_timeout_s, demand.has_ended) as process:
-                write_json(home / "state.json", {"url": f"http://{HOST}:{port}/v1"})
-                while process.poll() is None and not (demand.has_ended() and demand.withdraw()):
+            servers = replicas(server, task["checkpoint"], task["name"], log, task["adapter"])
+            with all_running(servers, server.startup_timeout_s, demand.has_ended) as processes:
+                write_json(home / "state.json", {"urls": [each.url for each in servers]})
+                while alive := [each for each in processes if each.poll() is None]:
+                    unneeded = demand.has_ended() or len(alive) < len(processes)
+                    if unneeded and demand.withdraw():
+                        break
                     time.sleep(POLL_S)
                 (home / "state.json").unlink(missing_ok=True)
         except SelfalignError as error:

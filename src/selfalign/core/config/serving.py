@@ -72,11 +72,19 @@ class ServerConfig(Section):
     tensor_parallel: int = Field(
         default=1, ge=1, description="Tensor-parallel size: number of GPUs per copy of the model."
     )
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        description="Number of servers of the model that are started together on one node (data parallelism). On "
+        "GPUs, each uses tensor_parallel GPUs of its own; on CPUs, they divide the cores. Requests with the same "
+        "few-shot examples are sent to the same replica, for its prefix cache. Increase client.max_in_flight with "
+        "it.",
+    )
     gpus: int = Field(
         default=0,
         ge=0,
-        description="GPUs requested by each job that starts a server of its own (lifetime: job); at least "
-        "tensor_parallel on GPUs, 0 on CPUs. Which GPUs is set in the profile.",
+        description="GPUs requested for each replica by a job that starts servers of its own (lifetime: job); at "
+        "least tensor_parallel on GPUs, 0 on CPUs. Which GPUs is set in the profile.",
     )
     kv_cache_gib: int = Field(
         default=2, ge=1, description="Size of the key-value cache of the CPU build, in GiB."
@@ -101,6 +109,25 @@ class ServerConfig(Section):
                     f"with server.kind 'command', expected the words of a command with {' and '.join(missing)} in them"
                 )
         return command
+
+    @model_validator(mode="after")
+    def _replicas_have_resources(self) -> ServerConfig:
+        if self.replicas == 1:
+            return self
+        if self.kind == "external":
+            raise ValueError(
+                f"'server.replicas' is {self.replicas}, but 'server.kind' is 'external': selfalign does not start these "
+                "servers; list the URL of each replica in 'server.endpoints', and set 'server.replicas' to 1"
+            )
+        if self.kind == "container" and self.container.gpus != "all":
+            listed = 0 if self.container.gpus == "none" else len(self.container.gpus.split(","))
+            if listed < (needed := self.replicas * self.tensor_parallel):
+                raise ValueError(
+                    f"'server.container.gpus' is '{self.container.gpus}', but 'server.replicas' {self.replicas} with "
+                    f"'server.tensor_parallel' {self.tensor_parallel} needs {needed} GPUs; list {needed} indices, or "
+                    "set all"
+                )
+        return self
 
 
 class ClientConfig(Section):
