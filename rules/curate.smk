@@ -157,6 +157,11 @@ if SELF_TESTS:
     include: "curate_self_tests.smk"
 
 
+if BY_EXECUTION:
+
+    include: "curate_by_execution.smk"
+
+
 rule dataset:
     input:
         rows=result(f"dataset/{CURATION_STEPS[-1]}.jsonl"),

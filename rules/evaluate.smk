@@ -141,6 +141,7 @@ rule scores:
     input:
         scores=[f"{samples.directory}/score.json" for samples in SETS.own.values()],
         verdicts=[f"{samples.directory}/verdicts.jsonl" for samples in SETS.own.values()],
+        solutions=SOLUTIONS_IN_ROWS,
     output:
         summary=report(
             result("scores/summary.json"),

@@ -7,4 +7,6 @@ with job(snakemake):
 
     directories = [Path(score).parent for score in snakemake.input.scores]
     scored = [(model, layout, benchmark) for model, layout, benchmark in snakemake.params.scored]
-    write_summary(dict(zip(scored, directories, strict=True)), snakemake.output.summary)
+    write_summary(
+        dict(zip(scored, directories, strict=True)), snakemake.output.summary, snakemake.input.solutions
+    )

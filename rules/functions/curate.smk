@@ -1,5 +1,7 @@
 # Parameters and input functions of rules/curate.smk.
 
+from selfalign.evaluate.sample_sets import executed_benchmarks
+
 RESPONSES = config["curation"]["responses"]
 NONTRIVIAL_TESTS = (
     config["curation"]["quality"]["nontrivial_tests"]
@@ -7,6 +9,9 @@ NONTRIVIAL_TESTS = (
 )
 CONSENSUS = config["curation"]["consensus"]
 SELF_TESTS = config["curation"]["self_tests"]["share"] > 0
+BY_EXECUTION = config["curation"]["decontamination"]["by_execution"]
+# Name and version of the scored benchmarks whose tasks are tried on functions of rows.
+EXECUTED_BENCHMARKS = executed_benchmarks(configured) if BY_EXECUTION else []
 
 # The steps of the stage in order. The text of imported final rows stays as it is.
 CURATION_STEPS = (
@@ -22,6 +27,12 @@ CURATION_STEPS = (
     if is_built("dataset")
     else ["length", "select", "decontaminate"]
 )
+if BY_EXECUTION:
+    CURATION_STEPS.append("decontaminate_by_execution")
+# Summaries of the solutions in the rows of the data set; none if the rows with solutions are dropped.
+SOLUTIONS_IN_ROWS = [
+    result(f"dataset/solutions/{each}.json") for each in EXECUTED_BENCHMARKS if BY_EXECUTION == "report"
+]
 CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
 SELF_TESTS_COUNTS = [result("self_tests/counts/tasks.json")] if SELF_TESTS else []
 

@@ -21,6 +21,7 @@ STAGES = (
     "sanitize",
     "select",
     "decontaminate",
+    "find-solutions",
     "train",
     "score",
     "report",

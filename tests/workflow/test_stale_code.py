@@ -44,6 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.program_environments": ("check_functions", "program_environment"),
     "selfalign.hub": ("fetch_package", "base_model"),
     "selfalign.contamination": ("collect_functions",),
+    "selfalign.contamination.functions": (),  # decontamination by execution is off
     "selfalign.client": ("concepts", "benchmark_samples"),
     "selfalign.client.progress": ("concepts",),
     "selfalign.completion_cache": ("concepts", "benchmark_samples"),
@@ -103,6 +104,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.harness": ("references",),
     "selfalign.evaluate.references": ("references",),
     "selfalign.evaluate.model_card": ("model_card",),
+    "selfalign.evaluate.solutions": (),  # decontamination by execution is off
     "selfalign.evaluate.published_verdicts": ("references",),
     "selfalign.evaluate.reproduction": (),
     "selfalign.evaluate.samples": ("references",),

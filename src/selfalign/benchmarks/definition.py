@@ -194,6 +194,11 @@ class Definition(Section):
         return self.scoring not in ("ds1000", "livecodebench_prediction")
 
     @property
+    def tests_functions(self) -> bool:
+        """Whether tests call one function and check its result, so that any other function can be tried."""
+        return self.has_plus or self.scoring in ("check_function", "evoeval")
+
+    @property
     def is_of_run(self) -> bool:
         """Whether the data are an artifact of the run, instead of published."""
         return any(each.artifact for version in self.versions.values() for each in version.files)

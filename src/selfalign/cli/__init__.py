@@ -22,7 +22,7 @@ from selfalign.core.errors import DataError, SelfalignError, explain
 from selfalign.core.process import configure_logging, ignore_modules_of_working_directory
 
 # Parameters that name files which a command writes; all other paths are read.
-OUTPUTS = frozenset({"out", "dropped", "verdicts", "counts", "metrics", "lost", "cache", "work"})
+OUTPUTS = frozenset({"out", "dropped", "verdicts", "counts", "metrics", "lost", "cache", "work", "kept"})
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 

@@ -1,4 +1,4 @@
-"""``selfalign sanitize``, ``select`` and ``decontaminate``: the curation steps on plain files."""
+"""``selfalign sanitize``, ``select``, ``decontaminate`` and ``find-solutions``: the curation steps on plain files."""
 
 from __future__ import annotations
 
@@ -220,7 +220,76 @@ def decontaminate(
     decontaminate_file(source, out, dropped, sources=find_sources(against, data), settings=settings)
 
 
+def find_solutions(
+    source: Source,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="JSON Lines file for the functions that solve a task.")
+    ],
+    *,
+    benchmark: Annotated[
+        str, typer.Option(help="Name of the benchmark: humaneval, humaneval_plus, mbpp_plus, …")
+    ],
+    dataset_version: Annotated[
+        str | None, typer.Option(help="Version of the data. [default: as the definition]")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data file or its directory. [default: the installed package]")
+    ] = None,
+    kept: Annotated[
+        Path | None, typer.Option(help="JSON Lines file for the rows that solve no task.")
+    ] = None,
+    dropped: Annotated[
+        Path | None, typer.Option(help="JSON Lines file for the rows that solve a task, with reasons.")
+    ] = None,
+    counts: Annotated[
+        Path | None, typer.Option(help="JSON file for the numbers of functions and the solved tasks.")
+    ] = None,
+    ground_truth: Annotated[
+        Path | None,
+        typer.Option(help="Outputs of the reference solutions; computed if absent. [default: user cache]"),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="File of the verdict cache, so that no function is run twice.")
+    ] = None,
+    runtime: Annotated[str, typer.Option(help="Sandbox runtime.")] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of programs run in parallel. [default: one per core]"),
+    ] = None,
+    _log_level: LogLevel = "INFO",
+) -> None:
+    """Find functions of rows that solve tasks of HumanEval(+), MBPP(+) or EvoEval, by running them in the sandbox.
+
+    Finds renamed and paraphrased solutions, which `selfalign decontaminate` misses.
+    """
+    from selfalign.benchmarks import load_benchmark
+    from selfalign.core.config.evaluation import EvaluationConfig
+    from selfalign.core.config.execution import ExecutionConfig
+    from selfalign.curate.decontaminate import decontaminate_by_execution_file
+    from selfalign.evaluate.ground_truth import default_truth_path
+    from selfalign.evaluate.solutions import SearchedBenchmark, check_searchable, find_solutions_file
+    from selfalign.program_environments import ready_environment
+
+    if dropped is not None and kept is None:
+        raise typer.BadParameter("--dropped needs --kept", param_hint="--dropped")
+    loaded = load_benchmark(benchmark, dataset_version, data)
+    check_searchable(loaded)
+    searched = SearchedBenchmark(
+        loaded,
+        ground_truth=ground_truth or default_truth_path(loaded),
+        time_limits=EvaluationConfig(),
+        environment=ready_environment(loaded.definition.environment_in(ExecutionConfig())),
+    )
+    found = find_solutions_file(source, searched, out, counts, runtime=runtime, workers=workers, cache=cache)
+    if kept is not None:
+        decontaminate_by_execution_file(source, [out], kept, dropped, drop=True)
+    typer.echo(
+        f"{loaded.title}: {len(found['solved_tasks'])} of {found['tasks']} tasks are solved by "
+        f"{found['solving_rows']} of {found['rows']} rows"
+    )
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (sanitize, select, decontaminate):
+    for command in (sanitize, select, decontaminate, find_solutions):
         app.command()(command)

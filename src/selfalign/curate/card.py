@@ -217,5 +217,17 @@ def _decontamination(
     return (
         f"Instruction, response and code of every row were compared with the prompts, solutions and tests of {names}: "
         f"{ngram} words in a row, or all words of a shorter text, lower-cased and without punctuation. "
-        f"{dropped:,} rows were dropped for it."
+        f"{dropped:,} rows were dropped for it." + _decontamination_by_execution(steps)
+    )
+
+
+def _decontamination_by_execution(steps: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the execution of functions on benchmark tasks found; empty if it is off."""
+    found = next((step for step in steps if step["step"] == "decontaminate_by_execution"), None)
+    if found is None:
+        return ""
+    dropped = found["dropped"].get("solves_task", 0)
+    return (
+        " Functions of the rows were also run with the tests of the scored benchmarks whose tasks are functions: "
+        f"{found['extra']['solving_rows']:,} rows had a function that solves a task; {dropped:,} were dropped for it."
     )

@@ -42,10 +42,11 @@ def scores_table(summary: dict[str, Any]) -> str:
         summary: content of ``scores/summary.json``.
     """
     rows = [
-        f"| {score['model']} | {score['layout']} | {score['title']} | {score['dataset']['version']} | {score['n']} | {name} "
+        f"| {score['model']} | {score['layout']} | {title} | {score['dataset']['version']} | {scored['n']} | {name} "
         f"| {metric['value']:.1%} | {_interval(metric)} |"
         for score in summary["scores"]
-        for name, metric in score["metrics"].items()
+        for title, scored in _subsets(score)
+        for name, metric in scored["metrics"].items()
     ]
     tests = [
         f"\n{each['title']}, {name}, layout {each['layout']}: the tuned model differs by "
@@ -55,6 +56,13 @@ def scores_table(summary: dict[str, Any]) -> str:
         for name, metric in each["metrics"].items()
     ]
     return "\n".join([HEAD, *rows, *tests])
+
+
+def _subsets(score: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the score on all tasks and, where it is known, on those that no training row solves, with titles."""
+    clean = score.get("clean")
+    only = [(f"{score['title']}, tasks that no training row solves", clean)] if clean else []
+    return [(score["title"], score), *only]
 
 
 def _interval(metric: dict[str, Any]) -> str:

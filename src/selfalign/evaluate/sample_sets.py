@@ -337,6 +337,28 @@ def model_title(config: Config) -> str:
     return config.model.id or config.model.path or "SmolLM2-135M-Instruct"
 
 
+def executed_benchmarks(config: Config) -> list[str]:
+    """Return name and version (``name-version``) of the scored benchmarks whose tasks are tried on functions of rows.
+
+    Args:
+        config: configuration of the run.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    found = [
+        f"{choice.name}-{load_definition(choice.name).version_named(choice.version)[0]}"
+        for choice in config.evaluation.benchmarks
+        if load_definition(choice.name).tests_functions
+    ]
+    if not found:
+        raise ConfigError(
+            "configuration: 'curation.decontamination.by_execution' is set, but 'evaluation.benchmarks' has no benchmark whose "
+            "tasks are functions; expected humaneval, humaneval_plus, mbpp, mbpp_plus or evoeval there, or null"
+        )
+    return list(dict.fromkeys(found))
+
+
 def _repaired_choice(choice: BenchmarkChoice, known: Iterable[BenchmarkChoice]) -> BenchmarkChoice | None:
     """Return the benchmark among `known` whose samples `choice` repairs; None if it repairs none, or there is none."""
     wanted = load_definition(choice.name).repairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,23 +43,12 @@ def build_score(
         layout: prompt layout of the samples; None: not known.
         references: number of reference solutions (``tasks``) and of those that fail (``failed``); None: they were not run.
     """
-    samples = len(verdicts) // len(benchmark.tasks)
-    metrics: dict[str, dict[str, Any]] = {}
-    for prefix, parts in metric_parts(benchmark.definition.has_plus).items():
-        counts = _counts(verdicts, parts)
-        for k in sorted({1, *pass_at}):
-            if k > samples:
-                continue
-            metric = {"value": mean_pass_at_k(counts, k), "interval": list(interval(counts, k))}
-            if samples == 1:
-                metric["correct"] = sum(correct for _, correct in counts)
-            metrics[f"{prefix}pass@{k}"] = metric
     return {
         **provenance(benchmark),
         **({"layout": layout} if layout else {}),
         "n": len(benchmark.tasks),
-        "samples_per_task": samples,
-        "metrics": metrics,
+        "samples_per_task": len(verdicts) // len(benchmark.tasks),
+        "metrics": _metrics(verdicts, benchmark.definition.has_plus, pass_at),
         **({"references": dict(references)} if references is not None else {}),
         **(
             {"syntax_errors": syntax.syntax_errors, "code_fences": syntax.code_fences}
@@ -67,6 +56,22 @@ def build_score(
             else {}
         ),
     }
+
+
+def _metrics(verdicts: Sequence[Record], has_plus: bool, pass_at: Iterable[int]) -> dict[str, dict[str, Any]]:
+    """Return the metrics of verdicts with the same number of samples for each task; see :func:`build_score`."""
+    metrics: dict[str, dict[str, Any]] = {}
+    for prefix, parts in metric_parts(has_plus).items():
+        counts = _counts(verdicts, parts)
+        samples = max((number for number, _ in counts), default=0)
+        for k in sorted({1, *pass_at}):
+            if k > samples:
+                continue
+            metric = {"value": mean_pass_at_k(counts, k), "interval": list(interval(counts, k))}
+            if samples == 1:
+                metric["correct"] = sum(correct for _, correct in counts)
+            metrics[f"{prefix}pass@{k}"] = metric
+    return metrics
 
 
 def metric_parts(has_plus: bool) -> dict[str, tuple[str, ...]]:
@@ -116,8 +121,14 @@ def _counts(verdicts: Iterable[Record], parts: Sequence[str]) -> list[tuple[int,
 ScoreKey = tuple[str, str, str]
 
 
-def write_summary(scores: Mapping[ScoreKey, str | Path], out: str | Path) -> None:
+def write_summary(
+    scores: Mapping[ScoreKey, str | Path], out: str | Path, solutions: Iterable[str | Path] = ()
+) -> None:
     """Write all scores of a run, and the comparisons of base and tuned model in the layouts in which both were scored.
+
+    A score on a benchmark whose tasks were tried on the rows of the data set also has ``clean``: ``n``, the number of
+    tasks that no row solves, ``solved_by_rows``, that of the others, and the ``metrics`` of the former; none if there are no
+    such tasks.
 
     A comparison has the difference of the two scores and the exact McNemar test of the first sample of each task. Of
     the comparisons on a benchmark, the one in the layout in which the base model is best is marked as ``headline``: in
@@ -126,15 +137,23 @@ def write_summary(scores: Mapping[ScoreKey, str | Path], out: str | Path) -> Non
     Args:
         scores: directory with ``score.json`` and ``verdicts.jsonl``, by model, layout and benchmark.
         out: JSON file to write.
+        solutions: summaries of the solutions in the rows that the tuned model was trained on, see
+            :func:`~selfalign.evaluate.solutions.find_solutions_file`.
 
     Raises:
         DataError: a file is missing, or the two models were scored on different data.
     """
     found = {key: read_json(Path(directory) / "score.json") for key, directory in scores.items()}
-    rows = [
-        {"model": model, "layout": layout, **score, "benchmark": key}
-        for (model, layout, key), score in found.items()
-    ]
+    solved_tasks = {
+        (each["benchmark"], each["version"]): set(each["solved_tasks"]) for each in map(read_json, solutions)
+    }
+    rows = []
+    for (model, layout, key), score in found.items():
+        row = {"model": model, "layout": layout, **score, "benchmark": key}
+        tasks = solved_tasks.get((score["benchmark"], score["dataset"]["version"]))
+        if tasks is not None:
+            row["clean"] = _clean_score(score, Path(scores[model, layout, key]) / "verdicts.jsonl", tasks)
+        rows.append(row)
     comparisons = []
     for key in dict.fromkeys(key for _, _, key in scores):
         layouts = [
@@ -148,6 +167,18 @@ def write_summary(scores: Mapping[ScoreKey, str | Path], out: str | Path) -> Non
             {**_compare(layout, key, scores, found), "headline": layout == best} for layout in layouts
         ]
     write_json(out, {"scores": rows, "comparisons": comparisons})
+
+
+def _clean_score(score: Mapping[str, Any], verdicts: Path, solved_tasks: Collection[str]) -> dict[str, Any]:
+    """Return the score on the tasks that no row solves; see :func:`write_summary`."""
+    clean = [verdict for verdict in read_jsonl(verdicts) if verdict["task_id"] not in solved_tasks]
+    count = len({verdict["task_id"] for verdict in clean})
+    names = score["metrics"]
+    return {
+        "n": count,
+        "solved_by_rows": score["n"] - count,
+        "metrics": _metrics(clean, "base pass@1" in names, [int(name.rpartition("@")[2]) for name in names]),
+    }
 
 
 def first_value(score: Mapping[str, Any]) -> float:

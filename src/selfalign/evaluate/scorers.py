@@ -204,6 +204,14 @@ class CheckScorer(Scorer):
         calls = self._made.get(key, self._known.get(task.id, []))
         return self._check(key, task, record=False, calls=calls, **_results(answered))
 
+    def calls(self, task: Task) -> list[str]:
+        """Return the calls that the check of a task makes of the reference solution, as ``judge_check`` writes them.
+
+        Args:
+            task: a task that :meth:`prepare` was called with.
+        """
+        return self._known[task.id]
+
     def again(self, key: str, _task: Task, solution: str, _part: str, judged: Verdict, /) -> Program | None:
         """Return the program that makes the calls of the check on these results, if they are others.
 
@@ -455,6 +463,24 @@ class EvalPlusScorer(Scorer):
         return DataError(
             f"task {task_id}, {part}: {what}; remove the file to compute it again", file=self._file
         )
+
+    def cases(self, task: Task) -> list[tuple[str, str]]:
+        """Return the arguments of each test of a task and the expected result, as written by ``values.dumps``.
+
+        Args:
+            task: task of the benchmark.
+
+        Raises:
+            DataError: the ground truth cannot be decoded.
+        """
+        found = []
+        for part in self.parts:
+            self._check_inputs(task.id, part)
+            inputs = json.loads(values.unpack(self._truth[task.id][part]["inputs"]))
+            expected = self._expected(task.id, part).splitlines()
+            texts = [Result(line).text or "null" for line in expected]
+            found += zip((json.dumps(given) for given in inputs), texts, strict=True)
+        return found
 
     def cost(self, task: Task, part: str, /) -> float:
         """Return the time limits in excess of the smallest one, plus the time to read inputs and outputs.

@@ -21,6 +21,7 @@ from selfalign.evaluate.harness import (
     MAX_LIMITS,
     answer_calls,
     answer_contest,
+    answer_functions,
     judge_check,
     judge_contest,
     judge_evalplus,
@@ -85,7 +86,7 @@ def open_scoring_pools(
         workers: number of programs run at a time; None: one per core.
         environment: what programs can import; None: ``build``.
     """
-    answering = warm_up(answer_calls, answer_contest, script)
+    answering = warm_up(answer_calls, answer_contest, answer_functions, script)
     judging = warm_up(judge_evalplus, judge_check, judge_contest)
     local = "none" if "://" in runtime else runtime
     start = partial(open_pool, workers=workers, most=MAX_LIMITS, environment=environment)

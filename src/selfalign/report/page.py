@@ -251,10 +251,19 @@ def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
             "correct": found.get("correct"),
             "n": score["n"],
             "failing_references": score.get("references", {}).get("failed"),
+            "clean": _clean_figures(score, metric),
         }
         for score in summary["scores"]
         for metric, found in score["metrics"].items()
     ]
+
+
+def _clean_figures(score: dict[str, Any], metric: str) -> dict[str, Any] | None:
+    """Return a metric on the tasks that no row of the data set solves, with their number; None if that is not known."""
+    clean = score.get("clean")
+    if clean is None:
+        return None
+    return {"n": clean["n"], "solved_by_rows": clean["solved_by_rows"], **clean["metrics"].get(metric, {})}
 
 
 def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:

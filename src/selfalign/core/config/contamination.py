@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from selfalign.core.config.base import Section
@@ -42,9 +44,15 @@ class ContaminationConfig(OverlapConfig):
 
 
 class DecontaminationConfig(OverlapConfig):
-    """Rows that contain text of a benchmark are dropped; `seeds.contamination.exempt` applies here as well."""
+    """Rows that contain text of a benchmark are dropped; `seeds.contamination.exempt` applies to it as well."""
 
     scored: bool = Field(
         default=True,
         description="Also check against every published benchmark of `evaluation.benchmarks`, all of its tasks.",
+    )
+    by_execution: Literal["report", "drop"] | None = Field(
+        default=None,
+        description="Run the functions of all rows with the tests of each scored HumanEval, HumanEval+, MBPP, MBPP+ and "
+        "EvoEval, which finds renamed and paraphrased solutions. report: list the rows that solve a task, and give the scores "
+        "also on the tasks that no row solves; drop: list and drop these rows; null: off.",
     )

@@ -179,7 +179,8 @@ class CurationConfig(Section):
     )
     length: LengthConfig = Field(default_factory=LengthConfig, description="Length of training examples.")
     decontamination: DecontaminationConfig = Field(
-        default_factory=DecontaminationConfig, description="Removal of rows that contain text of a benchmark."
+        default_factory=DecontaminationConfig,
+        description="Removal of rows that contain text of a benchmark, or solve its tasks.",
     )
     self_tests: SelfTestsConfig = Field(
         default_factory=SelfTestsConfig,

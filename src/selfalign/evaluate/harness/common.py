@@ -144,6 +144,14 @@ class Results:
             content["module"] = str(error.name)[:100]
         self._line(json.dumps(content) + "\n")
 
+    def several(self, texts):
+        """Report several values in one line: a list of texts.
+
+        Args:
+            texts: the values as written by :func:`values.dumps`.
+        """
+        self._line(json.dumps(texts) + "\n")
+
     def stop_after(self, seconds):
         """End the process after some CPU time, with a line that says so. The answer is not told by an exception.
 
