@@ -58,6 +58,7 @@ rule references:
     params:
         code=fingerprint("references"),
         directory=lambda wildcards: SETS.data_directory(wildcards.name),
+        limits=lambda wildcards: SETS.limits(wildcards.name),
         programs=lambda wildcards: SETS.environment(wildcards.name),
     message:
         "Run the reference solutions of {wildcards.name} {wildcards.version} with their tests"

@@ -2,6 +2,7 @@ from _job import job, job_config
 
 with job(snakemake):
     from selfalign.benchmarks import load_benchmark
+    from selfalign.core.config.evaluation import ScoringLimits
     from selfalign.evaluate.scoring import ScoreFiles, score_samples
     from selfalign.program_environments import program_environment
 
@@ -17,6 +18,7 @@ with job(snakemake):
         max_reference_failures=scoring["max_reference_failures"],
         published=files.get("published") or None,
         exact_floats=scoring["exact_floats"],
+        limits=ScoringLimits(**scoring["limits"]),
         pass_at=scoring["pass_at"],
         layout=scoring["layout"],
         runtime=job_config(snakemake).execution.runtime,

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from selfalign.core.config import Config, load_config
+from selfalign.core.config.evaluation import ScoringLimits
 from selfalign.core.config.staleness import decisive_values, leaf_keys, restricted, with_values
 
 # Settings that no rule has as its parameter `settings`, and what makes outputs stale instead.
@@ -28,6 +29,10 @@ OTHERWISE = {
     "evaluation.benchmarks": "parameters sampling and scoring",
     "evaluation.pass_at": "parameter scoring",
     "evaluation.max_reference_failures": "parameter scoring",
+    **{
+        f"evaluation.limits.{name}": "parameters scoring, and limits of the references"
+        for name in ScoringLimits.model_fields
+    },
     "learning_curve.instructions": "points of the curve",
     "learning_curve.learning_rates": "points of the curve",
     "learning_curve.responses": "points of the curve",

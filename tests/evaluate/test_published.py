@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.cli import build_app
-from selfalign.core.errors import DataError
+from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
 
 NAME = "evalplus-starcoder2-15b-instruct-v0.1-humaneval"
@@ -58,8 +58,25 @@ def test_own_answers_are_scored_and_compared_with_own_verdicts(own_data, tmp_pat
         return [metrics[f"{part} pass@1"]["correct"] for part in ("base", "plus")], differing
 
     assert scored(tmp_path / "out") == ([2, 1], [("HumanEval/901", "plus")])
+    assert read_json(tmp_path / "out/score.json")["limits"] == {"memory_mb": 4096, "evalplus_task_s": 60.0}
+    assert scored(tmp_path / "larger", "--limit", "memory_mb=8192") == ([2, 1], [("HumanEval/901", "plus")])
+    assert read_json(tmp_path / "larger/score.json")["limits"]["memory_mb"] == 8192
     base, plus = ("HumanEval/900", "base"), ("HumanEval/900", "plus")
     assert scored(tmp_path / "exact", "--exact-floats") == ([1, 0], [base, plus, ("HumanEval/901", "plus")])
+
+
+@pytest.mark.parametrize("limit", ["memory_mb", "memory_mb=x"])
+def test_a_limit_without_a_number_is_refused(own_data, tmp_path, limit):
+    data = own_data("humaneval_plus", "v0.1.9", EVALPLUS)
+    result = _score(data, tmp_path, tmp_path, tmp_path / "none", "v0.1.9", "--limit", limit)
+    assert result.exit_code == 2
+    assert f"found '{limit}'" in " ".join(result.output.split())
+
+
+def test_an_unknown_limit_is_refused(own_data, tmp_path):
+    data = own_data("humaneval_plus", "v0.1.9", EVALPLUS)
+    with pytest.raises(ConfigError, match=r"--limit\.memory.*memory_mb"):
+        _score(data, tmp_path, tmp_path, tmp_path / "none", "v0.1.9", "--limit", "memory=1")
 
 
 @pytest.mark.published

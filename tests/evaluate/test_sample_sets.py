@@ -42,6 +42,7 @@ def test_own_answers_are_found_by_model_and_benchmark(sets):
         "layout": "own",
         "environment": "numpy",
         "max_reference_failures": 0,
+        "limits": {"memory_mb": 4096, "check_s": 3.0},
         "exact_floats": False,
     }
 

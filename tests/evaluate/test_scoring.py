@@ -21,15 +21,22 @@ from own_records import (
     TEXT,
 )
 
-from selfalign.benchmarks import load_benchmark
-from selfalign.core.config.evaluation import EvaluationConfig
+from selfalign.benchmarks import load_benchmark, load_definition
+from selfalign.core.config.evaluation import EvaluationConfig, ScoringLimits
 from selfalign.core.errors import DataError, InfrastructureError
-from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.evaluate.ground_truth import FORMAT, PACKED, compute_ground_truth, is_current, time_limit
+from selfalign.core.jsonl import read_json, read_jsonl, write_json, write_jsonl
+from selfalign.evaluate.ground_truth import (
+    FORMAT,
+    PACKED,
+    compute_ground_truth,
+    is_current,
+    limits_path,
+    time_limit,
+)
 from selfalign.evaluate.harness import values
 from selfalign.evaluate.harness.common import result_line
 from selfalign.evaluate.samples import Sample
-from selfalign.evaluate.scorers import build_scorer, needs_ground_truth
+from selfalign.evaluate.scorers import EVALPLUS_SLACK_S, STARTUP_S, build_scorer, needs_ground_truth
 from selfalign.evaluate.scoring import ScoringPools, check_harness, score, write_verdicts
 from selfalign.sandbox import Verdict
 
@@ -119,6 +126,18 @@ def test_floats_are_compared_within_the_tolerance_of_evalplus(scored):
     assert exact["base"]["status"] == "fail"
     as_tuple = HALVE + "return tuple(value / 2 + 1e-12 for value in values)\n"
     assert not scored("humaneval_plus", EVALPLUS, as_tuple, None)[0]["passed"]
+
+
+def test_exact_floats_include_tasks_with_a_tolerance_of_their_own(scored):
+    tolerant = [{**EVALPLUS[0], "atol": 1e-4}]
+    almost = HALVE + "return [value / 2 + 1e-5 for value in values]\n"
+    assert scored("humaneval_plus", tolerant, almost)[0]["passed"]
+    assert scored("humaneval_plus", tolerant, almost, exact_floats=True)[0]["base"]["status"] == "fail"
+    assert scored("humaneval_plus", tolerant, None, exact_floats=True)[0]["passed"]
+    almost_zero = "    return -xs[0] / xs[1] + 1e-9\n"
+    assert scored("humaneval_plus", [FIND_ZERO], FIND_ZERO["prompt"] + almost_zero, exact_floats=True)[0][
+        "passed"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -445,6 +464,68 @@ def test_the_format_of_the_ground_truth_has_a_number():
     ]
     texts = ["".join(map(result_line, map(values.dumps, written))), *PACKED]
     assert (FORMAT, hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]) == (2, "ace3891c567b7cbc")
+
+
+def test_limits_are_configured(make_benchmark, judge):
+    benchmark = make_benchmark("humaneval", HUMANEVAL)
+    (task,) = benchmark.tasks
+    spin = "import time\nwhile time.process_time() < 1.5:\n    pass\n"
+    large = "kept = bytearray(600 << 20)\n"
+    samples = [Sample(task, n, f"{code}{ADD}return a + b\n") for n, code in enumerate((spin, large))]
+
+    def reasons(limits):
+        verdicts = judge(build_scorer(benchmark, None, limits=limits), samples)
+        return [verdict["base"]["reason"] for verdict in verdicts]
+
+    assert reasons(None) == [None, None]
+    assert reasons(ScoringLimits(check_s=0.5, memory_mb=512)) == ["TimeoutError", "MemoryError"]
+
+
+def test_a_scorer_reads_exactly_the_limits_that_are_recorded(make_benchmark, pools, tmp_path):
+    truth = tmp_path / "truth.jsonl"
+    compute_ground_truth(make_benchmark("humaneval_plus", EVALPLUS), pools.judges, truth, EvaluationConfig())
+    read: set[str] = set()
+
+    class Spy(ScoringLimits):
+        def __getattribute__(self, name):
+            if name in ScoringLimits.model_fields:
+                read.add(name)
+            return super().__getattribute__(name)
+
+    contest = {"cases": [{"input": "1\n", "output": "1\n", "testtype": "stdin"}], "call": "f()", "code": ""}
+    for name, records in (("humaneval", HUMANEVAL), ("humaneval_plus", EVALPLUS), ("ds1000", DATA_SCIENCE)):
+        benchmark = make_benchmark(name, records)
+        limits = Spy()
+        scorer, task = build_scorer(benchmark, truth, limits=limits), benchmark.tasks[0]
+        read.clear()
+        scorer.program("key", task, "", "base")
+        assert read == limits.of(benchmark.definition.scoring).keys()
+    for name in ("livecodebench", "livecodebench_execution"):
+        benchmark = replace(make_benchmark("humaneval", HUMANEVAL), definition=load_definition(name))
+        limits = Spy()
+        scorer = build_scorer(benchmark, None, limits=limits)
+        read.clear()
+        scorer.program("key", replace(benchmark.tasks[0], record=contest), "", "base")
+        assert read == limits.of(benchmark.definition.scoring).keys()
+
+
+def test_the_limit_of_a_task_leaves_the_limits_of_slow_references(make_benchmark, pools, tmp_path):
+    benchmark, truth = make_benchmark("humaneval_plus", EVALPLUS), tmp_path / "truth.jsonl"
+    compute_ground_truth(benchmark, pools.judges, truth, EvaluationConfig())
+    file = limits_path(truth)
+    halve = benchmark.tasks[0]
+
+    def cpu_s(*limits):
+        content = read_json(file)
+        content["limits"][halve.id]["base"] = list(limits)
+        write_json(file, content)
+        scorer = build_scorer(benchmark, truth, limits=ScoringLimits(evalplus_task_s=10))
+        return scorer.program("key", halve, "", "base").limits.cpu_s - STARTUP_S - EVALPLUS_SLACK_S
+
+    assert cpu_s(1.0, 1.0) == 2
+    assert cpu_s(*[1.0] * 50) == 10
+    assert cpu_s(8.0, 8.5, 1.0) == 16.5
+    assert cpu_s(8.0, 8.5, *[1.0] * 50) == 16.5
 
 
 def test_time_limits_follow_the_reference_solution():

@@ -125,6 +125,8 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "evaluation.layouts.tuned": ([], since("scores")),
     "evaluation.pass_at": ([1, 10], since("benchmark_score")),
     "evaluation.max_reference_failures": (1, since("benchmark_score")),
+    "evaluation.limits.memory_mb": (2048, since("references", "benchmark_score")),
+    "evaluation.limits.check_s": (4.0, since("references", "benchmark_score")),
 }
 for stage in ("concepts", "instructions", "responses"):
     for name, value in (
@@ -189,6 +191,13 @@ IDLE: dict[str, Any] = {
 UNUSED: dict[str, Any] = {
     "evaluation.min_time_limit_s": 2.0,
     "evaluation.time_limit_factor": 5.0,
+    # For other benchmarks.
+    "evaluation.limits.evalplus_task_s": 70.0,
+    "evaluation.limits.ds1000_s": 100.0,
+    "evaluation.limits.ds1000_memory_mb": 4096,
+    "evaluation.limits.livecodebench_case_s": 7.0,
+    "evaluation.limits.livecodebench_task_s": 500.0,
+    "evaluation.limits.livecodebench_prediction_s": 4.0,
     "learning_curve.learning_rates": [1e-4],  # without instructions there is no curve
     "learning_curve.responses": ["all"],
     "reproduction.own_scores": True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,6 +59,13 @@ def register(app: typer.Typer) -> None:
             bool,
             typer.Option(help="Require bit-identical floating-point outputs, as in the published run."),
         ] = False,
+        limit: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME=VALUE",
+                help="Limit of a program, such as memory_mb=8192; see evaluation.limits. May be repeated.",
+            ),
+        ] = None,
         runtime: Annotated[str, typer.Option(help="Sandbox runtime.")] = "auto",
         environment: Annotated[
             str | None,
@@ -78,7 +85,8 @@ def register(app: typer.Typer) -> None:
         differ.
         """
         from selfalign.benchmarks import load_benchmark
-        from selfalign.core.config.evaluation import EvaluationConfig
+        from selfalign.core.config.base import validate_section
+        from selfalign.core.config.evaluation import EvaluationConfig, ScoringLimits
         from selfalign.core.config.execution import ExecutionConfig
         from selfalign.evaluate.ground_truth import default_truth_path
         from selfalign.evaluate.references import default_references_path
@@ -89,6 +97,7 @@ def register(app: typer.Typer) -> None:
             out / "verdicts.jsonl", out / "timings.jsonl", out / "score.json", out / "comparison.json"
         )
         files.remove()
+        limits = validate_section(ScoringLimits, _limits(limit or ()), "--limit")
         loaded = load_benchmark(benchmark, dataset_version, data, window=window)
         programs = ready_environment(environment or loaded.definition.environment_in(ExecutionConfig()))
         references = None
@@ -104,6 +113,7 @@ def register(app: typer.Typer) -> None:
             max_reference_failures=max_reference_failures,
             published=published,
             exact_floats=exact_floats,
+            limits=limits,
             pass_at=pass_at or [1],
             runtime=runtime,
             workers=workers,
@@ -111,6 +121,22 @@ def register(app: typer.Typer) -> None:
         )
         for line in (*_score_lines(scored), *_comparison_lines(comparison, files.comparison)):
             typer.echo(line)
+
+
+def _limits(options: Iterable[str]) -> dict[str, Any]:
+    """Return the values of ``--limit``, by name."""
+    found: dict[str, Any] = {}
+    for option in options:
+        name, separator, value = option.partition("=")
+        try:
+            found[name] = int(value) if value.isdigit() else float(value)
+        except ValueError:
+            separator = ""
+        if not separator:
+            raise typer.BadParameter(
+                f"expected NAME=VALUE with a number, found '{option}'", param_hint="--limit"
+            )
+    return found
 
 
 def _score_lines(score: dict[str, Any]) -> Iterator[str]:

@@ -154,7 +154,9 @@ def time_limit(seconds: float, settings: EvaluationConfig) -> float:
 
 
 def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[str, Any]]:
-    """Return, by task and part, an object with packed ``inputs`` and ``outputs`` and the ``limits`` of the inputs in seconds.
+    """Return, by task and part, an object with packed ``inputs`` and ``outputs`` and time limits in seconds.
+
+    ``limits`` are those of the inputs, ``above_minimum_s`` is the sum of those above the minimum.
 
     Args:
         path: file of outputs.
@@ -176,9 +178,15 @@ def read_ground_truth(path: str | Path, benchmark: Benchmark) -> dict[str, dict[
             raise DataError(
                 "written by another version of selfalign; remove it to compute it again", file=file
             )
+    minimum = limits["min_time_limit_s"]
     truth = {
         row["task_id"]: {
-            part: {**row[part], "limits": found} for part, found in limits["limits"][row["task_id"]].items()
+            part: {
+                **row[part],
+                "limits": found,
+                "above_minimum_s": sum(limit for limit in found if limit > minimum),
+            }
+            for part, found in limits["limits"][row["task_id"]].items()
         }
         for row in rows
     }

@@ -15,6 +15,7 @@ from typing import Any
 import platformdirs
 
 from selfalign.benchmarks import Benchmark
+from selfalign.core.config.evaluation import ScoringLimits
 from selfalign.core.errors import DataError
 from selfalign.core.hashing import text_sha256
 from selfalign.core.jsonl import read_json, write_json
@@ -89,20 +90,25 @@ class References:
         return {"tasks": len(scored), "failed": len(failures)}
 
 
-def references_header(benchmark: Benchmark, environment: str) -> dict[str, Any]:
-    """Return what the results depend on: the data and the packages.
+def references_header(
+    benchmark: Benchmark, environment: str, limits: ScoringLimits | None = None
+) -> dict[str, Any]:
+    """Return what the results depend on: the data, the packages and the limits.
 
     Args:
         benchmark: a loaded benchmark.
         environment: identity of the environment
             (:attr:`~selfalign.program_environments.ProgramEnvironment.identity`).
+        limits: limits of the solutions; None: the defaults.
     """
+    limits = limits or ScoringLimits()
     return {
         "format": FORMAT,
         "benchmark": benchmark.name,
         "version": benchmark.version,
         "sha256": benchmark.sha256,
         "environment": environment,
+        "limits": limits.of(benchmark.definition.scoring),
     }
 
 

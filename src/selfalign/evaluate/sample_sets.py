@@ -7,14 +7,14 @@ tasks of its published samples. All are scored in the same way.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 from selfalign.benchmarks import data_files, definition_sha256, load_definition
 from selfalign.core.config import Config
 from selfalign.core.config.downloads import PinnedFile
-from selfalign.core.config.evaluation import SELF_TESTS, BenchmarkChoice, PromptLayout
+from selfalign.core.config.evaluation import SELF_TESTS, BenchmarkChoice, PromptLayout, ScoringLimits
 from selfalign.core.config.execution import BUILD
 from selfalign.core.config.reproduction import PublishedSamples
 from selfalign.core.errors import ConfigError
@@ -41,6 +41,7 @@ class SampleSet:
         tuned: whether a model fine-tuned by this run generates the samples.
         environment: name of the environment in which programs run.
         max_reference_failures: number of reference solutions that may fail.
+        limits: limits of the programs that are scored.
     """
 
     model: str
@@ -54,6 +55,7 @@ class SampleSet:
     tuned: bool = False
     environment: str = BUILD
     max_reference_failures: int = 0
+    limits: ScoringLimits = field(default_factory=ScoringLimits)
 
     @property
     def version(self) -> str:
@@ -80,6 +82,7 @@ class SampleSet:
             "layout": self.layout,
             "environment": self.environment,
             "max_reference_failures": self.max_reference_failures,
+            "limits": self.limits.of(load_definition(self.choice.name).scoring),
             "exact_floats": self.published is not None and self.published.exact_floats,
         }
 
@@ -117,6 +120,7 @@ class SampleSets:
                 tuned=model == "tuned",
                 environment=self.environment(choice.name),
                 max_reference_failures=evaluation.max_reference_failures,
+                limits=evaluation.limits,
             )
             for model, layout in evaluation.layouts.pairs()
             for choice in evaluation.benchmarks
@@ -132,6 +136,7 @@ class SampleSets:
                 published=each,
                 environment=self.environment(each.benchmark),
                 max_reference_failures=evaluation.max_reference_failures,
+                limits=evaluation.limits,
             )
             for each in known
         }
@@ -153,6 +158,7 @@ class SampleSets:
                 seed=released.evaluation.seed,
                 environment=self.environment(choice.name),
                 max_reference_failures=evaluation.max_reference_failures,
+                limits=evaluation.limits,
             )
             for choice in released.evaluation.benchmarks
             if (choice.name, load_definition(choice.name).version_named(choice.version)[0]) in answered
@@ -239,6 +245,14 @@ class SampleSets:
             name: name of the benchmark.
         """
         return load_definition(name).environment_in(self._config.execution)
+
+    def limits(self, name: str) -> dict[str, float]:
+        """Return the limits that affect the verdicts of a benchmark, as a parameter of a rule.
+
+        Args:
+            name: name of the benchmark.
+        """
+        return self._config.evaluation.limits.of(load_definition(name).scoring)
 
     def ground_truth(self, name: str, version: str | None) -> list[str]:
         """Return the paths of the ground truth (outputs, time limits); empty if the benchmark compares no outputs.

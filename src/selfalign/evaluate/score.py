@@ -11,6 +11,7 @@ from typing import Any
 
 from selfalign import __version__
 from selfalign.benchmarks import Benchmark, definition_sha256
+from selfalign.core.config.evaluation import ScoringLimits
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import Record, read_json, read_jsonl, write_json
 from selfalign.evaluate.samples import SyntaxCheck
@@ -28,6 +29,7 @@ def build_score(
     layout: str | None = None,
     *,
     references: Mapping[str, int] | None = None,
+    limits: ScoringLimits | None = None,
 ) -> dict[str, Any]:
     """Return the score of one set of samples.
 
@@ -42,12 +44,15 @@ def build_score(
         syntax: number of samples that do not compile; None where solutions are not whole programs.
         layout: prompt layout of the samples; None: not known.
         references: number of reference solutions (``tasks``) and of those that fail (``failed``); None: they were not run.
+        limits: limits of the answers; None: the defaults.
     """
+    limits = limits or ScoringLimits()
     return {
         **provenance(benchmark),
         **({"layout": layout} if layout else {}),
         "n": len(benchmark.tasks),
         "samples_per_task": len(verdicts) // len(benchmark.tasks),
+        "limits": limits.of(benchmark.definition.scoring),
         "metrics": _metrics(verdicts, benchmark.definition.has_plus, pass_at),
         **({"references": dict(references)} if references is not None else {}),
         **(

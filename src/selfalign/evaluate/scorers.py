@@ -11,6 +11,7 @@ from typing import Any
 
 from selfalign.benchmarks import Benchmark, Task
 from selfalign.benchmarks.self_tests import self_test_program
+from selfalign.core.config.evaluation import ScoringLimits
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
 from selfalign.evaluate.ground_truth import accepts_iterables, read_ground_truth
 from selfalign.evaluate.harness import (
@@ -41,16 +42,7 @@ WALL_FACTOR = 6.0
 WALL_SLACK_S = 30.0
 # CPU time for starting the interpreter and importing the harness.
 STARTUP_S = 4.0
-# Memory and processes of an answer.
-ANSWER_LIMITS = Limits(memory_mb=4096)
-
-# The benchmarks limit wall time. These limits have the same values but count CPU time.
-HUMANEVAL_LIMIT_S = 3.0
-DS1000_LIMIT_S = 120.0
-LIVECODEBENCH_CASE_LIMIT_S = 6.0
-LIVECODEBENCH_PREDICTION_LIMIT_S = 3.0
-LIVECODEBENCH_TASK_LIMIT_S = 600.0
-EVALPLUS_TASK_LIMIT_S = 60.0
+# CPU time of an EvalPlus task beyond its limit, as in EvalPlus.
 EVALPLUS_SLACK_S = 1.0
 
 # CPU time of a judge program.
@@ -75,11 +67,21 @@ _EVALPLUS_DATASETS = {"evalplus_humaneval": "humaneval", "evalplus_mbpp": "mbpp"
 class Scorer:
     """Turn the solution of a task into one answer program, and its results into one judge program, for each part.
 
+    Args:
+        benchmark: a loaded benchmark.
+        limits: limits of the answer programs. The benchmarks limit wall time; here, the same values limit CPU time.
+
     Attributes:
         parts: names of the parts of a verdict, ``base`` and, with added tests, ``plus``.
+        benchmark: the benchmark.
+        limits: the limits.
     """
 
     parts: tuple[str, ...] = ("base",)
+
+    def __init__(self, benchmark: Benchmark, limits: ScoringLimits) -> None:
+        self.benchmark = benchmark
+        self.limits = limits
 
     def program(self, key: str, task: Task, solution: str, part: str, /) -> Program:
         """Return the program that runs a solution. It must not contain what the solution is expected to return.
@@ -153,7 +155,11 @@ def needs_ground_truth(benchmark: Benchmark) -> bool:
 
 
 def build_scorer(
-    benchmark: Benchmark, ground_truth: str | Path | None, *, exact_floats: bool = False
+    benchmark: Benchmark,
+    ground_truth: str | Path | None,
+    *,
+    exact_floats: bool = False,
+    limits: ScoringLimits | None = None,
 ) -> Scorer:
     """Return the scorer of a benchmark.
 
@@ -161,16 +167,18 @@ def build_scorer(
         benchmark: a loaded benchmark.
         ground_truth: file written by :mod:`selfalign.evaluate.ground_truth`, for benchmarks that need one.
         exact_floats: see :class:`EvalPlusScorer`.
+        limits: limits of the answer programs; None: the defaults.
 
     Raises:
         ConfigError: the ground truth is needed but not given.
         DataError: the ground truth belongs to other data.
     """
+    limits = limits or ScoringLimits()
     if not needs_ground_truth(benchmark):
-        return _SCORERS[benchmark.definition.scoring](benchmark)
+        return _SCORERS[benchmark.definition.scoring](benchmark, limits)
     if ground_truth is None:
         raise ConfigError(f"{benchmark.definition.title} needs its ground truth, and none is given")
-    return EvalPlusScorer(benchmark, ground_truth, exact_floats=exact_floats)
+    return EvalPlusScorer(benchmark, limits, ground_truth, exact_floats=exact_floats)
 
 
 class CheckScorer(Scorer):
@@ -178,10 +186,11 @@ class CheckScorer(Scorer):
 
     Args:
         benchmark: a loaded benchmark.
+        limits: see :class:`Scorer`.
     """
 
-    def __init__(self, benchmark: Benchmark) -> None:
-        self._benchmark = benchmark
+    def __init__(self, benchmark: Benchmark, limits: ScoringLimits) -> None:
+        super().__init__(benchmark, limits)
         # Calls that the check of a task makes, by task; and those that an answer has been asked for, by key.
         self._known: dict[str, list[str]] = {}
         self._made: dict[str, list[str]] = {}
@@ -225,16 +234,17 @@ class CheckScorer(Scorer):
         return self._answer(key, solution, calls)
 
     def _answer(self, key: str, solution: str, calls: list[str]) -> Program:
-        job = {"code": solution, "calls": calls, "limit": HUMANEVAL_LIMIT_S}
-        return _answer_program(key, answer_calls, job, HUMANEVAL_LIMIT_S)
+        limit = self.limits.check_s
+        job = {"code": solution, "calls": calls, "limit": limit}
+        return _answer_program(key, answer_calls, job, limit, self.limits.memory_mb)
 
     def _check(self, key: str, task: Task, **fields: Any) -> Program:
         job = {
-            "reference": self._benchmark.reference_solution(task),
+            "reference": self.benchmark.reference_solution(task),
             "tests": task.tests,
             "entry_point": task.entry_point,
             # The tests of MBPP use the solution's names, those of HumanEval an argument.
-            "all_names": self._benchmark.definition.format == "mbpp",
+            "all_names": self.benchmark.definition.format == "mbpp",
             "limit": JUDGE_LIMIT_S,
             **fields,
         }
@@ -253,10 +263,10 @@ class LiveCodeBenchScorer(Scorer):
             solution: source text of the solution.
         """
         inputs = [case["input"] for case in task.record["cases"]]
-        limit = LIVECODEBENCH_CASE_LIMIT_S
+        limit = self.limits.livecodebench_case_s
         job = {"code": solution, "function": task.entry_point, "inputs": inputs, "limit": limit}
-        total = min(LIVECODEBENCH_TASK_LIMIT_S, (limit + 1) * len(inputs) + 5)
-        return _answer_program(key, answer_contest, job, total)
+        total = min(self.limits.livecodebench_task_s, (limit + 1) * len(inputs) + 5)
+        return _answer_program(key, answer_contest, job, total, self.limits.memory_mb)
 
     def judge(self, key: str, task: Task, _part: str, answered: Verdict, /) -> Program:
         """Return the program that compares the outputs.
@@ -273,14 +283,11 @@ class LiveCodeBenchScorer(Scorer):
 
 
 class PredictionScorer(Scorer):
-    """Score the test-output prediction and the code execution of LiveCodeBench: compare a predicted value.
+    """Score the test-output prediction and the code execution of LiveCodeBench: compare a predicted value."""
 
-    Args:
-        benchmark: a loaded benchmark.
-    """
-
-    def __init__(self, benchmark: Benchmark) -> None:
-        self._is_execution = benchmark.definition.format == "livecodebench_execution"
+    @property
+    def _is_execution(self) -> bool:
+        return self.benchmark.definition.format == "livecodebench_execution"
 
     def program(self, key: str, task: Task, solution: str, _part: str, /) -> Program:
         """Return the program that evaluates the predicted expression.
@@ -290,10 +297,10 @@ class PredictionScorer(Scorer):
             task: task of the benchmark.
             solution: the assertion, or the expression.
         """
-        limit = LIVECODEBENCH_PREDICTION_LIMIT_S
+        limit = self.limits.livecodebench_prediction_s
         call, code = (task.record["call"], task.record["code"]) if self._is_execution else (None, "")
         job = {"prediction": solution, "call": call, "code": code, "limit": limit}
-        return _answer_program(key, answer_contest, job, limit)
+        return _answer_program(key, answer_contest, job, limit, self.limits.memory_mb)
 
     def judge(self, key: str, task: Task, _part: str, answered: Verdict, /) -> Program:
         """Return the program that compares the value with the expected one.
@@ -321,9 +328,11 @@ class DS1000Scorer(Scorer):
         if "test_string(" in task.tests:
             calls.append("test_string(code)")
         source = "\n".join([task.tests, f"code = {solution!r}", *calls, ""])
-        job = {"program": source, "limit": DS1000_LIMIT_S}
+        limit = self.limits.ds1000_s
         # TensorFlow starts several threads for each core.
-        return _answer_program(key, script, job, DS1000_LIMIT_S, MAX_LIMITS)
+        processes = MAX_LIMITS.processes
+        job = {"program": source, "limit": limit}
+        return _answer_program(key, script, job, limit, self.limits.ds1000_memory_mb, processes=processes)
 
 
 class SelfTestsScorer(Scorer):
@@ -339,15 +348,25 @@ class EvalPlusScorer(Scorer):
 
     Args:
         benchmark: a loaded benchmark.
+        limits: see :class:`Scorer`.
         ground_truth: file written by :mod:`selfalign.evaluate.ground_truth`.
-        exact_floats: require floating-point outputs to be bit-identical, as in the run of April 2024 published
-            with StarCoder2-Instruct. The default tolerance is 1e-6, as in EvalPlus now.
+        exact_floats: require floating-point outputs to be bit-identical, also in tasks with a tolerance of their own,
+            as in the run of April 2024 published with StarCoder2-Instruct. By default the tolerance is that of the task,
+            or 1e-6, as in EvalPlus now.
 
     Raises:
         DataError: the ground truth belongs to other data.
     """
 
-    def __init__(self, benchmark: Benchmark, ground_truth: str | Path, *, exact_floats: bool = False) -> None:
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        limits: ScoringLimits,
+        ground_truth: str | Path,
+        *,
+        exact_floats: bool = False,
+    ) -> None:
+        super().__init__(benchmark, limits)
         self._exact_floats = exact_floats
         self._scoring = benchmark.definition.scoring
         self._file = ground_truth
@@ -429,8 +448,11 @@ class EvalPlusScorer(Scorer):
             "iterables": accepts_iterables(self._scoring, task),
             "stop_after": stop_after,
         }
-        total = min(EVALPLUS_TASK_LIMIT_S, sum(truth["limits"])) + EVALPLUS_SLACK_S
-        return _answer_program(key, answer_calls, job, total)
+        # The limit of a task is absolute in EvalPlus. Alone, it would fail a solution within the limits of all inputs on a
+        # slow machine only, so that it applies to the minimum limits of fast inputs, not to those of slow references.
+        most = max(self.limits.evalplus_task_s, truth["above_minimum_s"])
+        total = min(most, sum(truth["limits"])) + EVALPLUS_SLACK_S
+        return _answer_program(key, answer_calls, job, total, self.limits.memory_mb)
 
     def _is_special(self, task: Task) -> bool:
         """Return whether EvalPlus compares the outputs of a task otherwise than by equality, or by the inputs."""
@@ -493,12 +515,12 @@ class EvalPlusScorer(Scorer):
         return sum(found) - len(found) * min(found, default=0.0) + size / PACKED_PER_S
 
 
-_SCORERS: dict[str, Callable[[Benchmark], Scorer]] = {
+_SCORERS: dict[str, Callable[[Benchmark, ScoringLimits], Scorer]] = {
     "check_function": CheckScorer,
-    "livecodebench": lambda _: LiveCodeBenchScorer(),
+    "livecodebench": LiveCodeBenchScorer,
     "livecodebench_prediction": PredictionScorer,
-    "ds1000": lambda _: DS1000Scorer(),
-    "self_tests": lambda _: SelfTestsScorer(),
+    "ds1000": DS1000Scorer,
+    "self_tests": SelfTestsScorer,
 }
 
 
@@ -546,17 +568,20 @@ def _compare_as_text(answered: Verdict, expected: str) -> Verdict | None:
 
 
 def _answer_program(
-    key: str, module: ModuleType, job: dict[str, Any], cpu_s: float, most: Limits = ANSWER_LIMITS
+    key: str,
+    module: ModuleType,
+    job: dict[str, Any],
+    cpu_s: float,
+    memory_mb: int,
+    *,
+    processes: int = Limits.processes,
 ) -> Program:
-    """Return the program that runs a harness module on a job with `cpu_s` seconds of CPU time.
-
-    Memory and processes are those of `most`.
-    """
+    """Return the program that runs a harness module on a job with `cpu_s` seconds of CPU time and `memory_mb` MiB."""
     limits = Limits(
         wall_s=WALL_FACTOR * cpu_s + WALL_SLACK_S,
         cpu_s=cpu_s + STARTUP_S,
-        memory_mb=most.memory_mb,
-        processes=most.processes,
+        memory_mb=memory_mb,
+        processes=processes,
         file_mb=64,
         output_kb=RESULTS_KB,
     )

@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from selfalign.benchmarks import Benchmark, Task
-from selfalign.core.config.evaluation import EvaluationConfig
+from selfalign.core.config.evaluation import EvaluationConfig, ScoringLimits
 from selfalign.core.errors import DataError, InfrastructureError
 from selfalign.core.jsonl import Record, write_json, write_jsonl
 from selfalign.evaluate.ground_truth import update_ground_truth
@@ -74,7 +74,10 @@ class ScoringPools:
 
 @contextmanager
 def open_scoring_pools(
-    runtime: str = "auto", workers: int | None = None, environment: ProgramEnvironment | None = None
+    runtime: str = "auto",
+    workers: int | None = None,
+    environment: ProgramEnvironment | None = None,
+    limits: ScoringLimits | None = None,
 ) -> Iterator[ScoringPools]:
     """Open sandboxes with the limits and preloaded harnesses of all benchmarks; close them after the block.
 
@@ -85,11 +88,15 @@ def open_scoring_pools(
         runtime: name of the sandbox runtime, or address of a sandbox on another host.
         workers: number of programs run at a time; None: one per core.
         environment: what programs can import; None: ``build``.
+        limits: limits of the answers; None: the defaults.
     """
+    limits = limits or ScoringLimits()
+    memory_mb = max(MAX_LIMITS.memory_mb, limits.memory_mb, limits.ds1000_memory_mb)
     answering = warm_up(answer_calls, answer_contest, answer_functions, script)
     judging = warm_up(judge_evalplus, judge_check, judge_contest)
     local = "none" if "://" in runtime else runtime
-    start = partial(open_pool, workers=workers, most=MAX_LIMITS, environment=environment)
+    most = replace(MAX_LIMITS, memory_mb=memory_mb)
+    start = partial(open_pool, workers=workers, most=most, environment=environment)
     with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
         # Both at once: a sandbox takes a second to import its modules.
         opening = [
@@ -134,6 +141,7 @@ def score_samples(
     max_reference_failures: int = 0,
     published: str | Path | None = None,
     exact_floats: bool = False,
+    limits: ScoringLimits | None = None,
     pass_at: Sequence[int] = (1,),
     layout: str | None = None,
     runtime: str = "auto",
@@ -155,6 +163,7 @@ def score_samples(
         max_reference_failures: number of reference solutions that may fail.
         published: published verdicts on the same samples, in EvalPlus' layout.
         exact_floats: require floating-point outputs to be bit-identical.
+        limits: limits of the answers, recorded in the score as far as they affect it; None: the defaults.
         pass_at: values of k of pass@k.
         layout: prompt layout of the samples, recorded in the score; None: not known.
         runtime: name of the sandbox runtime.
@@ -170,6 +179,7 @@ def score_samples(
         InfrastructureError: the sandbox failed; no score is written.
     """
     out.remove()
+    limits = limits or ScoringLimits()
     read = read_samples(samples, benchmark)
     syntax = check_syntax(read) if benchmark.definition.scores_programs else None
     if syntax is not None and (warning := syntax.warning()):
@@ -177,14 +187,15 @@ def score_samples(
     known = read_published_verdicts(published, benchmark.by_id(), benchmark.title) if published else None
     checked: dict[str, int] | None = None
     failing: set[str] = set()
-    with open_scoring_pools(runtime, workers, environment) as pools:
+    with open_scoring_pools(runtime, workers, environment, limits) as pools:
         if time_limits is not None and needs_ground_truth(benchmark) and ground_truth is not None:
             update_ground_truth(benchmark, pools.judges, ground_truth, time_limits)
-        scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats)
+        scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats, limits=limits)
         if references is not None:
-            header = references_header(benchmark, pools.answers.environment)
+            header = references_header(benchmark, pools.answers.environment, limits)
             if time_limits is not None and not _is_current(references, header):
-                run_references(benchmark, build_scorer(benchmark, ground_truth), pools, references)
+                tolerant = build_scorer(benchmark, ground_truth, limits=limits)
+                run_references(benchmark, tolerant, pools, references)
             results = read_references(references, header)
             checked = results.check(benchmark, max_reference_failures, references)
             failing = {failure.task_id for failure in results.failures}
@@ -192,7 +203,7 @@ def score_samples(
             benchmark, read, scorer, pools, out=out.verdicts, timings=out.timings, failing=failing
         )
     comparison = compare_verdicts(verdicts, known) if known is not None else None
-    score = build_score(benchmark, verdicts, pass_at, syntax, layout, references=checked)
+    score = build_score(benchmark, verdicts, pass_at, syntax, layout, references=checked, limits=limits)
     if out.comparison is not None:
         write_json(out.comparison, comparison)
     write_json(out.score, score)
@@ -395,7 +406,7 @@ def run_references(benchmark: Benchmark, scorer: Scorer, pools: ScoringPools, ou
             failures.setdefault(job.task.id, failure)
     for failure in failures.values():
         logger.warning("%s: the reference solution of %s", benchmark.title, failure)
-    header = references_header(benchmark, pools.answers.environment)
+    header = references_header(benchmark, pools.answers.environment, scorer.limits)
     write_references(out, header, pools.answers.image, [task.id for task in tasks], [*failures.values()])
 
 

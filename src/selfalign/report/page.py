@@ -252,6 +252,7 @@ def score_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
             "n": score["n"],
             "failing_references": score.get("references", {}).get("failed"),
             "clean": _clean_figures(score, metric),
+            "not_compiling": not_compiling(score),
         }
         for score in summary["scores"]
         for metric, found in score["metrics"].items()
@@ -264,6 +265,18 @@ def _clean_figures(score: dict[str, Any], metric: str) -> dict[str, Any] | None:
     if clean is None:
         return None
     return {"n": clean["n"], "solved_by_rows": clean["solved_by_rows"], **clean["metrics"].get(metric, {})}
+
+
+def not_compiling(score: dict[str, Any]) -> str:
+    """Return how many samples do not compile, and of those how many begin with a code fence; empty if it was not checked.
+
+    Args:
+        score: a score, see :func:`selfalign.evaluate.score.build_score`.
+    """
+    if "syntax_errors" not in score:
+        return ""
+    text = f"{score['syntax_errors']} of {score['n'] * score['samples_per_task']}"
+    return f"{text} ({score['code_fences']} begin with a code fence)" if score["code_fences"] else text
 
 
 def difference_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:

