@@ -35,7 +35,7 @@ from selfalign.evaluate.harness.common import (
     result_line,
 )
 from selfalign.evaluate.harness.judge_evalplus import INPUT_ORACLES
-from selfalign.sandbox import Limits, Pool, Program, Verdict
+from selfalign.sandbox import DEFAULT_LIMITS, Limits, Pool, Program, Verdict
 
 # The wall-time limit only catches solutions that sleep. It is generous, so that a busy machine does not trigger it.
 WALL_FACTOR = 6.0
@@ -574,7 +574,7 @@ def _answer_program(
     cpu_s: float,
     memory_mb: int,
     *,
-    processes: int = Limits.processes,
+    processes: int = DEFAULT_LIMITS.processes,
 ) -> Program:
     """Return the program that runs a harness module on a job with `cpu_s` seconds of CPU time and `memory_mb` MiB."""
     limits = Limits(
