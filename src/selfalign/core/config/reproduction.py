@@ -22,8 +22,8 @@ class PublishedSamples(Section):
     )
     exact_floats: bool = Field(
         default=False,
-        description="true: compare floating-point outputs exactly, as EvalPlus did for the verdicts of 2024; "
-        "false: with a tolerance of 1e-6, as current versions of EvalPlus do.",
+        description="true: compare floating-point outputs exactly, as the EvalPlus of the verdicts of April 2024 did; "
+        "false: with the tolerance of the task, or 1e-6, as current versions of EvalPlus do.",
     )
 
     @property
