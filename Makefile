@@ -9,7 +9,7 @@ SOURCES := src scripts tests benchmarks
 
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: build docs setup test lint tests soak hostile livecodebench-peer published ds1000 cluster generated lock environments gpu clean
+.PHONY: build docs setup test lint tests soak hostile livecodebench-peer published stability ds1000 cluster generated lock environments gpu clean
 
 build: setup
 	@$(BIN)/snakemake --cores all
@@ -57,6 +57,12 @@ livecodebench-peer: setup
 published: setup
 	$(BIN)/snakemake --cores all published_data
 	$(BIN)/pytest -m published --durations=15
+
+# Score the same samples of HumanEval+ and MBPP+ 20 times with all cores busy, and record the tasks whose verdicts waver.
+stability: setup
+	$(BIN)/snakemake --cores all published_data
+	$(BIN)/python benchmarks/verdict_stability.py --json > $(VENV)/stability.json
+	mv $(VENV)/stability.json benchmarks/results/verdict_stability.json
 
 # Tests on records of all libraries of DS-1000: installs its environment first (3 GB).
 ds1000: setup
