@@ -130,6 +130,8 @@ def test_every_kind_of_change(line, kind, changed):
 def test_docstrings_annotations_and_f_strings_are_not_changed():
     code = "def f(a: 'int' = b) -> 'str':\n    'Text.'\n    c: 'int' = a\n    return f'{c} = {a!r}'"
     assert [each.kind for each in mutants(response(code)["response"], 10)] == ["stub"]
+    module = f"'Text of the module.'\n{code}"
+    assert [each.kind for each in mutants(response(module)["response"], 10)] == ["stub"]
 
 
 UNITTEST = """import unittest

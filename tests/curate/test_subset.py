@@ -57,3 +57,13 @@ def test_all_responses_are_those_before_the_selection_in_the_order_of_the_data_s
     assert all("[" not in row["response"].splitlines()[0] for row in rows), "section tags are removed"
     assert sum(counts.dropped.values()) == 1
     assert [row["instruction"] for row in read_jsonl(directory / "dropped.jsonl")] == ["Write f 0."]
+
+
+def test_several_rows_of_an_instruction_are_one_instruction(files):
+    directory, _ = files
+    final = [{"instruction": f"Write f {n // 2}.", "response": f"final {n}"} for n in range(4)]
+    write_jsonl(directory / "train.jsonl", final)
+    assert subset(directory, instructions=1)[0] == final[:2]
+    rows, _ = subset(directory, instructions=None, candidates=directory / "candidates.jsonl")
+    texts = [row["instruction"].partition("\n")[0] for row in rows]
+    assert texts == ["Write f 0.", "Write f 1.", "write  f 1."]

@@ -392,6 +392,20 @@ def test_rows_that_solve_a_task_are_dropped_or_only_counted(tmp_path, drop):
         ]
 
 
+def test_blank_lines_between_rows_are_counted_as_by_the_search(tmp_path):
+    clean, solving = rows_of(RENAMED, SUM)
+    (tmp_path / "rows.jsonl").write_text(
+        f"{json.dumps(clean)}\n\n{json.dumps(solving)}\n{json.dumps(clean)}\n"
+    )
+    found = solutions_file(tmp_path / "found.jsonl", (3, "HumanEval/1", True))
+    decontaminate_by_execution_file(
+        tmp_path / "rows.jsonl", [found], tmp_path / "out.jsonl", tmp_path / "dropped.jsonl", drop=True
+    )
+    assert list(read_jsonl(tmp_path / "out.jsonl")) == [clean, clean]
+    (dropped,) = read_jsonl(tmp_path / "dropped.jsonl")
+    assert dropped["response"] == solving["response"]
+
+
 def test_solutions_of_other_rows_are_refused(tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", rows_of(SUM))
     found = solutions_file(tmp_path / "found.jsonl", (2, "HumanEval/1", True))

@@ -146,6 +146,7 @@ def test_everything_else_is_unserialisable_with_a_reason(value, reason):
     found = values.loads(values.dumps(value))
     assert isinstance(found, values.Unserialisable)
     assert found.reason == reason
+    assert repr(found) == f"<unserialisable: {reason}>"
     assert found != value or isinstance(value, _Other)
     assert [found] != [values.Unserialisable(reason)]
 

@@ -68,7 +68,10 @@ def decontaminate_by_execution_file(
     solving = _solving_rows(solutions)
 
     def outcomes() -> Iterator[tuple[Record, Outcome]]:
-        for number, row in enumerate(read_rows([source]), start=1):
+        # By line, as in the files of solutions: a blank line has a number too.
+        for number, row in read_numbered(source):
+            for field in ("instruction", "response"):
+                require(row, field, str, file=source, number=number)
             found = solving.pop(number, None)
             yield row, Drop("solves_task", found) if drop and found else Keep(row)
 

@@ -340,6 +340,8 @@ def _other_constant(value: bool | float | str) -> bool | float | str:
 
 def _executed_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """Yield a node and those below, in the order of the source, without docstrings, annotations and parts of f-strings."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
     yield node
     if isinstance(node, ast.JoinedStr):
         return
@@ -347,6 +349,5 @@ def _executed_nodes(node: ast.AST) -> Iterator[ast.AST]:
         if name in ("annotation", "returns", "type_params"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            is_text = isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
-            if isinstance(child, ast.AST) and not is_text:
+            if isinstance(child, ast.AST):
                 yield from _executed_nodes(child)

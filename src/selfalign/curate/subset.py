@@ -22,7 +22,7 @@ def subset_file(
     seed: int = 0,
     response_layout: ResponseLayout,
 ) -> StepCounts:
-    """Write the rows of the first instructions of a data set; a larger subset contains the smaller ones.
+    """Write all rows of the first instructions of a data set; a larger subset contains the smaller ones.
 
     Args:
         dataset: JSON Lines file of the data set.
@@ -31,7 +31,7 @@ def subset_file(
         instructions: maximum number of instructions; None for all.
         candidates: JSON Lines file of the responses before one of each instruction was selected, with section tags; all
             responses to an instruction of the subset are written, sanitised as those of the data set are. None: only the
-            row of the data set. Held in memory.
+            rows of the data set. Held in memory.
         seed: seed of the sanitisation.
         response_layout: layout of the responses.
 
@@ -41,11 +41,14 @@ def subset_file(
     others: dict[str, list[Record]] = defaultdict(list)
     for row in read_rows([candidates] if candidates else []):
         others[normalized_instruction(row["instruction"])].append(row)
+    chosen: dict[str, list[Record]] = defaultdict(list)
+    for row in read_rows([dataset]):
+        chosen[normalized_instruction(row["instruction"])].append(row)
     sanitize = [sanitizer("smart", seed, response_layout)]
     with StepWriter("subset", out=out, dropped=dropped) as writer:
-        for row in islice(read_rows([dataset]), instructions):
-            if candidates is None:
+        for instruction, rows in islice(chosen.items(), instructions):
+            for row in rows if candidates is None else ():
                 writer.put(row, Keep(row))
-            for other in others.get(normalized_instruction(row["instruction"]), ()):
+            for other in others.get(instruction, ()):
                 writer.put(other, run_filters(other, sanitize))
     return log_counts(writer.counts)

@@ -57,9 +57,11 @@ def train(job: TrainingJob) -> None:
     last = shared(trainer, last)
     if last is not None:
         logger.info("resuming from %s", last)
+    part = job.out.with_name(f".{job.out.name}.part")
+    if trainer.is_world_process_zero() and part.exists():
+        shutil.rmtree(part)  # of a run that was killed while it saved, perhaps with other settings
     trainer.train(resume_from_checkpoint=str(last) if last else None)
 
-    part = job.out.with_name(f".{job.out.name}.part")
     adapted = job.config.method != "full"
     merged = adapted and job.config.lora.merge
     saved = part / "adapter" if merged else part

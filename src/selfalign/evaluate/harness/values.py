@@ -55,6 +55,10 @@ class Unserialisable:
     def __init__(self, reason):
         self.reason = reason
 
+    def __repr__(self):
+        # Part of verdicts, so without an address.
+        return f"<unserialisable: {self.reason}>"
+
 
 class Items:
     """Stands for an iterable object of another type; holds its items.
@@ -65,6 +69,9 @@ class Items:
 
     def __init__(self, items):
         self._items = items
+
+    def __repr__(self):
+        return f"<items: {self._items!r}>"
 
     def __iter__(self):
         return iter(self._items)
