@@ -76,7 +76,9 @@ def build(seed: int, mbpp: bool, configuration: Path | None, cores: int) -> Path
 
 def compare(name: str, runs: dict[int, Path], summaries: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """Compare base and tuned model on a benchmark, in each build and over all of them."""
-    rows, before, after = [], [], []
+    builds: dict[str, dict[str, Any]] = {}
+    before: list[bool] = []
+    after: list[bool] = []
     for seed, run in runs.items():
         summary = summaries[seed]
         layout = next(
@@ -95,17 +97,14 @@ def compare(name: str, runs: dict[int, Path], summaries: dict[int, dict[str, Any
         pairs = [base[task] for task in base], [tuned[task] for task in base]
         before += pairs[0]
         after += pairs[1]
-        rows.append(
-            {
-                "seed": seed,
-                "layout": layout,
-                "rows": sum(1 for _ in read_jsonl(run / "dataset/train.jsonl")),
-                "n": len(base),
-                **{model: round(first_value(score) * len(base)) for model, score in scores.items()},
-                "mcnemar": mcnemar(*pairs),
-            }
-        )
-    return {"builds": rows, "together": mcnemar(before, after)}
+        builds[f"seed {seed}"] = {
+            "layout": layout,
+            "rows": sum(1 for _ in read_jsonl(run / "dataset/train.jsonl")),
+            "n": len(base),
+            **{model: round(first_value(score) * len(base)) for model, score in scores.items()},
+            "mcnemar": mcnemar(*pairs),
+        }
+    return {**builds, "together": mcnemar(before, after)}
 
 
 if __name__ == "__main__":

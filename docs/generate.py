@@ -32,6 +32,11 @@ has the figures of the whole build, [Figures and sources](../explanation/figures
 # The main result of each benchmark: file, key, description.
 HEADLINES = (
     (
+        "gain",
+        "benchmarks.mbpp_plus-v0.2.0.together.p_value",
+        "p-value of the tuned against the base model on MBPP, three builds together",
+    ),
+    (
         "generation",
         "barrier_ratio",
         "requests per second without a batch barrier, relative to waiting for each batch of 8",
