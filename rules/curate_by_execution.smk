@@ -28,6 +28,7 @@ rule find_solutions:
         code=fingerprint("find_solutions"),
         directory=lambda wildcards: SETS.data_directory(wildcards.name),
         programs=lambda wildcards: SETS.environment(wildcards.name),
+        limits=lambda wildcards: SETS.limits(wildcards.name),
     message:
         "Run the functions of all rows with the tests of {wildcards.name} {wildcards.version} in the sandbox"
     script:

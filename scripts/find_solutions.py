@@ -2,6 +2,7 @@ from _job import job, job_config
 
 with job(snakemake):
     from selfalign.benchmarks import load_benchmark
+    from selfalign.core.config.evaluation import ScoringLimits
     from selfalign.evaluate.solutions import SearchedBenchmark, find_solutions_file
     from selfalign.program_environments import program_environment
 
@@ -12,6 +13,7 @@ with job(snakemake):
             load_benchmark(wildcards.name, wildcards.version, snakemake.params.directory),
             ground_truth=next(iter(files.truth), None),
             environment=program_environment(snakemake.params.programs, next(iter(files.environment), None)),
+            limits=ScoringLimits(**snakemake.params.limits),
         ),
         snakemake.output.solutions,
         snakemake.output.summary,

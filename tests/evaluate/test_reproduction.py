@@ -12,6 +12,7 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.core.errors import DataError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
+from selfalign.evaluate.model_card import scores_table
 from selfalign.evaluate.published_verdicts import compare_verdicts, known_differences, read_published_verdicts
 from selfalign.evaluate.reproduction import (
     COLUMNS,
@@ -24,6 +25,7 @@ from selfalign.evaluate.reproduction import (
     write_reproduction,
 )
 from selfalign.evaluate.score import build_score, write_summary
+from selfalign.report.page import score_rows
 
 FIRST, SECOND = "HumanEval/900", "HumanEval/901"
 
@@ -240,6 +242,41 @@ def test_models_are_compared_within_a_layout_and_the_headline_is_where_the_base_
         (each["layout"], each["headline"], each["metrics"]["base pass@1"]["difference"])
         for each in summary["comparisons"]
     ] == [("reference", False, 1.0), ("own", True, 0.5)]
+
+
+@pytest.mark.parametrize("solved_tasks", [[], [SECOND], ["HumanEval/900", SECOND]])
+def test_scores_are_also_given_on_the_tasks_that_no_row_solves(tmp_path, benchmark, solved_tasks):
+    verdicts = _verdicts((True, False), (True, True))
+    write_jsonl(tmp_path / "verdicts.jsonl", verdicts)
+    write_json(tmp_path / "score.json", build_score(benchmark, verdicts, [1]))
+    identity = {"benchmark": benchmark.name, "version": benchmark.version}
+    write_json(tmp_path / "solutions.json", {**identity, "solved_tasks": solved_tasks})
+    write_json(tmp_path / "other.json", {**identity, "version": "other", "solved_tasks": ["HumanEval/900"]})
+
+    def row(*solutions):
+        scores = {("tuned", "own", "humaneval_plus"): tmp_path}
+        write_summary(scores, tmp_path / "summary.json", [tmp_path / each for each in solutions])
+        (found,) = (summary := read_json(tmp_path / "summary.json"))["scores"]
+        return found, summary
+
+    assert "clean" not in row()[0]
+    assert "clean" not in row("other.json")[0]
+    score, summary = row("solutions.json", "other.json")
+    clean, left = score["clean"], 2 - len(solved_tasks)
+    assert (clean["n"], clean["solved_by_rows"]) == (left, len(solved_tasks))
+    assert score["metrics"]["plus pass@1"]["value"] == 0.5
+    if left == 0:
+        assert clean["metrics"] == {}
+    else:
+        plus = clean["metrics"]["plus pass@1"]
+        assert (plus["value"], plus["correct"]) == ((0.5, 1) if left == 2 else (0.0, 0))
+        assert plus["interval"][0] <= plus["value"] <= plus["interval"][1] < 1
+    assert ("tasks that no training row solves" in scores_table(summary)) == (left > 0)
+    (plus_row,) = (each for each in score_rows(summary) if each["metric"] == "plus pass@1")
+    assert (plus_row["clean"]["n"], plus_row["clean"].get("value")) == (
+        left,
+        clean["metrics"].get("plus pass@1", {}).get("value"),
+    )
 
 
 def test_a_published_score_stands_only_beside_one_of_its_layout(tmp_path, benchmark):

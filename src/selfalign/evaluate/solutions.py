@@ -5,8 +5,8 @@ outside the process of the function, so a function cannot be stopped at its firs
 rounds with few inputs, after each of which its results are compared here, and only the tasks that are left are run with
 all their tests, as a sample of a model is (:mod:`selfalign.evaluate.scoring`).
 
-One program runs one function on all tasks: a fork costs as much as some twenty calls, and a function cannot affect the
-results of another one.
+One program runs one function on all tasks: a program for each pair takes some forty times as long
+(``benchmarks/contamination.py``), and a function cannot affect the results of another one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 from selfalign.benchmarks import Benchmark, Task, definition_sha256
 from selfalign.contamination.functions import RowFunction, functions_of
-from selfalign.core.config.evaluation import EvaluationConfig
+from selfalign.core.config.evaluation import EvaluationConfig, ScoringLimits
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.jsonl import Record, read_json, read_numbered, require, write_json, write_jsonl
@@ -83,12 +83,14 @@ class SearchedBenchmark:
         ground_truth: file written by :mod:`~selfalign.evaluate.ground_truth`, for benchmarks that need one.
         time_limits: compute the ground truth with these limits if it is missing or outdated; None: never.
         environment: what programs can import; None: ``build``.
+        limits: limits with which the solutions left by the rounds are scored.
     """
 
     benchmark: Benchmark
     ground_truth: str | Path | None = None
     time_limits: EvaluationConfig | None = None
     environment: ProgramEnvironment | None = None
+    limits: ScoringLimits = field(default_factory=ScoringLimits)
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,7 @@ def find_solutions_file(
         for function in found.functions:
             places[function].append(number)
     by_line: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
-    with open_scoring_pools(runtime, workers, searched.environment) as pools:
+    with open_scoring_pools(runtime, workers, searched.environment, searched.limits) as pools:
         search = Search(searched, pools)
         for function, result in search.run([*places], cache):
             for line in places[function]:
@@ -256,9 +258,10 @@ class Search:
         self._benchmark = searched.benchmark
         self._truth = searched.ground_truth
         self._pools = pools
+        self._limits = searched.limits
         if searched.time_limits and needs_ground_truth(self._benchmark) and self._truth is not None:
             update_ground_truth(self._benchmark, pools.judges, self._truth, searched.time_limits)
-        self._scorer: Scorer = build_scorer(self._benchmark, self._truth)
+        self._scorer: Scorer = build_scorer(self._benchmark, self._truth, limits=searched.limits)
         check_harness(self._benchmark, self._scorer, pools)
         self._scorer.prepare(self._benchmark.tasks, pools.judges)
         self._tasks = self._benchmark.by_id()
@@ -351,7 +354,7 @@ class Search:
         while waiting:
             again: dict[RowFunction, list[Probes]] = {}
             run = self._run(
-                (self._program(function, probes, number) for function, probes in waiting.items()),
+                (self.program(function, probes, number) for function, probes in waiting.items()),
                 self._pools.answers,
             )
             for (function, tasks), verdict in zip(waiting.items(), run, strict=True):
@@ -372,8 +375,14 @@ class Search:
             waiting = again
         return dict(left)
 
-    def _program(self, function: RowFunction, tasks: Sequence[Probes], number: int) -> Program:
-        """Return the program that calls a function on the inputs of one round."""
+    def program(self, function: RowFunction, tasks: Sequence[Probes], number: int) -> Program:
+        """Return the program that calls a function on the inputs of one round.
+
+        Args:
+            function: function of a row.
+            tasks: inputs of the tasks.
+            number: index of the round.
+        """
         fitting, groups = self._fitting(function)
         if number > 0 or tasks is not fitting:
             groups = _groups(tasks, number)
@@ -514,7 +523,7 @@ class Search:
 
     @cached_property
     def _identity(self) -> str:
-        settings = {}
+        settings: dict[str, Any] = {}
         if needs_ground_truth(self._benchmark) and self._truth is not None:
             settings = read_json(limits_path(self._truth))
             settings.pop("limits")
@@ -524,6 +533,7 @@ class Search:
                 self._benchmark.sha256,
                 definition_sha256(self._benchmark.name),
                 settings,
+                self._limits.of(self._benchmark.definition.scoring),
                 version("evalplus"),
                 self._pools.answers.runtime,
                 self._pools.answers.image,
@@ -599,9 +609,11 @@ def _comparison(benchmark: Benchmark, task: Task) -> str:
             return "any"
         if name in MBPP_OUTPUT_NOT_NONE_TASKS:
             return "not_none"
-    if benchmark.definition.scoring == "check_function" or accepts_iterables(
-        benchmark.definition.scoring, task
-    ):
+    if benchmark.definition.scoring == "check_function":
+        sorts = any(name in task.tests for name in ("set(", "sorted(", "Counter("))
+    else:
+        sorts = accepts_iterables(benchmark.definition.scoring, task)
+    if sorts:
         return "set"
     return "equal"
 
