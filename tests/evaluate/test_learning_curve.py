@@ -65,6 +65,14 @@ def test_names_of_points():
         ({"evaluation": {"benchmarks": [{"name": "humaneval"}]}}, "not scored on self_tests"),
         ({"evaluation": {"layouts": {"tuned": []}}}, "not scored on self_tests"),
         ({"server": {"kind": "external"}}, "cannot be given the models"),
+        (
+            {
+                "execution": {"matrix": {"enabled": True}},
+                "curation": {"consensus": True},
+                "learning_curve": {"instructions": [5], "responses": ["one", "all"]},
+            },
+            "conflicts with 'curation.consensus'",
+        ),
         ({"learning_curve": {"instructions": [5, 5]}}, "expected each value once"),
         ({"learning_curve": {"instructions": [-1]}}, "learning_curve.instructions"),
         ({"learning_curve": {"instructions": ["some"]}}, "learning_curve.instructions"),

@@ -242,6 +242,11 @@ class Config(Section):
                 "'learning_curve.instructions' is set, but servers of 'server.kind' external cannot be given the models of "
                 "the curve; expected kind vllm, container or command"
             )
+        if self.curation.consensus and "all" in self.learning_curve.responses:
+            raise ValueError(
+                "'learning_curve.responses' contains all, which conflicts with 'curation.consensus': it keeps one response of "
+                "an instruction; expected [one]"
+            )
         return self
 
 
