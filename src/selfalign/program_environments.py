@@ -27,13 +27,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from filelock import FileLock
 
 from selfalign.core.config.execution import BUILD, STDLIB
 from selfalign.core.errors import ConfigError, DataError, InfrastructureError
-from selfalign.core.hashing import file_sha256, json_sha256, text_sha256
+from selfalign.core.hashing import json_sha256, text_sha256
 from selfalign.core.jsonl import read_json, write_json
 
 logger = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ def program_environment(name: str, directory: str | Path | None = None) -> Progr
         raise ConfigError(f"environment '{name}': expected the directory in which it is installed")
     path = Path(directory).resolve()
     manifest = read_json(path / MANIFEST)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("modules"), list):
+    if not _is_manifest(manifest):
         raise DataError(
             "expected the manifest of an environment; remove its directory to install it again",
             file=path / MANIFEST,
@@ -187,7 +188,7 @@ def program_environment(name: str, directory: str | Path | None = None) -> Progr
         raise DataError(
             f"expected the environment '{name}', found '{manifest.get('name')}'", file=path / MANIFEST
         )
-    interpreter = find_interpreter(str(manifest["python"]))
+    interpreter = find_interpreter(manifest["python"])
     return ProgramEnvironment(
         name, interpreter, path / "packages", json_sha256(manifest), frozenset(manifest["modules"])
     )
@@ -238,9 +239,19 @@ def ready_environment(name: str) -> ProgramEnvironment:
 def _is_current(directory: Path, lock: Path) -> bool:
     """Return whether the packages in a directory are those of a lock file."""
     try:
-        return read_json(directory / MANIFEST).get("lock_sha256") == file_sha256(lock)
+        manifest = read_json(directory / MANIFEST)
     except DataError:
         return False
+    text = lock.read_text(encoding="utf-8")  # with the line ends of every system, as hashed in the manifest
+    return _is_manifest(manifest) and manifest.get("lock_sha256") == text_sha256(text)
+
+
+def _is_manifest(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("modules"), list)
+        and isinstance(value.get("python"), str)
+    )
 
 
 def _interpreter_for(text: str) -> Interpreter:

@@ -107,6 +107,14 @@ def test_a_hash_that_differs_is_refused(lock, tmp_path):
 def test_what_is_no_environment_is_refused_in_one_line(small, tmp_path):
     with pytest.raises(DataError, match=r"environment\.json.*"):
         program_environment("small", tmp_path)
+    for damaged in (
+        "[]",
+        '{"name": "small", "modules": []}',
+        '{"name": "small", "modules": 1, "python": "3.11"}',
+    ):
+        (tmp_path / "environment.json").write_text(damaged)
+        with pytest.raises(DataError, match="expected the manifest of an environment"):
+            program_environment("small", tmp_path)
     with pytest.raises(DataError, match="expected the environment 'other', found 'small'"):
         program_environment("other", small)
     with pytest.raises(ConfigError, match="expected the directory"):
