@@ -68,7 +68,10 @@ def test_each_container_has_gpus_of_its_own(listed, expected, checkpoint, tmp_pa
         (tmp_path / engine).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(command, "nvidia_gpus", lambda: ["NVIDIA H200"] * 2)
+    for number in range(2):
+        (tmp_path / f"driver/{number}").mkdir(parents=True)
+        (tmp_path / f"driver/{number}/information").write_text("Model: NVIDIA H200\n")
+    monkeypatch.setattr(command, "NVIDIA_DRIVER", tmp_path / "driver")
     for engine, argument in (
         ("docker", '"device={}"'),
         ("podman", "nvidia.com/gpu={}"),

@@ -92,6 +92,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     # The scored benchmark is in `against` as well; the data-set card prints the configuration.
     "curation.decontamination.scored": (False, since("dataset_card")),
     "curation.decontamination.ngram": (12, since("decontaminate")),
+    "curation.decontamination.by_execution": ("report", {"find_solutions", "decontaminate_by_execution"}),
     # No instruction is held out; the data-set card prints the configuration.
     "curation.self_tests.threshold": (0.6, since("dataset_card")),
     "curation.self_tests.num_perm": (128, since("dataset_card")),
@@ -148,6 +149,7 @@ IDLE: dict[str, Any] = {
     "curation.export.hub": "me/rows",
     "curation.export.private": False,
     "server.lifetime": "job",
+    "server.replicas": 2,
     "server.dtype": "bfloat16",
     "server.max_model_len": 2048,
     "server.max_num_seqs": 4,

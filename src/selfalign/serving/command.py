@@ -14,7 +14,6 @@ from pathlib import Path
 from selfalign.core.checkpoint import ADAPTER_CONFIG
 from selfalign.core.config.serving import ServerConfig
 from selfalign.core.errors import ConfigError
-from selfalign.core.host import nvidia_gpus
 from selfalign.core.jsonl import read_json
 
 # Servers listen on the loopback interface, for jobs on the same machine.
@@ -26,6 +25,8 @@ MOUNTED_ADAPTER = "/adapter"
 # Maximum ranks of adapters that vLLM 0.32.0 accepts (vllm/config/lora.py).
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 CPU_INFO = Path("/proc/cpuinfo")
+# As in core.host, which is not imported: a change of what describes a machine is to rerun no generation.
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/gpus")
 NO_TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 # Variables that limit the threads of numerical libraries on a CPU.
 THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -132,7 +133,7 @@ def visible_gpus() -> list[str]:
     limited = os.environ.get("CUDA_VISIBLE_DEVICES")
     if limited is not None:
         return [each.strip() for each in limited.split(",") if each.strip()]
-    return [str(index) for index in range(len(nvidia_gpus()))]
+    return [str(index) for index, _ in enumerate(NVIDIA_DRIVER.glob("*/information"))]
 
 
 def _gpus_of_replica(config: ServerConfig, replica: int, gpus: list[str]) -> str:
