@@ -92,7 +92,10 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     # The scored benchmark is in `against` as well; the data-set card prints the configuration.
     "curation.decontamination.scored": (False, since("dataset_card")),
     "curation.decontamination.ngram": (12, since("decontaminate")),
-    "curation.decontamination.by_execution": ("report", {"find_solutions", "decontaminate_by_execution"}),
+    "curation.decontamination.by_execution": (
+        "report",
+        {"find_solutions", "decontaminate_by_execution", *since("dataset", "funnel")},
+    ),
     # No instruction is held out; the data-set card prints the configuration.
     "curation.self_tests.threshold": (0.6, since("dataset_card")),
     "curation.self_tests.num_perm": (128, since("dataset_card")),
