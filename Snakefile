@@ -9,6 +9,7 @@ from selfalign.core.build_state import InterruptedOutputs, hold_lock
 from selfalign.core.config import load_config
 from selfalign.core.config.files import overrides_of, read_yaml, with_types
 from selfalign.core.config.paths import check_files
+from selfalign.core.config.rounds import round_number
 from selfalign.core.errors import ConfigError, SelfalignError
 from selfalign.core.process import ignore_modules_of_working_directory
 from selfalign_snakemake import internals
@@ -28,8 +29,11 @@ if not WORKFLOW.is_dir():
 configfile: "config.yaml" if Path("config.yaml").exists() else str(WORKFLOW / "config.yaml")
 
 
+# In a later round, this Snakefile is a module of itself (rules/rounds.smk).
+ROUND = round_number(config)
+
 try:
-    if workflow.is_main_process:
+    if workflow.is_main_process and ROUND == 1:
         for file in workflow.configfiles:
             read_yaml(file)  # rejects duplicate keys, of which Snakemake silently keeps the last
     overrides = workflow.config_settings.config
@@ -38,7 +42,7 @@ try:
         overrides = overrides_of(config, outer, overrides)
     configured = load_config(with_types(config, overrides))
     config = configured.model_dump()
-    if workflow.is_main_process:
+    if workflow.is_main_process and ROUND == 1:
         check_files(configured, WORKFLOW)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
@@ -69,13 +73,23 @@ include: "rules/report.smk"
 include: "rules/provenance.smk"
 
 
+if ROUND == 1:
+
+    include: "rules/reproduce.smk"
+
+
+if configured.rounds > 1:
+
+    include: "rules/rounds.smk"
+
+
 if CACHING:
     internals.remove_benchmarks_of_cached_rules(workflow)
 
 FINGERPRINTS.save()
 
 INTERRUPTED = InterruptedOutputs(".snakemake/selfalign/planned.json")
-if workflow.is_main_process:
+if workflow.is_main_process and ROUND == 1:
     internals.mark_incomplete(INTERRUPTED.outdated())
 
 
@@ -85,7 +99,7 @@ onstart:
         check_push(workflow.dag_settings.targets)
         check_verdicts()
         hold_lock(".snakemake/selfalign/lock")
-        INTERRUPTED.plan(internals.planned_outputs(workflow))
+        INTERRUPTED.plan([*internals.planned_outputs(workflow), *outputs_of_later_rounds()])
     except SelfalignError as error:
         raise WorkflowError(str(error)) from None
 
@@ -100,6 +114,7 @@ rule all:
         result("scores/summary.json"),
         result("model/README.md"),
         result("report/provenance.json"),
+        later_round_cards,
     localrule: True
     message:
         "The build is complete: {input[0]}"
@@ -124,5 +139,5 @@ onerror:
     report_unfinished()
 
 
-if internals.is_module(workflow):
+if internals.is_module(workflow) and ROUND == 1:
     internals.add_handlers_to_outer_workflow(workflow, onstart=onstart, onsuccess=onsuccess, onerror=onerror)

@@ -9,7 +9,9 @@ from selfalign.core.hashing import file_sha256
 from selfalign.evaluate import sample_sets
 from selfalign_snakemake.internals import as_input_called
 
-RUN = f"{config['paths']['results']}/{config['run']}"
+# Directory of the run, which is that of its first round.
+FIRST = f"{config['paths']['results']}/{config['run']}"
+RUN = FIRST if ROUND == 1 else f"{FIRST}/round-{ROUND}"
 DOWNLOADS = config["paths"]["downloads"]
 
 # A shard is a fixed range of absolute record indices, so that more records add shards and do not change existing ones.
@@ -26,8 +28,13 @@ wildcard_constraints:
 
 
 def result(path):
-    """Return the path of an artifact of this run, from its path within the run."""
+    """Return the path of an artifact of this round, from its path within the run."""
     return f"{RUN}/{path}"
+
+
+def shared(path):
+    """Return the path of an artifact of the first round that all rounds use, from its path within the run."""
+    return f"{FIRST}/{path}"
 
 
 def fingerprint(script):
@@ -62,7 +69,9 @@ def shards(stage, kind="shards", suffix=".jsonl"):
 
 def server_input(model):
     """Return the input of a job that sends requests to `model`: its checkpoint, or nothing for an external server."""
-    return [] if config["server"]["kind"] == "external" else f"{RUN}/model/{model}"
+    if config["server"]["kind"] == "external":
+        return []
+    return shared("model/base") if model == "base" else result("model/tuned")
 
 
 def server_gpus():
@@ -91,6 +100,7 @@ def growing(mem_mb):
     return memory
 
 
+include: "functions/rounds.smk"
 include: "functions/hub.smk"
 include: "functions/start.smk"
 

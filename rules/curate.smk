@@ -229,7 +229,7 @@ rule dataset_card:
         runtime=30,
     params:
         code=fingerprint("dataset_card"),
-        model=model_title(),
+        model=teacher_title(),
         settings=settings("model", "start", "seeds", "generation", "execution", "curation"),
         benchmarks=[each.to_json() for each in CURATION_BENCHMARKS],
         responses=RESPONSES,

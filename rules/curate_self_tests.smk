@@ -4,6 +4,7 @@
 rule hold_out:
     input:
         rows=result("dataset/decontaminate.jsonl"),
+        held_out_before=held_out_before(),
     output:
         rows=result("dataset/hold_out.jsonl"),
         dropped=result("dataset/dropped/hold_out.jsonl"),

@@ -10,7 +10,7 @@ rule concepts:
         rows=rows_of("seeds", "seeds/shards/{shard}.jsonl"),
         prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
-        model=server_input("base"),
+        model=teacher(),
         revisions=model_revision(),
     output:
         rows=result("concepts/shards/{shard}.jsonl"),
@@ -34,6 +34,7 @@ rule concepts:
         code=fingerprint("generate"),
         prompts=prompt_contents(),
         stage="concepts",
+        round=ROUND,
         settings=stage_settings("concepts"),
     message:
         "Seeds to concepts, shard {wildcards.shard}"
@@ -46,7 +47,7 @@ use rule concepts as instructions with:
         rows=instruction_source(),
         prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
-        model=server_input("base"),
+        model=teacher(),
         revisions=model_revision(),
     output:
         rows=result("instructions/shards/{shard}.jsonl"),
@@ -76,7 +77,7 @@ use rule concepts as responses with:
         rows=usable_instructions(),
         prompt_template=bundled(config["generation"]["prompt_template"]),
         few_shots=few_shots_file(),
-        model=server_input("base"),
+        model=teacher(),
         revisions=model_revision(),
     output:
         rows=result("responses/shards/{shard}.jsonl"),

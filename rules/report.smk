@@ -31,7 +31,7 @@ rule funnel:
         runtime=10,
     params:
         code=fingerprint("funnel"),
-        run=config["run"],
+        run=config["run"] if ROUND == 1 else f"{config['run']}, round {ROUND}",
     message:
         "Collect the funnel: rows read, kept and dropped by every step"
     script:
@@ -52,6 +52,7 @@ rule report:
         training=rules.train.output.metrics,
         scores=rules.scores.output.summary,
         learning_curve=LEARNING_CURVE,
+        rounds=ROUNDS,
         provenance=result("report/provenance.json"),
     output:
         page=report(

@@ -4,7 +4,7 @@
 rule train:
     input:
         dataset=result("dataset/train.jsonl"),
-        base=result("model/base"),
+        base=shared("model/base"),
     output:
         checkpoint=directory(result("model/tuned")),
         metrics=report(

@@ -13,4 +13,5 @@ with job(snakemake):
         dropped=snakemake.output.dropped,
         counts=snakemake.output.counts,
         metrics=snakemake.output.metrics,
+        round_number=snakemake.params.round,
     )

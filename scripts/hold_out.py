@@ -9,5 +9,6 @@ with job(snakemake):
         snakemake.output.rows,
         snakemake.output.dropped,
         job_config(snakemake).curation.self_tests,
+        held_out_before=snakemake.input.get("held_out_before") or None,
     )
     write_json(snakemake.output.counts, counts.to_json())

@@ -34,7 +34,8 @@ SOLUTIONS_IN_ROWS = [
     result(f"dataset/solutions/{each}.json") for each in EXECUTED_BENCHMARKS if BY_EXECUTION == "report"
 ]
 CURATION_COUNTS = [result(f"dataset/counts/{step}.json") for step in CURATION_STEPS]
-SELF_TESTS_COUNTS = [result("self_tests/counts/tasks.json")] if SELF_TESTS else []
+# The tasks of the first round are those of all rounds.
+SELF_TESTS_COUNTS = [result("self_tests/counts/tasks.json")] if SELF_TESTS and ROUND == 1 else []
 
 # The test split in JSON Lines and Parquet, if there is one.
 TEST_FILES = (
@@ -42,6 +43,11 @@ TEST_FILES = (
     if config["curation"]["export"]["test_share"]
     else []
 )
+
+
+def held_out_before():
+    """Return the rows that the first round held out, from which later rounds keep their distance."""
+    return [] if ROUND == 1 else shared("dataset/dropped/hold_out.jsonl")
 
 
 def step_before(step):
@@ -64,7 +70,7 @@ FITS_TRAINING = config["curation"]["length"]["fit_training"] and config["server"
 
 def length_checkpoint():
     """Return the base model, whose tokenizer is used, if examples are dropped by length."""
-    return result("model/base") if configured.curation.length.limited or FITS_TRAINING else []
+    return shared("model/base") if configured.curation.length.limited or FITS_TRAINING else []
 
 
 # Tokens are counted in the prompt layout of the training.

@@ -8,7 +8,7 @@ from selfalign.evaluate.sample_sets import SampleSets
 
 # The configuration of the released model, which generates samples for the benchmarks with published samples.
 RELEASED = with_preset(config, WORKFLOW / "presets/released-model.yaml")
-SETS = SampleSets(configured, RELEASED, results=RUN, downloads=DOWNLOADS)
+SETS = SampleSets(configured, RELEASED, results=RUN, downloads=DOWNLOADS, first_round=FIRST)
 SCORED = list(SETS.own)
 SCORES = result("scores/{model}/{layout}/{benchmark}")
 REPRODUCED = result("reproduce/{published}")
@@ -118,7 +118,7 @@ def tokenizer_source(wildcards):
         config["server"]["kind"] == "external" and config["model"]["source"] == "hub"
     ):
         return []
-    return result("model/base")
+    return shared("model/base")
 
 
 @cache

@@ -23,6 +23,7 @@ def run_artifacts(wildcards):
         *rules.scores.input,
         *rules.scores.output,
         rules.funnel.output.funnel,
+        *later_round_artifacts(),
     ]
 
 

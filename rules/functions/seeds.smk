@@ -14,9 +14,9 @@ MINHASH = result("seeds/minhash")
 BANDS = [f"{band:03d}" for band in range(count_bands(DUPLICATES.threshold, DUPLICATES.num_perm))]
 RANKS = [f"{rank:05d}" for rank in range(len(UNITS))]
 DUPLICATE_COUNTS = (
-    expand(result("seeds/counts/unique/{unit}.json"), unit=UNITS)
+    expand(shared("seeds/counts/unique/{unit}.json"), unit=UNITS)
     if MANY_NODES
-    else [result("seeds/counts/duplicates.json")]
+    else [shared("seeds/counts/duplicates.json")]
 )
 
 JUDGING = configured.seeds.judge.enabled
@@ -24,10 +24,10 @@ LAST_STEP = "judged" if JUDGING else "checked"
 
 # The counts files of the stage, in the order of its steps.
 SEED_COUNTS = [
-    *expand(result("seeds/counts/functions/{unit}.json"), unit=UNITS),
+    *expand(shared("seeds/counts/functions/{unit}.json"), unit=UNITS),
     *DUPLICATE_COUNTS,
-    *expand(result("seeds/counts/checked/{unit}.json"), unit=UNITS),
-    *expand(result("seeds/counts/judged/{unit}.json"), unit=UNITS if JUDGING else []),
+    *expand(shared("seeds/counts/checked/{unit}.json"), unit=UNITS),
+    *expand(shared("seeds/counts/judged/{unit}.json"), unit=UNITS if JUDGING else []),
 ]
 
 

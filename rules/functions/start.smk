@@ -15,8 +15,13 @@ def is_built(rows):
 
 
 def rows_of(rows, path):
-    """Return the path of a shard of rows: `path` within the run, or the imported shard if the run starts with them."""
-    return result("start/shards/{shard}.jsonl" if START.stage == rows else path)
+    """Return the path of a shard of rows: `path` within the run, or the imported shard if the run starts with them.
+
+    All rounds start with the same rows.
+    """
+    if START.stage == rows:
+        return shared("start/shards/{shard}.jsonl")
+    return shared(path) if rows == "seeds" else result(path)
 
 
 def all_rows_of(rows, path):
@@ -46,4 +51,4 @@ def start_revision():
 
 
 IMPORTED = [] if START.stage is None else [result("start/rows.jsonl"), *shards("start")]
-IMPORT_COUNTS = [] if START.stage is None else [result("start/counts/import.json")]
+IMPORT_COUNTS = [] if START.stage is None else [shared("start/counts/import.json")]

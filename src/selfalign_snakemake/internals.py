@@ -37,6 +37,25 @@ def is_module(workflow: Any) -> bool:
     return not workflow.modifier.is_main_snakefile()
 
 
+def use_rules(
+    workflow: Any, rules: Iterable[str], *, snakefile: str, config: dict[str, Any], prefix: str
+) -> None:
+    """Use rules of a Snakefile as a module, as ``use rule … from … as <prefix>*`` does.
+
+    The statement itself takes neither the prefix nor the rules from variables.
+
+    Args:
+        workflow: Snakemake's global ``workflow``.
+        rules: names of the rules in the module; those that it does not define are ignored.
+        snakefile: path of the Snakefile.
+        config: configuration of the module.
+        prefix: prefix of the names of the rules; without its trailing underscores, the name of the module.
+    """
+    name = prefix.rstrip("_")
+    workflow.module(name, snakefile=snakefile, config=config)
+    workflow.userule(rules=list(rules), from_module=name, name_modifier=f"{prefix}*")(lambda: None)
+
+
 def outer_configuration(workflow: Any) -> dict[str, Any] | None:
     """Return the configuration of the outermost Snakefile, if it passes a part of it to this module; else None.
 
@@ -60,6 +79,17 @@ def planned_outputs(workflow: Any) -> list[str]:
         for file in job.output
         if file not in job.temp_output and not file.is_storage
     ]
+
+
+def planned_wildcards(workflow: Any, rule: str) -> list[dict[str, str]]:
+    """Return the wildcards of the jobs of a rule that are about to run.
+
+    Args:
+        workflow: Snakemake's global ``workflow``, in ``onstart``.
+        rule: name of the rule; in a module, names may have a prefix.
+    """
+    jobs = workflow.dag.needrun_jobs()
+    return [dict(job.wildcards.items()) for job in jobs if job.rule.name.endswith(rule)]
 
 
 def mark_incomplete(paths: Iterable[str]) -> None:

@@ -36,6 +36,8 @@ OTHERWISE = {
     "learning_curve.instructions": "points of the curve",
     "learning_curve.learning_rates": "points of the curve",
     "learning_curve.responses": "points of the curve",
+    "rounds": "rules of later rounds",
+    "next_round.prompt_template": "generation.prompt_template of later rounds",
     "reproduction.published_samples": "rows of the table, parameter obtained",
     "reproduction.own_scores": "rows of the table, parameter obtained",
     "reproduction.released_model": "rows of the table, parameter obtained",

@@ -172,3 +172,29 @@ def test_a_larger_share_only_adds_clusters():
     ids = cluster_ids([row(f"{number} {number} {number}") for number in range(200)], SETTINGS)
     few, many = ({each for each in ids if is_held_out(each, share)} for share in (0.2, 0.6))
     assert few < many
+
+
+def test_a_later_round_keeps_its_distance_from_what_the_first_held_out(tmp_path):
+    held = [row("Return the sum of the numbers in a list", "total")]
+    rows = [
+        row("Return the sum of the numbers in a list", "other"),  # the same instruction
+        row("Multiply two words", "to_tal"),  # the same name
+        row("Reverse the given text quickly and then return it", "turn"),
+        row(
+            "Something else entirely, about dates", "turn", "total"
+        ),  # connects the row before with the held-out one
+        row("Find the largest prime factor", "factor"),
+    ]
+    write_jsonl(tmp_path / "held.jsonl", held)
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    counts = hold_out_file(
+        *(tmp_path / name for name in ("rows.jsonl", "out.jsonl", "dropped.jsonl")),
+        # A share that would hold out everything: in a later round, it decides nothing.
+        SelfTestsConfig(share=0.999999),
+        held_out_before=tmp_path / "held.jsonl",
+    )
+    assert list(read_jsonl(tmp_path / "out.jsonl")) == rows[4:]
+    dropped = list(read_jsonl(tmp_path / "dropped.jsonl"))
+    assert [each["reason"] for each in dropped] == ["similar_to_held_out"] * 4
+    assert len({each["detail"]["cluster"] for each in dropped}) == 1
+    assert counts.dropped == {"similar_to_held_out": 4}

@@ -205,6 +205,10 @@ UNUSED: dict[str, Any] = {
     "evaluation.limits.livecodebench_prediction_s": 4.0,
     "learning_curve.learning_rates": [1e-4],  # without instructions there is no curve
     "learning_curve.responses": ["all"],
+    # Of later rounds.
+    "next_round.max_p_value": 0.5,
+    "next_round.min_diversity": 0.5,
+    "next_round.prompt_template": "prompts/templates/selfalign.yaml",
     "reproduction.own_scores": True,
     "reproduction.released_model": "always",
     "reproduction.published_samples": [],
@@ -214,6 +218,7 @@ UNUSED: dict[str, Any] = {
 OUTSIDE = {
     "curation.consensus": "requires execution.matrix.enabled; see test_consensus.py",
     "run": "another run is another directory",
+    "rounds": "needs self_tests: tests/workflow/test_rounds.py",
     "paths.results": "another directory",
     "paths.completion_cache": "where completions are kept, not what they are",
     "paths.verdicts": "where verdicts are kept, not what they are",

@@ -107,6 +107,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.solutions": (),  # decontamination by execution is off
     "selfalign.evaluate.published_verdicts": ("references",),
     "selfalign.evaluate.reproduction": (),
+    "selfalign.evaluate.rounds": (),
     "selfalign.evaluate.samples": ("references",),
     "selfalign.evaluate.score": ("references",),
     "selfalign.evaluate.scorers": ("references",),

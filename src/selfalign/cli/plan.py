@@ -102,10 +102,11 @@ def whole_run(
                 samples=samples or settings.generation.responses.n,
                 training_hours=hours,
                 tokens_per_s=tokens_per_s,
-            )
+            ).of_rounds(settings.rounds)
         )
     found = {
         "tokens": usage.source,
+        **({"rounds": settings.rounds} if settings.rounds > 1 else {}),
         "gpu": f"{gpus} x {gpu}",
         "measured_tokens_per_s": usage.tokens_per_s and round(usage.tokens_per_s, 1),
         "plans": [each.to_json() for each in plans],
@@ -324,6 +325,8 @@ def _configured_model(settings: Config) -> str:
 
 def _show(found: dict[str, Any]) -> None:
     typer.echo(f"Tokens: {found['tokens']}. Hardware: {found['gpu']}.")
+    if "rounds" in found:
+        typer.echo(f"All figures are for {found['rounds']} rounds; a run that stops earlier costs less.")
     if found["measured_tokens_per_s"]:
         typer.echo(
             f"Measured throughput of the run's servers: {found['measured_tokens_per_s']} tokens/s "

@@ -23,8 +23,18 @@ from selfalign.dedup import NearDuplicates
 BITS = 64
 
 
-def hold_out_file(source: File, out: File, dropped: File | None, settings: SelfTestsConfig) -> StepCounts:
+def hold_out_file(
+    source: File,
+    out: File,
+    dropped: File | None,
+    settings: SelfTestsConfig,
+    *,
+    held_out_before: File | None = None,
+) -> StepCounts:
     """Hold out a share of the rows, by cluster; they are dropped with the reason ``held_out``.
+
+    In a later round, the rows in a cluster with a row that the first round held out are dropped instead, with the reason
+    ``similar_to_held_out``; the clusters are those of the rows of both rounds together.
 
     Memory: 4 bytes per permutation and 8 bytes per shingle of every instruction.
 
@@ -33,15 +43,22 @@ def hold_out_file(source: File, out: File, dropped: File | None, settings: SelfT
         out: JSON Lines file of the rows for training.
         dropped: JSON Lines file of the held-out rows, with the id of their cluster as detail; None writes none.
         settings: share, and what near-duplicates are.
+        held_out_before: JSON Lines file of the rows that the first round held out; None in the first round.
 
     Raises:
         DataError: a row lacks instruction or response.
     """
-    clusters = cluster_ids(read_rows([source]), settings)
+    earlier = [held_out_before] if held_out_before else []
+    count = sum(1 for _ in read_rows(earlier))
+    clusters = cluster_ids(read_rows([*earlier, source]), settings)
+    taken, clusters = set(clusters[:count]), clusters[count:]
     with StepWriter("hold_out", out=out, dropped=dropped) as writer:
         for row, cluster in zip(read_rows([source]), clusters, strict=True):
-            held_out = is_held_out(cluster, settings.share)
-            writer.put(row, Drop("held_out", {"cluster": cluster}) if held_out else Keep(row))
+            if earlier:
+                reason = "similar_to_held_out" if cluster in taken else None
+            else:
+                reason = "held_out" if is_held_out(cluster, settings.share) else None
+            writer.put(row, Drop(reason, {"cluster": cluster}) if reason else Keep(row))
     writer.counts.extra = {"clusters": len(set(clusters))}
     return log_counts(writer.counts)
 

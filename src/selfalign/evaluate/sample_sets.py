@@ -95,14 +95,24 @@ class SampleSets:
         released: configuration with which the released model generates samples.
         results: directory of the run's results.
         downloads: directory of downloads.
+        first_round: directory of the results of the first round, whose benchmarks later rounds use; None: `results`.
 
     Raises:
         ConfigError: two different published files have the same name, or a benchmark repairs samples that the run does
             not generate.
     """
 
-    def __init__(self, config: Config, released: Config, *, results: str, downloads: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        released: Config,
+        *,
+        results: str,
+        downloads: str,
+        first_round: str | None = None,
+    ) -> None:
         self._results, self._downloads = results, downloads
+        self._first_round = first_round or results
         self._config = config
         evaluation = config.evaluation
         for choice in evaluation.benchmarks:
@@ -231,7 +241,7 @@ class SampleSets:
         definition = load_definition(name)
         files = definition.version_named(None)[1].files
         if artifact := files[0].artifact:
-            return f"{self._results}/{PurePosixPath(artifact).parent}"
+            return f"{self._first_round}/{PurePosixPath(artifact).parent}"
         return (
             None
             if all(each.package for each in files)

@@ -42,6 +42,7 @@ class Stage:
         sampling: sampling parameters.
         identity: identity of the model; part of the lineage.
         fingerprint: short hash of the prompt template, few-shot file and settings; a field of the records.
+        round_number: number of the round; part of the lineage of later rounds.
 
     Raises:
         ConfigError: several samples are requested in a mode whose output is a single value.
@@ -51,6 +52,7 @@ class Stage:
     sampling: Sampling
     identity: str
     fingerprint: str
+    round_number: int = 1
 
     def __post_init__(self) -> None:
         if self.sampling.n > 1 and self.builder.layout.many is None:
@@ -103,6 +105,7 @@ class Stage:
                 self.identity, prompted.request(self.sampling, self.builder.prompt_template).body()
             ),
             **({"drawn": prompt.drawn} if prompt.drawn else {}),
+            **({"round": self.round_number} if self.round_number > 1 else {}),
         }
 
 
@@ -112,6 +115,8 @@ def build_stage(
     prompt_template: str | Path,
     few_shots: str | Path,
     identity: str,
+    *,
+    round_number: int = 1,
 ) -> Stage:
     """Return the stage that sends a builder's prompts to a model.
 
@@ -121,6 +126,7 @@ def build_stage(
         prompt_template: name or file of the builder's prompt template; its contents are part of the fingerprint.
         few_shots: the builder's few-shot file; its contents are part of the fingerprint.
         identity: identity of the model (checkpoint hash, or hub id and revision).
+        round_number: number of the round.
 
     Raises:
         ConfigError: several samples are requested in a mode whose output is a single value.
@@ -133,7 +139,7 @@ def build_stage(
         "sampling": dataclasses.asdict(sampling),
         "model": identity,
     }
-    return Stage(builder, sampling, identity, json_sha256(determines)[:16])
+    return Stage(builder, sampling, identity, json_sha256(determines)[:16], round_number)
 
 
 def parse_completions(result: Result, layout: ModeLayout) -> tuple[list[Any], Counter[str]]:
@@ -248,6 +254,7 @@ def run_shard(
     dropped: str | Path,
     counts: str | Path,
     metrics: str | Path,
+    round_number: int = 1,
 ) -> None:
     """Run a stage over one shard, as the workflow's job.
 
@@ -261,6 +268,7 @@ def run_shard(
         dropped: JSON Lines of the dropped records, with their reasons.
         counts: JSON of the step's counts.
         metrics: JSON of the client's metrics: requests, tokens, throughput, latencies, retries.
+        round_number: number of the round; in later rounds, `checkpoint` is the model tuned in the round before.
 
     Raises:
         DataError: a prompt cannot be built, or `checkpoint` is no checkpoint.
@@ -282,8 +290,15 @@ def run_shard(
     )
     sampling = Sampling(settings.n, settings.temperature, settings.max_new_tokens, settings.frequency_penalty)
     share = config.client.max_failed_share
-    with served_client(config, checkpoint) as (client, identity):
-        prepared = build_stage(builder, sampling, generation.prompt_template, few_shots, identity)
+    with served_client(config, checkpoint, tuned=round_number > 1) as (client, identity):
+        prepared = build_stage(
+            builder,
+            sampling,
+            generation.prompt_template,
+            few_shots,
+            identity,
+            round_number=round_number,
+        )
         done = run_stage(prepared, client, source, out, dropped, max_failed_share=share, live=False)
         write_json(metrics, client.metrics.to_json())
     write_json(counts, done.to_json())

@@ -284,6 +284,19 @@ class RunEstimate:
             name: round(value, 2) if isinstance(value, float) else value for name, value in vars(self).items()
         }
 
+    def of_rounds(self, rounds: int) -> RunEstimate:
+        """Return the estimate of several rounds with the cost of this one each; seeds and model are those of one.
+
+        Args:
+            rounds: number of rounds.
+        """
+        kept = ("model", "parameters", "seeds", "money")
+        return replace(
+            self,
+            **{name: value * rounds for name, value in vars(self).items() if name not in kept},
+            money=None if self.money is None else self.money * rounds,
+        )
+
 
 def estimate_run(
     model: str,

@@ -27,6 +27,7 @@ class RunFiles:
         training: JSON Lines of training metrics.
         scores: JSON of the scores' summary.
         learning_curve: JSON of the learning curve.
+        rounds: JSON of the rounds.
         cards: ``selfalign.json`` of the models.
         reproduction: JSON of the reproduction table.
         provenance: JSON of the provenance.
@@ -44,6 +45,7 @@ class RunFiles:
     training: Path | None = None
     scores: Path | None = None
     learning_curve: Path | None = None
+    rounds: Path | None = None
     cards: tuple[Path, ...] = ()
     reproduction: Path | None = None
     provenance: Path | None = None
@@ -82,6 +84,7 @@ def files_of_run(run: Path) -> RunFiles:
         training=one("model/tuned.metrics.jsonl"),
         scores=one("scores/summary.json"),
         learning_curve=one("learning_curve/curve.json"),
+        rounds=one("rounds/table.json"),
         cards=many("model/*/selfalign.json"),
         reproduction=one("reproduce/table.json"),
         benchmarks=one("benchmarks"),

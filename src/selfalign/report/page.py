@@ -60,6 +60,7 @@ def write_page(
     summary = read_json(files.scores) if files.scores else {"scores": [], "comparisons": []}
     scores = score_rows(summary)
     curve = read_json(files.learning_curve) if files.learning_curve else None
+    rounds = read_json(files.rounds) if files.rounds else None
     tokens = figures.account_tokens(files.metrics)
     time = figures.account_time(files.benchmarks)
     text = (
@@ -95,6 +96,8 @@ def write_page(
                 curve=curve,
             ),
             curve=curve,
+            rounds=round_rows(rounds) if rounds else [],
+            rounds_end=rounds["end"] if rounds else "",
             seed_charts=seed_charts(statistics) if statistics else [],
             configuration=configuration_text(configuration),
             versions=installed_versions(),
@@ -343,6 +346,46 @@ def result_rows(summary: dict[str, Any]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def round_rows(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a row per round, prompt layout, benchmark and metric of the model that the round tuned.
+
+    Args:
+        table: content of ``rounds/table.json``.
+
+    Returns:
+        rows with ``round``, ``rows`` (for training), ``distinct`` (share of distinct instructions), ``layout``,
+        ``benchmark``, ``metric``, ``value``, ``low`` and ``high`` (rates), and ``comparisons`` with the model of the round
+        before and the base model: ``first``, ``difference`` (rate), ``p_value``, and ``only_first`` and ``only_second``
+        (tasks).
+    """
+    return [
+        {
+            "round": each["round"],
+            "rows": each["rows"],
+            "distinct": each["diversity"]["share"],
+            "layout": score["layout"],
+            "benchmark": score["title"],
+            "metric": metric,
+            "value": found["value"],
+            "low": found["interval"][0],
+            "high": found["interval"][1],
+            "comparisons": [
+                {
+                    "first": other["first"],
+                    "difference": other["difference"],
+                    **{key: other["mcnemar"][key] for key in ("p_value", "only_first", "only_second")},
+                }
+                for other in each["comparisons"]
+                if (other["layout"], other["benchmark"], other["metric"])
+                == (score["layout"], score["benchmark"], metric)
+            ],
+        }
+        for each in table["rounds"]
+        for score in each["scores"]
+        for metric, found in score["metrics"].items()
+    ]
 
 
 def reproduction_rows(table: dict[str, Any]) -> list[dict[str, Any]]:

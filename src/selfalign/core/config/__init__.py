@@ -19,6 +19,7 @@ from selfalign.core.config.learning_curve import LearningCurveConfig
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.paths import Expanded, PathText
 from selfalign.core.config.reproduction import ReproductionConfig
+from selfalign.core.config.rounds import MAX_ROUNDS, NextRoundConfig
 from selfalign.core.config.seeds import SeedsConfig
 from selfalign.core.config.serving import ClientConfig, ServerConfig
 from selfalign.core.config.start import StartConfig
@@ -86,6 +87,17 @@ class Config(Section):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Log level of the rules.", json_schema_extra=RUNTIME_ONLY
+    )
+    rounds: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_ROUNDS,
+        description="Maximum number of rounds. In each round after the first, the model tuned in the round before generates "
+        "the data, and the base model is trained on it; the outputs are in <results>/<run>/round-2/ and so on.",
+    )
+    next_round: NextRoundConfig = Field(
+        default_factory=NextRoundConfig,
+        description="Conditions for another round, and settings of later rounds; for `rounds` above 1.",
     )
     paths: PathsConfig = Field(default_factory=PathsConfig, description="Output and download directories.")
     downloads: DownloadsConfig = Field(
@@ -223,6 +235,32 @@ class Config(Section):
                 f"'evaluation.benchmarks' contains {SELF_TESTS}, but 'curation.self_tests.share' is 0; expected a share "
                 f"above 0 (such as 0.4), or 'evaluation.benchmarks' without {SELF_TESTS}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _rounds_can_follow(self) -> Config:
+        if self.rounds == 1:
+            return self
+        layouts = self.evaluation.layouts
+        problem = None
+        if all(each.name != SELF_TESTS for each in self.evaluation.benchmarks):
+            problem = f"'evaluation.benchmarks' has no {SELF_TESTS}, by which rounds are compared; add it"
+        elif not layouts.tuned or layouts.tuned[0] not in layouts.base:
+            problem = (
+                f"the base model is not evaluated in the first of 'evaluation.layouts.tuned' {layouts.tuned}; expected "
+                "a layout there that is in 'evaluation.layouts.base' as well"
+            )
+        elif self.server.kind == "external":
+            problem = "servers of 'server.kind' external cannot be given the tuned model; expected vllm, container or command"
+        elif self.training.method != "full" and not self.training.lora.merge:
+            problem = "'training.lora.merge' is false; expected true, since the merged model generates the next round"
+        elif self.start.stage not in (None, "seeds", "concepts", "instructions"):
+            problem = (
+                f"'start.stage' is '{self.start.stage}', so the model generates nothing; expected null, seeds, concepts or "
+                "instructions"
+            )
+        if problem:
+            raise ValueError(f"'rounds' is {self.rounds}, but {problem}")
         return self
 
     @model_validator(mode="after")
