@@ -150,14 +150,10 @@ def test_the_configuration_of_a_later_round():
     later = LaterRound(3, config.model_dump())
     assert (round_number(config.model_dump()), round_number(later)) == (1, 3)
     loaded = load_config(dict(later))
-    assert f"{loaded.paths.results}/{loaded.run}" == "results/default/round-3"
     assert loaded.generation.prompt_template == "prompts/templates/selfalign.yaml"
+    assert loaded.generation.seed == config.generation.seed + 200_000_000
     assert (loaded.rounds, loaded.evaluation.layouts.base) == (1, [])
-    assert (loaded.training, loaded.curation, loaded.seeds) == (
-        config.training,
-        config.curation,
-        config.seeds,
-    )
+    assert (loaded.run, loaded.training, loaded.curation) == (config.run, config.training, config.curation)
 
 
 def test_no_two_rounds_send_the_same_request_seed():
