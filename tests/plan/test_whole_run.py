@@ -48,6 +48,40 @@ def test_the_arithmetic_is_that_by_hand():
     assert plan.money == pytest.approx((hours + 1.0) * 2 * 3.0)
 
 
+def test_rounds_multiply_the_cost_and_not_the_model():
+    one = estimate_run("m", 10**9, 1000, ONE, Hardware(2, 100.0, 3.0), training_hours=1.0)
+    three = one.of_rounds(3)
+    assert (three.model, three.parameters, three.seeds) == ("m", 10**9, 1000)
+    for name in ("requests", "completion_tokens", "programs", "rows", "disk_gib", "gpu_hours", "money"):
+        assert getattr(three, name) == pytest.approx(3 * getattr(one, name)), name
+    assert three.training_hours == 3.0
+    assert estimate_run("m", 10**9, 1000, ONE, Hardware(1, 100.0)).of_rounds(2).money is None
+
+
+def test_the_command_plans_all_rounds(tmp_path):
+    (tmp_path / "rounds.yaml").write_text("rounds: 3\nrun: unbuilt\n")
+    (tmp_path / "one.yaml").write_text("run: unbuilt\n")
+
+    def plan(*arguments):
+        done = CliRunner().invoke(build_app(), ["plan", *arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    all_rounds, one = (
+        json.loads(plan("--json", "--config", str(tmp_path / name))) for name in ("rounds.yaml", "one.yaml")
+    )
+    assert (all_rounds["rounds"], one.get("rounds")) == (3, None)
+    assert all_rounds["plans"][0]["requests"] == 3 * one["plans"][0]["requests"]
+    assert "All figures are for 3 rounds" in plan("--config", str(tmp_path / "rounds.yaml"))
+    all_rounds, one = (
+        json.loads(plan("evaluation", "--json", "--config", str(tmp_path / name)))
+        for name in ("rounds.yaml", "one.yaml")
+    )
+    # The base model in two layouts, and a tuned model in one.
+    assert one["benchmarks"][0]["requests"] == 164 * 3
+    assert all_rounds["benchmarks"][0]["requests"] == 164 * 5
+
+
 def test_half_the_samples_are_half_the_programs_and_not_half_the_prompts():
     plan = estimate_run("m", 10**9, 1000, ONE, Hardware(1, 100.0), samples=5)
     assert (plan.programs, plan.prompt_tokens, plan.completion_tokens) == (2500, 350_000, 45_000)

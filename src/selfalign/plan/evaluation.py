@@ -28,8 +28,8 @@ class BenchmarkCost:
 
     Attributes:
         benchmark: name, with the version if one is configured.
-        requests: number of requests, one for each task, model and layout. For a benchmark with a window of dates, an upper
-            bound: that of all its tasks.
+        requests: number of requests, one for each task, model and layout; there is a tuned model in each round. For a
+            benchmark with a window of dates, an upper bound: that of all its tasks.
         samples: number of samples of all requests.
         prompt_tokens: tokens of all prompts; the samples of a request share its prompt.
         completion_tokens: tokens of all samples.
@@ -65,7 +65,8 @@ def estimate_evaluation(
         completion_tokens: mean length of a sample, in tokens; at most the benchmark's own limit.
         tokens_per_s: completion tokens per second of all servers together; None: estimated from the GPUs.
     """
-    models = len(config.evaluation.layouts.pairs())
+    layouts = config.evaluation.layouts
+    models = len(layouts.base) + config.rounds * len(layouts.tuned)
     costs = []
     for choice in config.evaluation.benchmarks:
         definition = load_definition(choice.name)
