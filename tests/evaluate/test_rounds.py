@@ -180,7 +180,7 @@ def test_no_two_rounds_send_the_same_request_seed():
         ),
         ({"training": {"method": "lora", "lora": {"merge": False}}}, "'training.lora.merge' is false"),
         (
-            {"start": {"stage": "responses", "dataset": "a/b", "revision": "main"}},
+            {"start": {"stage": "responses", "dataset": "a/b", "revision": "main", "count": 4}},
             "'start.stage' is 'responses'",
         ),
     ],

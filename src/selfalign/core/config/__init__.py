@@ -321,7 +321,7 @@ def read_config(path: str | Path | None) -> Config:
 def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
     """Return a configuration with the values of a preset, except its ``run``, for jobs of the same run.
 
-    Only the run's own models have a learning curve, so that it is left out. The section ``model`` is replaced as a whole,
+    Only the run's own models have a learning curve and rounds, so that these are left out. The section ``model`` is replaced as a whole,
     since its keys depend on its ``source``.
 
     Args:
@@ -332,7 +332,7 @@ def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
         ConfigError: a key or value is wrong.
     """
     over = read_yaml(preset)
-    merged = {key: value for key, value in config.items() if key != "learning_curve"}
+    merged = {key: value for key, value in config.items() if key not in ("learning_curve", "rounds")}
     for key, value in over.items():
         if key != "run":
             merged[key] = {**config[key], **value} if isinstance(value, dict) and key != "model" else value
