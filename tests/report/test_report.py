@@ -7,10 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
+from selfalign.core.config import ReportConfig
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import write_json
 from selfalign.report.figures import (
     MAX_TEXT_CHARACTERS,
+    account_energy,
+    account_stages,
     account_time,
     account_tokens,
     beside_published,
@@ -231,3 +234,55 @@ def _dataset(summary):
     for row in summary["scores"]:
         row["dataset"] = {"version": "v1"}
     return summary
+
+
+def metrics_file(path, *, answers=1, **measured):
+    write_json(path, {"answers": answers, "energy": {"machine": "a", "sources": ["rapl"], **measured}})
+    return path
+
+
+def test_the_energy_of_jobs_that_overlap_on_a_machine_is_counted_once(tmp_path):
+    files = (
+        # Two jobs of 100 s on one machine of 36 W, at the same time for 50 s; one on another machine.
+        metrics_file(tmp_path / "concepts/metrics/0.json", joules=3600.0, seconds=100.0, started_at=1000.0),
+        metrics_file(tmp_path / "concepts/metrics/1.json", joules=3600.0, seconds=100.0, started_at=1050.0),
+        metrics_file(
+            tmp_path / "concepts/metrics/2.json", machine="b", joules=100.0, seconds=1.0, started_at=1000.0
+        ),
+        # A job that used no server.
+        metrics_file(
+            tmp_path / "concepts/metrics/3.json", answers=0, joules=None, seconds=9.0, started_at=1.0
+        ),
+        metrics_file(tmp_path / "responses/metrics/0.json", joules=36.0, seconds=1.0, started_at=1.0),
+        metrics_file(tmp_path / "responses/metrics/1.json", joules=None, seconds=1.0, started_at=1.0),
+    )
+    found = account_energy(files)
+    assert found == {"concepts": pytest.approx((36 * 150 + 100) / 3.6e6), "responses": None}
+    write_json(files[0], {"answers": 1, "energy": None})
+    assert account_energy(files)["concepts"] is None
+
+
+def test_stages_have_hours_energy_and_a_price_where_they_are_known():
+    time = [
+        {"rule": "concepts", "jobs": 2, "seconds": 3600.0},
+        {"rule": "benchmark_samples", "jobs": 1, "seconds": 1800.0},
+        {"rule": "benchmark_score", "jobs": 1, "seconds": 1800.0},
+        {"rule": "seed_pool", "jobs": 1, "seconds": 36.0},
+    ]
+    rows = account_stages(time, {"concepts": 2.0}, price_per_hour=3.0, price_per_kwh=0.5)
+    assert rows == [
+        {"stage": "concepts", "jobs": 2, "hours": 1.0, "kwh": 2.0, "money": 4.0},
+        {"stage": "evaluation", "jobs": 2, "hours": 1.0, "kwh": None, "money": None},
+        {"stage": "other rules", "jobs": 1, "hours": 0.01, "kwh": None, "money": None},
+    ]
+    by_the_hour = account_stages(time, {}, price_per_hour=3.0)
+    assert [row["money"] for row in by_the_hour] == [3.0, 3.0, pytest.approx(0.03)]
+
+
+def test_the_page_states_the_costs_of_stages(run, tmp_path):
+    out = tmp_path / "page.html"
+    settings = ReportConfig(price_per_hour=2.0, price_per_kwh=0.5)
+    write_page(out, run="tiny", files=files_of_run(run), configuration={}, settings=settings)
+    text = " ".join(out.read_text().split())
+    cells = "".join(f'<td class="number">{value}</td>' for value in ("2", "0.0251", "not known", "not known"))
+    assert f"<tr><td>concepts</td>{cells}</tr>" in text

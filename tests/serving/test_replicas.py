@@ -205,7 +205,7 @@ def test_jobs_go_on_with_the_other_replicas_and_the_next_job_has_a_complete_set(
 
 
 @pytest.mark.server
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_two_real_servers_on_cpus_answer_as_one_does(random_model, tmp_path):
     wanted = [

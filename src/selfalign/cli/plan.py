@@ -11,12 +11,27 @@ import typer
 
 if TYPE_CHECKING:
     from selfalign.core.config import Config
+    from selfalign.plan.throughput import Pace
     from selfalign.plan.training import Shape
 
 GpuKind = Annotated[str, typer.Option(help="GPU model.")]
 Gpus = Annotated[int, typer.Option(min=1, help="Number of GPUs.")]
 Price = Annotated[float | None, typer.Option(min=0, help="Price of one GPU-hour, in any currency.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="Configuration file (YAML), merged into the default.")]
+PricePerKwh = Annotated[float | None, typer.Option(min=0, help="Price of one kWh, in the same currency.")]
+Watts = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Power of all machines together, in watts. [default: as measured, else not known]"
+    ),
+]
+ThroughputFile = Annotated[
+    Path | None,
+    typer.Option(help="Throughput that `selfalign plan measure` measured (JSON); replaces --tokens-per-s."),
+]
+Servers = Annotated[
+    int, typer.Option(min=1, help="Number of servers like the measured one (with --throughput).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 EMBEDDED_PARAMETERS = "0.135b"
@@ -29,6 +44,7 @@ def register(app: typer.Typer) -> None:
     plan.callback(invoke_without_command=True)(whole_run)
     plan.command()(train)
     plan.command()(evaluation)
+    plan.command()(measure)
     plan.command()(published)
 
 
@@ -63,6 +79,10 @@ def whole_run(
             min=0.1, help="Throughput of all servers, in completion tokens per second. [default: estimated]"
         ),
     ] = None,
+    throughput: ThroughputFile = None,
+    servers: Servers = 1,
+    price_per_kwh: PricePerKwh = None,
+    watts: Watts = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate the cost of a run for seeds x samples x models, within a factor of two.
@@ -72,6 +92,7 @@ def whole_run(
     if context.invoked_subcommand is not None:
         return
     from selfalign.core.config import read_config
+    from selfalign.plan.evaluation import estimate_evaluation
     from selfalign.plan.training import estimate
     from selfalign.plan.whole_run import PUBLISHED, Hardware, estimate_run, read_usage
 
@@ -81,6 +102,7 @@ def whole_run(
     usage = (read_usage(directory) if counted else PUBLISHED).starting_at(settings.start.stage)
     count = seeds or settings.records
     kind = _gpu(gpu)
+    pace = _pace(settings, throughput, servers, tokens_per_s)
     plans = []
     for name in model or [_configured_model(settings)]:
         shape = _shape(name)
@@ -98,16 +120,24 @@ def whole_run(
                 shape.parameters,
                 count,
                 usage,
-                Hardware(gpus, kind.tflops, price),
+                Hardware(gpus, kind.tflops, price, price_per_kwh, watts),
                 samples=samples or settings.generation.responses.n,
                 training_hours=hours,
+                evaluation_hours=sum(
+                    each.hours
+                    for each in estimate_evaluation(
+                        settings, shape.parameters, kind, gpus=gpus, tokens_per_s=tokens_per_s, pace=pace
+                    )
+                ),
                 tokens_per_s=tokens_per_s,
+                pace=pace,
             ).of_rounds(settings.rounds)
         )
     found = {
         "tokens": usage.source,
         **({"rounds": settings.rounds} if settings.rounds > 1 else {}),
         "gpu": f"{gpus} x {gpu}",
+        "throughput": None if throughput is None else str(throughput),
         "measured_tokens_per_s": usage.tokens_per_s and round(usage.tokens_per_s, 1),
         "plans": [each.to_json() for each in plans],
     }
@@ -242,6 +272,10 @@ def evaluation(
             min=0.1, help="Throughput of all servers, in completion tokens per second. [default: estimated]"
         ),
     ] = None,
+    throughput: ThroughputFile = None,
+    servers: Servers = 1,
+    price_per_kwh: PricePerKwh = None,
+    watts: Watts = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate hours and GPU memory of the evaluation of a model on the configured benchmarks.
@@ -255,10 +289,12 @@ def evaluation(
         estimate_evaluation,
         server_memory,
     )
+    from selfalign.plan.whole_run import Hardware
 
     settings, kind = read_config(config), _gpu(gpu)
     name = model or _configured_model(settings)
     shape = _shape(name)
+    pace = _pace(settings, throughput, servers, tokens_per_s)
     costs = estimate_evaluation(
         settings,
         shape.parameters,
@@ -267,20 +303,27 @@ def evaluation(
         prompt_tokens=prompt_tokens or PROMPT_TOKENS,
         completion_tokens=completion_tokens or COMPLETION_TOKENS,
         tokens_per_s=tokens_per_s,
+        pace=pace,
     )
     hours = sum(each.hours for each in costs)
+    cost = Hardware(gpus, kind.tflops, price, price_per_kwh, watts).cost(
+        hours, pace.power(1) if pace else None
+    )
     found = {
         "model": name,
         "gpu": f"{gpus} x {gpu}",
         "hours": round(hours, 2),
-        "money": None if price is None else round(hours * gpus * price, 2),
+        "energy_kwh": None if cost.energy_kwh is None else round(cost.energy_kwh, 2),
+        "money": None if cost.money is None else round(cost.money, 2),
         "memory": server_memory(settings, shape, kind),
         "benchmarks": [{**vars(each), "hours": round(each.hours, 2)} for each in costs],
     }
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    money = "" if price is None else f" {found['money']} in all."
+    priced = price is not None or price_per_kwh is not None
+    money = f" Energy: {_known(found['energy_kwh'])} kWh." if found["energy_kwh"] is not None else ""
+    money += f" Price: {_known(found['money'])}." if priced else ""
     memory = found["memory"]
     typer.echo(
         f"{name} on {found['gpu']}: {found['hours']} hours.{money} Assumed: {prompt_tokens or PROMPT_TOKENS} tokens of a "
@@ -292,6 +335,77 @@ def evaluation(
     )
     rows = [[*each.values()] for each in found["benchmarks"]]
     _table(["benchmark", "requests", "samples", "prompt tokens", "completion tokens", "hours"], rows)
+
+
+def measure(
+    model: Annotated[str, typer.Option(help="Name under which the servers serve the model.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON file to write.")],
+    endpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="Base URL of a server; may be repeated. [default: OPENAI_BASE_URL]"),
+    ] = None,
+    in_flight: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Number of requests in flight; may be repeated. [default: 1, 4, 16 and 64]"),
+    ] = None,
+    prompt_words: Annotated[
+        int, typer.Option(min=40, help="Length of a long prompt, in words of one or two tokens.")
+    ] = 600,
+    completion_tokens: Annotated[int, typer.Option(min=1, help="Length of a completion, in tokens.")] = 64,
+    watts: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Power of the servers' machine, in watts. [default: measured if it is this one]"
+        ),
+    ] = None,
+) -> None:
+    """Measure the throughput of running servers: prompts and completions per second, by requests in flight.
+
+    Run nothing else beside it. Energy is measured if the servers run on this machine and its counters can be read: RAPL
+    (as root) and NVML (with the package nvidia-ml-py).
+
+    Example: selfalign plan measure throughput.json --endpoint http://127.0.0.1:8000/v1 --model base
+    """
+    from selfalign.client import default_endpoints
+    from selfalign.core.jsonl import write_json
+    from selfalign.plan import throughput
+
+    found = throughput.measure(
+        endpoint or default_endpoints(),
+        model,
+        in_flight=in_flight or (1, 4, 16, 64),
+        prompt_words=prompt_words,
+        completion_tokens=completion_tokens,
+        watts=watts,
+    )
+    write_json(out, found)
+    names = ("in_flight", *throughput.RATES, "watts")
+    _table(
+        [name.removesuffix("_per_s") for name in names],
+        [[_known(load[name]) for name in names] for load in found["loads"]],
+    )
+    typer.echo(
+        f"Tokens per second; written to {out}. Energy: {', '.join(found['energy']['sources']) or 'not known'}."
+    )
+
+
+def _pace(settings: Config, throughput: Path | None, servers: int, tokens_per_s: float | None) -> Pace | None:
+    """Return the measured throughput, if one is given."""
+    from selfalign.core.errors import ConfigError
+    from selfalign.plan.throughput import Pace, read_loads
+
+    if throughput is None:
+        if servers > 1:
+            raise ConfigError("--servers needs --throughput, the throughput of one of the servers")
+        return None
+    if tokens_per_s is not None:
+        raise ConfigError("--throughput conflicts with --tokens-per-s; give one of them")
+    grouped = settings.generation.mode == "grouped"
+    return Pace(read_loads(throughput), settings.client.max_in_flight, grouped, servers)
+
+
+def _known(value: Any) -> Any:
+    return "not known" if value is None else value
 
 
 def _gpu(name: str) -> Any:
@@ -332,11 +446,15 @@ def _show(found: dict[str, Any]) -> None:
             f"Measured throughput of the run's servers: {found['measured_tokens_per_s']} tokens/s "
             "(pass it as --tokens-per-s to plan with it)."
         )
-    names = list(found["plans"][0])
-    plans = [["" if value is None else value for value in plan.values()] for plan in found["plans"]]
+    names = [name for name in found["plans"][0] if name != "stages"]
+    plans = [[_known(plan[name]) for name in names] for plan in found["plans"]]
     _table(
         ["", *(str(plan[0]) for plan in plans)], list(zip(names[1:], *(p[1:] for p in plans), strict=True))
     )
+    for plan in found["plans"]:
+        typer.echo(f"\nStages of {plan['model']}:")
+        rows = [[name, *map(_known, cost.values())] for name, cost in plan["stages"].items()]
+        _table(["stage", "hours", "energy kWh", "money"], rows)
 
 
 def _table(columns: list[str], rows: list[Any]) -> None:

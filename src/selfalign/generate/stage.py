@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import platform
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from selfalign.completion_cache import request_key
 from selfalign.core.config import Config
 from selfalign.core.config.generation import ModeConfig
 from selfalign.core.config.serving import ClientConfig
+from selfalign.core.energy import metered
 from selfalign.core.errors import ConfigError
 from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.core.hashing import file_sha256, json_sha256, text_sha256
@@ -267,7 +269,8 @@ def run_shard(
         out: JSON Lines of the records with their completions.
         dropped: JSON Lines of the dropped records, with their reasons.
         counts: JSON of the step's counts.
-        metrics: JSON of the client's metrics: requests, tokens, throughput, latencies, retries.
+        metrics: JSON of the client's metrics: requests, tokens, throughput, latencies, retries; and of the energy of this
+            machine during the job, if its server runs here.
         round_number: number of the round; in later rounds, `checkpoint` is the model tuned in the round before.
 
     Raises:
@@ -290,7 +293,10 @@ def run_shard(
     )
     sampling = Sampling(settings.n, settings.temperature, settings.max_new_tokens, settings.frequency_penalty)
     share = config.client.max_failed_share
-    with served_client(config, checkpoint, tuned=round_number > 1) as (client, identity):
+    with (
+        metered() as meter,
+        served_client(config, checkpoint, tuned=round_number > 1) as (client, identity),
+    ):
         prepared = build_stage(
             builder,
             sampling,
@@ -300,6 +306,7 @@ def run_shard(
             round_number=round_number,
         )
         done = run_stage(prepared, client, source, out, dropped, max_failed_share=share, live=False)
-        write_json(metrics, client.metrics.to_json())
+        energy = None if config.server.kind == "external" else {"machine": platform.node(), **meter.to_json()}
+        write_json(metrics, {**client.metrics.to_json(), "energy": energy})
     write_json(counts, done.to_json())
     log.info("%s: completed %d of %d records", stage, done.records_out, done.records_in)

@@ -11,6 +11,7 @@ from typing import Any
 
 from selfalign.benchmarks import load_definition
 from selfalign.core.config import Config
+from selfalign.plan.throughput import Pace
 from selfalign.plan.training import GIB, OVERHEAD_GIB, GpuModel, Shape
 from selfalign.plan.whole_run import UTILISATION, WEIGHT_BYTES
 
@@ -53,6 +54,7 @@ def estimate_evaluation(
     prompt_tokens: int = PROMPT_TOKENS,
     completion_tokens: int = COMPLETION_TOKENS,
     tokens_per_s: float | None = None,
+    pace: Pace | None = None,
 ) -> list[BenchmarkCost]:
     """Estimate the cost of every benchmark of a configuration, except those that the run itself makes.
 
@@ -64,6 +66,7 @@ def estimate_evaluation(
         prompt_tokens: mean length of a prompt, in tokens.
         completion_tokens: mean length of a sample, in tokens; at most the benchmark's own limit.
         tokens_per_s: completion tokens per second of all servers together; None: estimated from the GPUs.
+        pace: measured throughput, used instead of `tokens_per_s`; None: none.
     """
     layouts = config.evaluation.layouts
     models = len(layouts.base) + config.rounds * len(layouts.tuned)
@@ -75,9 +78,12 @@ def estimate_evaluation(
             continue
         limit = choice.max_new_tokens or definition.sampling.max_new_tokens
         requests = tasks * models
-        samples = requests * (choice.n or definition.sampling.n)
+        each = choice.n or definition.sampling.n
+        samples = requests * each
         prompt, completion = requests * prompt_tokens, samples * min(completion_tokens, limit)
-        if tokens_per_s:
+        if pace is not None:
+            seconds = 3600 * pace.hours(prompt, completion, each, shared=False)
+        elif tokens_per_s:
             seconds = completion / tokens_per_s
         else:
             seconds = 2 * parameters * (prompt + completion) / (gpus * gpu.tflops * 1e12 * UTILISATION)

@@ -1,9 +1,10 @@
-"""Cost of a run: tokens of each generation stage, hours, disk space and price.
+"""Cost of a run: tokens of each generation stage, hours, energy, disk space and price.
 
 The cost of a seed is counted in a finished run (:func:`read_usage`) or assumed as in the published run
 (:data:`PUBLISHED`). A token of prompt or completion takes 2 floating-point operations per parameter (Kaplan et al. 2020,
 arXiv:2001.08361); the utilisation of the GPUs' peak performance is an assumption. Prompt tokens count in full, so prefix
-caching on the server makes generation cheaper than estimated.
+caching on the server makes generation cheaper than estimated. With a measured throughput (:mod:`.throughput`), hours follow
+from it instead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from selfalign.core.config.start import Stage
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import read_json
+from selfalign.plan.throughput import Pace
 
 GIB = 2**30
 
@@ -250,17 +252,53 @@ class Hardware:
     Attributes:
         gpus: number of GPUs.
         tflops: peak performance of one GPU for dense bfloat16, in TFLOP/s.
-        price: price of one GPU-hour, in any currency; None: no cost is estimated.
+        price: price of one GPU-hour, in any currency; None: not part of the cost.
+        price_per_kwh: price of energy, in the same currency; None: not part of the cost.
+        watts: power of all machines together, in watts; None: as measured with the throughput, otherwise not known.
     """
 
     gpus: int
     tflops: float
     price: float | None = None
+    price_per_kwh: float | None = None
+    watts: float | None = None
+
+    def cost(self, hours: float, watts: float | None = None) -> StageCost:
+        """Return hours, energy and price of a stage.
+
+        Args:
+            hours: wall-clock hours on all GPUs together.
+            watts: measured power, used where none is given; None: not known.
+        """
+        power = watts if self.watts is None else self.watts
+        energy = 0.0 if not hours else None if power is None else hours * power / 1000
+        money = None if self.price is None else hours * self.gpus * self.price
+        if self.price_per_kwh is not None:
+            money = None if energy is None else (money or 0.0) + energy * self.price_per_kwh
+        return StageCost(hours, energy, money)
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Estimated cost of a stage.
+
+    Attributes:
+        hours: wall-clock hours on all GPUs together.
+        energy_kwh: energy, in kWh; None: not known.
+        money: price in the currency of the prices; None: not known, or no price is given.
+    """
+
+    hours: float
+    energy_kwh: float | None
+    money: float | None
 
 
 @dataclass(frozen=True)
 class RunEstimate:
-    """Estimated cost of a run with one model. Hours are wall-clock hours on all GPUs together."""
+    """Estimated cost of a run with one model. Hours are wall-clock hours on all GPUs together.
+
+    Energy (kWh) and money are None where they are not known for every stage.
+    """
 
     model: str
     parameters: int
@@ -275,14 +313,16 @@ class RunEstimate:
     disk_gib: float
     generation_hours: float
     training_hours: float
+    evaluation_hours: float
     gpu_hours: float
+    energy_kwh: float | None
     money: float | None
+    stages: dict[str, StageCost]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the estimate as a JSON object, hours and sizes rounded."""
-        return {
-            name: round(value, 2) if isinstance(value, float) else value for name, value in vars(self).items()
-        }
+        """Return the estimate as a JSON object, hours, energy, money and sizes rounded."""
+        stages = {name: _rounded(vars(cost)) for name, cost in self.stages.items()}
+        return {**_rounded(vars(self)), "stages": stages}
 
     def of_rounds(self, rounds: int) -> RunEstimate:
         """Return the estimate of several rounds with the cost of this one each; seeds and model are those of one.
@@ -290,12 +330,23 @@ class RunEstimate:
         Args:
             rounds: number of rounds.
         """
-        kept = ("model", "parameters", "seeds", "money")
+        kept = ("model", "parameters", "seeds", "stages")
         return replace(
             self,
-            **{name: value * rounds for name, value in vars(self).items() if name not in kept},
-            money=None if self.money is None else self.money * rounds,
+            **{name: _times(value, rounds) for name, value in vars(self).items() if name not in kept},
+            stages={
+                name: StageCost(**{key: _times(value, rounds) for key, value in vars(cost).items()})
+                for name, cost in self.stages.items()
+            },
         )
+
+
+def _times(value: Any, factor: int) -> Any:
+    return None if value is None else value * factor
+
+
+def _rounded(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 2) if isinstance(value, float) else value for name, value in values.items()}
 
 
 def estimate_run(
@@ -307,10 +358,12 @@ def estimate_run(
     *,
     samples: int | None = None,
     training_hours: float = 0.0,
+    evaluation_hours: float = 0.0,
     tokens_per_s: float | None = None,
+    pace: Pace | None = None,
     utilisation: float = UTILISATION,
 ) -> RunEstimate:
-    """Estimate requests, tokens, hours, disk space and cost of a run.
+    """Estimate requests, tokens, hours, energy, disk space and cost of a run.
 
     Args:
         model: name shown in the estimate.
@@ -320,13 +373,16 @@ def estimate_run(
         machine: GPUs and their price.
         samples: responses per instruction; None: those of `usage`.
         training_hours: hours of training on `machine`, estimated elsewhere.
+        evaluation_hours: hours of generating the samples of benchmarks, estimated elsewhere.
         tokens_per_s: completion tokens per second of all servers together; None: estimated from `machine`.
+        pace: measured throughput, used instead of `tokens_per_s`; None: none.
         utilisation: utilisation of the GPUs' peak performance in generation, from 0 to 1.
     """
     last = usage.stages.get("responses")
     factor = samples / last.samples if samples and last else 1.0
     requests = prompt = completion = sampled = 0.0
     size = 0.0
+    costs = {}
     for name, stage in usage.stages.items():
         more = factor if name == "responses" else 1.0
         asked = seeds * stage.requests
@@ -334,6 +390,17 @@ def estimate_run(
         sampled += asked * stage.samples * more
         prompt += asked * stage.prompt_tokens
         completion += asked * stage.completion_tokens * more
+        hours = _hours(
+            parameters,
+            asked * stage.prompt_tokens,
+            asked * stage.completion_tokens * more,
+            machine,
+            tokens_per_s=tokens_per_s,
+            pace=pace,
+            each=round(stage.samples * more),
+            utilisation=utilisation,
+        )
+        costs[name] = machine.cost(hours, pace.power(round(stage.samples * more)) if pace else None)
         size += asked * (RECORD_BYTES + TOKEN_BYTES * (stage.prompt_tokens + stage.completion_tokens * more))
     programs = seeds * usage.programs * factor
     # Every response is a row of its own after execution, passing or not; every completion is cached too.
@@ -342,12 +409,10 @@ def estimate_run(
     if usage.start is not None:
         size += seeds * (RECORD_BYTES + TOKEN_BYTES * usage.row_tokens)
     size += 2 * WEIGHT_BYTES * parameters
-    if tokens_per_s:
-        hours = completion / tokens_per_s / 3600
-    else:
-        peak = machine.gpus * machine.tflops * 1e12 * utilisation
-        hours = 2 * parameters * (prompt + completion) / peak / 3600
-    gpu_hours = (hours + training_hours) * machine.gpus
+    generation_hours = sum(cost.hours for cost in costs.values())
+    # Training was not part of the measurement of the throughput, so its power is not known from there.
+    costs["training"] = machine.cost(training_hours)
+    costs["evaluation"] = machine.cost(evaluation_hours, pace.power(1) if pace else None)
     return RunEstimate(
         model=model,
         parameters=parameters,
@@ -360,11 +425,40 @@ def estimate_run(
         passing=round(seeds * usage.passing * factor),
         rows=round(seeds * usage.rows),
         disk_gib=size / GIB,
-        generation_hours=hours,
+        generation_hours=generation_hours,
         training_hours=training_hours,
-        gpu_hours=gpu_hours,
-        money=None if machine.price is None else gpu_hours * machine.price,
+        evaluation_hours=evaluation_hours,
+        gpu_hours=(generation_hours + training_hours + evaluation_hours) * machine.gpus,
+        energy_kwh=_total([cost.energy_kwh for cost in costs.values()]),
+        money=_total([cost.money for cost in costs.values()]),
+        stages=costs,
     )
+
+
+def _hours(
+    parameters: int,
+    prompt_tokens: float,
+    completion_tokens: float,
+    machine: Hardware,
+    *,
+    tokens_per_s: float | None,
+    pace: Pace | None,
+    each: int,
+    utilisation: float,
+) -> float:
+    """Return the hours of a stage whose requests have `each` samples."""
+    if pace is not None:
+        return pace.hours(prompt_tokens, completion_tokens, each, shared=pace.shared)
+    if tokens_per_s:
+        return completion_tokens / tokens_per_s / 3600
+    peak = machine.gpus * machine.tflops * 1e12 * utilisation
+    return 2 * parameters * (prompt_tokens + completion_tokens) / peak / 3600
+
+
+def _total(values: list[float | None]) -> float | None:
+    """Return the sum; None if a value is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
 
 
 def implied_utilisation(parameters: float, hours: float, usage: Usage, machine: Hardware) -> float:

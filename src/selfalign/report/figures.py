@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,15 @@ from selfalign.report.files import GENERATION, rows_of, stage_of
 KEPT = "kept"
 # Maximum length of a text on the page, in characters; the files have the full text.
 MAX_TEXT_CHARACTERS = 6000
+# Stages of the table of costs, by rule; the rules that are not listed are one row.
+STAGES_OF_RULES = {
+    **{stage: stage for stage in GENERATION},
+    "execute": "execution",
+    "train": "training",
+    "benchmark_samples": "evaluation",
+    "benchmark_score": "evaluation",
+}
+OTHER_RULES = "other rules"
 FIELDS = ("seed", "concepts", "instruction", "response")
 # Stages of the published funnel with the corresponding stage of a run and the count used: rows in, or rows out of its
 # first or last step.
@@ -174,6 +183,76 @@ def account_time(benchmarks: Path | None) -> list[dict[str, Any]]:
                 row["cpu_seconds"] += _number(job.get("cpu_time"))
                 row["peak_mib"] = max(row["peak_mib"], _number(job.get("max_rss")))
     return sorted(found.values(), key=lambda row: (-row["seconds"], row["rule"]))
+
+
+def account_stages(
+    time: Sequence[dict[str, Any]],
+    energy: Mapping[str, float | None],
+    *,
+    price_per_hour: float = 0.0,
+    price_per_kwh: float = 0.0,
+) -> list[dict[str, Any]]:
+    """Return hours, energy and price of each stage.
+
+    Args:
+        time: rows of :func:`account_time`.
+        energy: energy of stages, in kWh, of :func:`account_energy`; that of other stages is not known.
+        price_per_hour: price of one hour of a job's machine; 0: not part of the price.
+        price_per_kwh: price of one kWh; 0: not part of the price.
+
+    Returns:
+        rows with ``stage``, ``jobs``, ``hours`` (of all jobs together), ``kwh`` and ``money``; the last two are None
+        where they are not known.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for stage in (*STAGES_OF_RULES.values(), OTHER_RULES):
+        found.setdefault(stage, {"stage": stage, "jobs": 0, "hours": 0.0})
+    for row in time:
+        total = found[STAGES_OF_RULES.get(row["rule"], OTHER_RULES)]
+        total["jobs"] += row["jobs"]
+        total["hours"] += row["seconds"] / 3600
+    rows = [row for row in found.values() if row["jobs"]]
+    for row in rows:
+        row["kwh"] = energy.get(row["stage"])
+        row["money"] = row["hours"] * price_per_hour
+        if price_per_kwh:
+            row["money"] = None if row["kwh"] is None else row["money"] + row["kwh"] * price_per_kwh
+    return rows
+
+
+def account_energy(metrics: tuple[Path, ...]) -> dict[str, float | None]:
+    """Return the energy of the machines of each generation stage in kWh; None where a job does not know its energy.
+
+    A job's figure is that of its whole machine. Where jobs of a stage overlap on a machine, it is counted once: the mean
+    power of the jobs, for the time during which one of them ran.
+
+    Args:
+        metrics: JSON files of metrics, one per shard.
+    """
+    jobs: dict[str, list[dict[str, Any] | None]] = defaultdict(list)
+    for path in metrics:
+        found = read_json(path)
+        if found["answers"]:  # a job whose completions are all cached used no server
+            jobs[stage_of(path)].append(found.get("energy"))
+    return {stage: _energy_kwh(measured) for stage, measured in jobs.items()}
+
+
+def _energy_kwh(jobs: Sequence[dict[str, Any] | None]) -> float | None:
+    machines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for job in jobs:
+        if job is None or job["joules"] is None:
+            return None
+        machines[job["machine"]].append(job)
+    joules = 0.0
+    for measured in machines.values():
+        power = sum(job["joules"] for job in measured) / (sum(job["seconds"] for job in measured) or 1)
+        covered, until = 0.0, 0.0
+        for job in sorted(measured, key=lambda job: job["started_at"]):
+            end = job["started_at"] + job["seconds"]
+            covered += max(0.0, end - max(until, job["started_at"]))
+            until = max(until, end)
+        joules += power * covered
+    return joules / 3.6e6
 
 
 def _number(text: str | None) -> float:

@@ -79,6 +79,13 @@ def write_page(
             time=time,
             hours=sum(row["seconds"] for row in time) / 3600,
             price=settings.price_per_hour,
+            priced=bool(settings.price_per_hour or settings.price_per_kwh),
+            stages=figures.account_stages(
+                time,
+                figures.account_energy(files.metrics),
+                price_per_hour=settings.price_per_hour,
+                price_per_kwh=settings.price_per_kwh,
+            ),
             training=figures.account_training(logged),
             scores=scores,
             differences=difference_rows(summary),
@@ -465,6 +472,7 @@ def page_environment() -> Any:
         lstrip_blocks=True,
     )
     made.filters["count"] = lambda value: "–" if value is None else f"{value:,.0f}"
+    made.filters["known"] = lambda value: "not known" if value is None else f"{value:,.3g}"
     made.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.1f}\N{NO-BREAK SPACE}%"
     return made
 

@@ -67,7 +67,12 @@ class ReportConfig(Section):
     price_per_hour: float = Field(
         default=0.0,
         ge=0,
-        description="Price of one hour of the machine, for cost estimates; 0: no costs are shown.",
+        description="Price of one hour of the machine, for cost estimates; 0: not part of the costs.",
+    )
+    price_per_kwh: float = Field(
+        default=0.0,
+        ge=0,
+        description="Price of one kWh of measured energy, in the same currency; 0: not part of the costs.",
     )
     compare: list[str] = Field(
         default=[],
