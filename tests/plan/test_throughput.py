@@ -152,9 +152,9 @@ def test_the_command_plans_with_the_measured_throughput(measured, tmp_path):
     [plan] = json.loads(done.stdout)["plans"]
     assert list(plan["stages"]) == ["concepts", "instructions", "responses", "training", "evaluation"]
     # 1701 tokens of a prompt and 16 of a completion, one request in flight.
-    assert plan["stages"]["concepts"]["hours"] == pytest.approx(1000 * (1701 / 100 + 1.6) / 3600, abs=0.01)
+    assert plan["stages"]["concepts"]["hours"] == pytest.approx(1000 * (1701 / 400 + 1.6) / 3600, abs=0.01)
     assert plan["stages"]["concepts"]["energy_kwh"] == pytest.approx(
-        1000 * (1701 / 100 + 1.6) / 3600 * 0.05, abs=0.01
+        1000 * (1701 / 400 + 1.6) / 3600 * 0.05, abs=0.01
     )
     assert plan["stages"]["training"]["energy_kwh"] is None
     assert plan["evaluation_hours"] == plan["stages"]["evaluation"]["hours"] > 0
