@@ -12,6 +12,8 @@ RULES_OF_ROUND = [
         "select",
         "sanitize_smart",
         "decontaminate",
+        "find_solutions",
+        "decontaminate_by_execution",
         "hold_out",
     ),
     *("dataset", "dataset_card", "train", "benchmark_samples", "benchmark_score", "scores", "model_card"),

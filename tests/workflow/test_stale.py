@@ -23,6 +23,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "report.dropped_rows": (1, {"report"}),
     "report.concepts": (9, {"report"}),
     "report.price_per_hour": (2.5, {"report"}),
+    "report.price_per_kwh": (0.3, {"report"}),
     "model.path": ("another-model", since("base_model")),
     "seeds.count": (9, since("seed_shard")),
     "seeds.seed": (1, since("seed_pool")),

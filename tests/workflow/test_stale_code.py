@@ -26,6 +26,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.fingerprint": (),
     "selfalign.core.chat": ("sanitize_raw", "benchmark_samples"),
     "selfalign.core.checkpoint": ("base_model",),
+    "selfalign.core.energy": ("concepts",),  # in metrics
     "selfalign.core.gpus": ("train",),  # in metrics
     "selfalign.core.host": ("provenance",),
     "selfalign.core.code_blocks": ("collect_functions",),  # searched for a benchmark's text
