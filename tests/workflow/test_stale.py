@@ -112,7 +112,7 @@ TABLE: dict[str, tuple[Any, set[str]]] = {
     "training.optim": ("adamw_torch", since("train")),
     "training.lr_scheduler_type": ("cosine", since("train")),
     "training.warmup_ratio": (0.1, since("train")),
-    "training.num_train_epochs": (2, since("train")),
+    "training.num_train_epochs": (3, since("train")),
     "training.max_steps": (3, since("train")),
     "training.per_device_train_batch_size": (2, since("train")),
     "training.gradient_accumulation_steps": (2, since("train")),

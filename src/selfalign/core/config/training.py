@@ -73,9 +73,9 @@ class TrainingConfig(Section):
         "warm-up has learning rate 0, so that a few steps should have none.",
     )
     num_train_epochs: float = Field(
-        default=1,
+        default=2,
         gt=0,
-        validate_default=True,  # 1 and 1.0, as read from a file, would be hashed as different trainings
+        validate_default=True,  # 2 and 2.0, as read from a file, would be hashed as different trainings
         description="Number of epochs (published: 4).",
     )
     max_steps: int = Field(
