@@ -61,7 +61,9 @@ def scripts_of(environment: str) -> list[str]:
     """Return the names of the scripts whose rules use `environment`, or may use it (``serving(elsewhere)``)."""
     found = set()
     for path in (ROOT / "rules").glob("*.smk"):
-        for rule in re.split(r"^\s*rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        for rule in re.split(
+            r"^\s*(?:rule|checkpoint) ", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+        )[1:]:
             named = re.search(r'environment\((serving\()?"([\w-]+)"\)', rule)
             script = re.search(r'"\.\./scripts/(\w+)\.py"', rule)
             if named and script:

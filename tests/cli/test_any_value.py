@@ -65,6 +65,7 @@ OTHER_COMMANDS = {
         "plan",
         "plan train",
         "plan evaluation",
+        "plan measure",
         "plan published",
         "doctor",
         "config schema",

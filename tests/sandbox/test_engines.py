@@ -12,7 +12,7 @@ from selfalign.execute.filter import execute_file
 from selfalign.program_environments import ready_environment
 from selfalign.sandbox import Limits, Program, open_pool
 from selfalign.sandbox.engines import Apptainer, ContainerEngine
-from selfalign.sandbox.runtimes import RUNTIMES, find_runtime
+from selfalign.sandbox.runtimes import find_runtime
 from selfalign.sandbox.selftest import self_test
 
 pytestmark = pytest.mark.engine
@@ -146,7 +146,7 @@ def test_an_image_that_is_not_there_is_said():
 
 @pytest.mark.usefixtures("docker")
 def test_gvisor_judges_the_hostile_programs_or_is_never_chosen(tmp_path):
-    checks = self_test(RUNTIMES["gvisor"](engine.IMAGE))
+    checks = self_test(ContainerEngine("gvisor", engine.IMAGE))
     problems = {check.name: check.problem for check in checks if check.problem}
     if problems:
         assert find_runtime("auto", engine.IMAGE).name != "gvisor"
