@@ -7,7 +7,8 @@ from tests.curate.test_quality import response
 
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.curate.matrix import matrix_file
+from selfalign.curate.matrix import NO_PRELOAD, PRELOADS, Matrix, group_cells, matrix_file
+from selfalign.sandbox import Limits, Program, open_pool
 
 # Of each index: sample, whether it passed its own tests, implementation, tests.
 RESPONSES = {
@@ -119,3 +120,96 @@ def test_rows_that_are_no_samples_of_a_record_are_refused(make, tmp_path):
     ):
         matrix_file([tmp_path / "rows.jsonl"], [], tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
+
+
+# Implementations of `f(x)`, which returns x + 1, whose state at import is unusual; most of them import modules that are
+# preloaded. With the statuses of TESTS.
+IMPLEMENTATIONS = {
+    "def f(x):\n    return x + 1": ["passed", "passed", "passed"],
+    "import statistics\n\ndef f(x):\n    return statistics.mean([x, x + 2])": ["passed", "passed", "passed"],
+    # What the code changes must not be seen by another cell.
+    "import heapq\nimport statistics\nheapq.heappop = None\nstatistics.mean = lambda values: 0\n\n"
+    "def f(x):\n    return statistics.mean([x])": ["assertion", "assertion", "early_exit"],
+    "import builtins\nimport heapq\nbuiltins.sorted = builtins.abs = None\n\n"
+    "def f(x):\n    return x + 1": ["passed", "exception", "exception"],
+    "import decimal\ndecimal.getcontext().prec = 1\ncalls = []\n\n"
+    "def f(x):\n    calls.append(x)\n    return x + len(calls)": ["passed", "assertion", "passed"],
+    "import logging\nimport random\nlogging.disable()\n\n"
+    "def f(x):\n    return x + round(random.random() / 0.8444218515250481)": ["passed", "passed", "passed"],
+    "import pathlib\nmark = pathlib.Path('mark')\nnew = not mark.exists()\nmark.write_text('')\n\n"
+    "def f(x):\n    return x + new": ["passed", "passed", "passed"],
+    "import sys\nimport unittest\nsys.exit(0)\n\ndef f(x):\n    return x + 1": ["early_exit"] * 3,
+    "import fractions\n\ndef f(x):\n    return x + 1\n\nwhile True:\n    pass": ["timeout"] * 3,
+    "import threading\nbox = []\nthread = threading.Thread(target=box.append, args=[1])\nthread.start()\n\n"
+    "def f(x):\n    thread.join()\n    return x + box[0]": ["passed", "passed", "passed"],
+    "import datetime\nprint(datetime.date.today())\nprint('x' * 5000)\n\n"
+    "def f(x):\n    print(x)\n    return x + 1": ["output"] * 3,
+    "import numpy as np\nnp.seterr(all='raise')\nnp.sum = None\n\n"
+    "def f(x):\n    return int(np.float64(x) + 1)": ["passed", "passed", "passed"],
+    "import numpy as np\n\ndef f(x):\n    return int(np.sum([x, 1]) / np.float64(bool(x)))": [
+        "passed",
+        "passed",
+        "passed",
+    ],
+}  # fmt: skip
+TESTS = (
+    "assert f(1) == 2",
+    "import heapq\n\ndef test():\n    assert sorted([f(2), f(1)]) == [2, 3]\n\ntest()",
+    "import unittest\n\nclass TestF(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1), 2)\n\n"
+    "unittest.main()",
+)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The modules that the pools of :mod:`selfalign.curate.matrix` have imported beforehand, in the order of their start."""
+    warmed = []
+
+    def open_noted(*arguments, warm, **options):
+        warmed.append([piece.removeprefix("import ") for piece in warm])
+        return open_pool(*arguments, warm=warm, **options)
+
+    monkeypatch.setattr("selfalign.curate.matrix.open_pool", open_noted)
+    return warmed
+
+
+def test_preloaded_modules_do_not_change_a_verdict(tmp_path, monkeypatch, opened):
+    samples = [
+        (number, True, code, TESTS[number % len(TESTS)]) for number, code in enumerate(IMPLEMENTATIONS)
+    ]
+    write_jsonl(tmp_path / "rows.jsonl", rows({1: samples}, passed=True))
+    limits = Limits(cpu_s=1, output_kb=4)
+    found = {}
+    for way, seconds in (("one by one", 1e9), ("preloaded", 0)):
+        monkeypatch.setattr("selfalign.curate.matrix.OPENING_S", seconds)
+        matrix_file([tmp_path / "rows.jsonl"], [], tmp_path / "matrix.jsonl", limits=limits)
+        (row,) = read_jsonl(tmp_path / "matrix.jsonl")
+        assert row["unusable"] == {}
+        found[way] = dict(zip(IMPLEMENTATIONS, row["verdicts"], strict=True))
+    assert found["one by one"] == found["preloaded"] == IMPLEMENTATIONS
+    assert opened[0] == []
+    assert [modules[:1] for modules in opened[1:]] == [[], ["calendar"], ["numpy"]]
+
+
+def test_sandboxes_of_few_cells_and_of_other_hosts_preload_nothing():
+    matrix = Matrix(1, "Task 1.")
+    matrix.add("1.0", response("import numpy\n\ndef f(x):\n    return x + 1", TESTS[0])["response"])
+    cells = [*matrix.mark()] * 25
+    (numpy, *_) = PRELOADS
+    assert group_cells(cells, workers=2) == {numpy: cells}
+    assert group_cells(cells[1:], workers=2) == {NO_PRELOAD: cells[1:]}
+    assert group_cells(cells, "http://sandbox:8000", workers=2) == {NO_PRELOAD: cells}
+
+
+@pytest.mark.parametrize("preload", PRELOADS, ids=lambda preload: preload.modules[0])
+def test_preloaded_modules_leave_no_threads_and_no_files(preload):
+    source = (
+        "import os, sys\n"
+        "threads = [line for line in open('/proc/1/status') if line.startswith('Threads:')]\n"
+        f"missing = [name for name in {preload.modules} if name not in sys.modules]\n"
+        "print(threads, missing, os.listdir('.'))\n"
+    )
+    warm = [f"import {name}" for name in preload.modules]
+    with open_pool("bubblewrap", workers=1, warm=warm) as pool:
+        (verdict,) = pool.run([Program("state", source)])
+    assert verdict.stdout == "['Threads:\\t1\\n'] [] []\n"
