@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 from tests.curate.test_quality import response
 
 from selfalign.core.errors import DataError
 from selfalign.core.jsonl import read_jsonl, write_jsonl
-from selfalign.curate.matrix import NO_PRELOAD, PRELOADS, Matrix, group_cells, matrix_file
+from selfalign.curate.matrix import NO_PRELOAD, PRELOADS, Matrix, group_cells, imported_packages, matrix_file
 from selfalign.sandbox import Limits, Program, open_pool
 
 # Of each index: sample, whether it passed its own tests, implementation, tests.
@@ -213,3 +215,25 @@ def test_preloaded_modules_leave_no_threads_and_no_files(preload):
     with open_pool("bubblewrap", workers=1, warm=warm) as pool:
         (verdict,) = pool.run([Program("state", source)])
     assert verdict.stdout == "['Threads:\\t1\\n'] [] []\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "packages"),
+    [
+        ("import numpy as np\nfrom os.path import join", None),
+        ("from collections import deque\n\ndef f():\n    import heapq", {"collections", "heapq"}),
+        ("from unittest import TestCase\nfrom urllib.parse import quote", {"unittest", "urllib"}),
+        ("from unittest import mock", None),
+        ("from unittest.mock import patch", None),
+        ("import re\nre.compile = None", None),
+        ("import re as r\ndel r.compile", None),
+        ("import decimal\ndecimal.getcontext().prec = 1", None),
+        ("import logging\nlogging.disable()\nx = {}\nx[1] = 2\nx.y = 3", {"logging"}),
+        ("import re\nsetattr(re, 'compile', None)", None),
+        ("__builtins__.len = None", None),
+        ("import pathlib\npathlib.Path('heapq.py').write_text('')", None),
+        ("from . import heapq", set()),
+    ],
+)
+def test_code_that_may_change_an_import_has_none_before_it(code, packages):
+    assert imported_packages(ast.parse(code)) == packages

@@ -73,6 +73,22 @@ PRELOADS = (
     Preload(STANDARD_MODULES, frozenset(name.partition(".")[0] for name in STANDARD_MODULES), 0.003),
 )
 NO_PRELOAD = Preload((), frozenset(), 0.0)
+# Code that uses one of these may change what a later import does, such as by another built-in function or module path.
+ALTERING_MODULES = {
+    *("builtins", "ctypes", "gc", "importlib", "os", "resource", "runpy", "signal", "site", "sys", "unittest.mock"),
+    "warnings",
+}  # fmt: skip
+ALTERING_NAMES = {
+    "__builtins__",
+    "__dict__",
+    "__import__",
+    "delattr",
+    "eval",
+    "exec",
+    "globals",
+    "setattr",
+    "vars",
+}
 
 
 @dataclass
@@ -82,13 +98,14 @@ class Implementation:
     Attributes:
         source: source text of the first of them.
         names: functions, classes, methods and global variables that it defines.
-        packages: top-level packages that it imports.
+        packages: top-level packages that it imports; None: nothing may be imported before it; see
+            :func:`imported_packages`.
         responses: ids of the responses.
     """
 
     source: str
     names: set[str]
-    packages: frozenset[str]
+    packages: frozenset[str] | None
     responses: list[str] = field(default_factory=list)
 
 
@@ -99,13 +116,13 @@ class Tests:
     Attributes:
         source: source text of the first of them, with the imports that they need.
         names: names that they expect an implementation to define.
-        packages: top-level packages that they import.
+        packages: top-level packages that they import, or None, as for an implementation.
         responses: ids of the responses.
     """
 
     source: str
     names: frozenset[str]
-    packages: frozenset[str]
+    packages: frozenset[str] | None
     responses: list[str] = field(default_factory=list)
 
 
@@ -229,6 +246,8 @@ class Cell:
     def preload(self) -> Preload:
         """Return the modules that the sandbox of the cell should have imported."""
         implementation, tests = self._parts()
+        if implementation.packages is None or tests.packages is None:
+            return NO_PRELOAD
         packages = implementation.packages | tests.packages
         return next((each for each in PRELOADS if each.packages & packages), NO_PRELOAD)
 
@@ -372,16 +391,44 @@ def group_cells(
     return {NO_PRELOAD: rest, **groups} if rest else groups
 
 
-def imported_packages(tree: ast.Module) -> frozenset[str]:
-    """Return the top-level packages that code imports, in any place.
+def imported_packages(tree: ast.Module) -> frozenset[str] | None:
+    """Return the top-level packages that code imports, in any place; None if it may change what an import does.
+
+    An import before the program has the same effect as one in it unless the program changes the state of the interpreter in
+    between: built-in functions, attributes of modules, or files that hide a module.
 
     Args:
         tree: its syntax tree.
     """
-    names: set[str] = set()
+    modules: set[str] = set()
+    bound: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names.update(each.name.partition(".")[0] for each in node.names)
+            modules.update(each.name for each in node.names)
+            bound.update(each.asname or each.name.partition(".")[0] for each in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module.partition(".")[0])
-    return frozenset(names)
+            modules.update((node.module, *(f"{node.module}.{each.name}" for each in node.names)))
+            bound.update(each.asname or each.name for each in node.names)
+    prefixes = {".".join(name.split(".")[:length]) for name in modules for length in (1, 2)}
+    if prefixes & ALTERING_MODULES or any(_alters(node, bound) for node in ast.walk(tree)):
+        return None
+    return frozenset(name.partition(".")[0] for name in modules)
+
+
+def _alters(node: ast.AST, imported: set[str]) -> bool:
+    """Return whether a part of some code may change what an import does.
+
+    Args:
+        node: the part.
+        imported: names that the code imports.
+    """
+    match node:
+        case ast.Name(id=name):
+            return name in ALTERING_NAMES
+        case ast.Attribute(attr="__dict__"):
+            return True
+        case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+            return any(isinstance(each, ast.Name) and each.id in imported for each in ast.walk(node.value))
+        case ast.Constant(value=str(text)):
+            return ".py" in text
+    return False
