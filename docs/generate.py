@@ -67,6 +67,13 @@ HEADLINES = (
         "core-hours of CPU time planned for running the functions of the 50,661 published rows on 542 tasks",
     ),
     (
+        "matrix",
+        "ratio",
+        "cells per second of the matrix of responses with shared imports, relative to the same programs one by one; one of ten "
+        "instructions uses numpy",
+    ),
+    ("matrix", "ratio_without_numpy", "the same without that instruction"),
+    (
         "training",
         "packing_ratio",
         "tokens per second of `selfalign train` with packed batches, relative to single rows in a plain process",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.tiny import write_tiny_checkpoint
 
 from selfalign.cli import build_app, main
-from selfalign.core.jsonl import read_jsonl
+from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.report.funnel import write_funnel
 
 RESPONSE = (
@@ -37,6 +37,9 @@ COMMANDS = {
     "execute": f"execute {{rows}} {{out}} --runtime none --workers 1 {DROPS}",
     "sanitize raw": f"sanitize {{rows}} {{out}} --pass raw {DROPS}",
     "sanitize smart": f"sanitize {{rows}} {{out}} --pass smart {DROPS}",
+    "matrix": "matrix {rows} {out} --runtime none --environment build --workers 1",
+    "consensus": f"consensus {{rows}} {{out}} --matrix {{matrix}} --complete-code --asserting-tests {DROPS}",
+    "mutation": f"mutation {{rows}} {{out}} --runtime none --environment build --workers 1 --max-mutants 1 {DROPS}",
     "select": f"select {{rows}} {{out}} --near code --near instruction --complete-code --asserting-tests "
     f"--diversify-names --code-language python {DROPS}",
     "decontaminate": f"decontaminate {{rows}} {{out}} --against humaneval {DROPS}",
@@ -84,11 +87,20 @@ FILES_OF_RUN = (
 )
 # One broken field makes these fail for another reason, in one line about the file or the server.
 OTHER_ERRORS = {
+    "consensus": ("{rows}: no matrix for the rows with index", "{rows}, record 1"),
     "score": ("have no sample", "{rows}, record 1"),
     "generate": ("no server can be reached at {dead}/v1", "{rows}, record 1"),
     "train": ("configuration: 'training.accelerate' is 'nope'", "{rows}, record 1"),
     "seeds fetch": ("rows.jsonl, record 1",),
     "report": tuple(f"{{run}}/{name}, record 1" for name in FILES_OF_RUN),
+}
+MATRIX = {
+    "index": 0,
+    "instruction": "Write inc.",
+    "implementations": [["0.0"], ["0.1"]],
+    "tests": [["0.0"], ["0.1"]],
+    "verdicts": [["passed", "passed"], ["passed", "passed"]],
+    "unusable": {},
 }
 FIELDS = (*GOOD, "sha1", "parsing_result", "solution", "error", "reason", "detail")
 TEXTS = st.one_of(
@@ -182,6 +194,8 @@ def test_a_value_is_kept_dropped_or_named(name, field, value, world, base, tmp_p
         write_funnel("run", [], run / "report/funnel.json")
     names = {**world, "rows": rows, "out": out, "dropped": dropped, "run": run, "base": base}
     names["directory"] = tmp_path
+    names["matrix"] = tmp_path / "matrix.jsonl"
+    write_jsonl(names["matrix"], [MATRIX])
     status, lines = outcome([part.format(**names) for part in COMMANDS[name].split()], capsys, monkeypatch)
     if status:
         assert (status, len(lines)) == (1, 1), lines

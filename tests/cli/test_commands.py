@@ -19,6 +19,9 @@ STAGES = (
     "generate",
     "execute",
     "sanitize",
+    "matrix",
+    "consensus",
+    "mutation",
     "select",
     "decontaminate",
     "find-solutions",
@@ -51,6 +54,9 @@ def test_every_stage_is_a_command(command):
         ["select"],
         ["select", "--nonsense", "a", "b"],
         ["select", "a", "b", "--log-level", "loud"],
+        ["consensus", "a", "b"],
+        ["matrix", "a", "b", "--scope", "global"],
+        ["mutation", "a", "b", "--min-kill-rate", "2"],
         ["sandbox", "serve", "--token-file", "a", "--port", "99999"],
         ["sandbox", "serve", "--token-file", "a", "--port", "-1"],
     ],
@@ -84,3 +90,40 @@ def test_a_check_drops_nothing_that_the_filters_keep(tmp_path):
         row["seed"] for row in read_jsonl(tmp_path / "check")
     ]
     assert len(list(read_jsonl(tmp_path / "check"))) == 1
+
+
+def test_the_response_with_most_agreement_is_kept_and_its_tests_are_rated(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bodies = ("return x + 1", "y = x + 1\n    return y", "return x + 2")
+    rows = [
+        {
+            "index": 5,
+            "instruction": "Add one.",
+            "response": f"[Reasoning]\nR.\n\n[Implementation]\n```python\ndef inc(x):\n    {body}\n```\n\n"
+            f"[Explanation]\nE.\n\n[Tests]\n```python\nassert inc({number}) == {number} + {1 + (number > 1)}\n```\n",
+            "lineage": {"sample": {"number": number}},
+        }
+        for number, body in enumerate(bodies)
+    ]
+    write_jsonl("passed.jsonl", rows[:2])
+    write_jsonl("failed.jsonl", [{**rows[2], "reason": "assertion"}])
+    for words in (
+        "matrix passed.jsonl matrix.jsonl --failed failed.jsonl --runtime none --environment build --workers 1",
+        "consensus passed.jsonl best.jsonl --matrix matrix.jsonl --dropped others.jsonl --complete-code",
+        "mutation best.jsonl rated.jsonl --runtime none --environment build --workers 1 --cache verdicts.sqlite",
+    ):
+        done = CliRunner().invoke(build_app(), words.split())
+        assert done.exit_code == 0, done.output
+    (matrix,) = read_jsonl("matrix.jsonl")
+    passed, failed = "passed", "assertion"
+    assert matrix["verdicts"] == [
+        [passed, passed, failed],
+        [passed, passed, failed],
+        [failed, failed, passed],
+    ]
+    assert [(row["reason"], row["detail"]["kept"]) for row in read_jsonl("others.jsonl")] == [
+        ("other_response", "5.0")
+    ]
+    (row,) = read_jsonl("rated.jsonl")
+    assert (row["test_kill_rate"], row["lineage"]["mutation"]["mutants"]) == (1.0, 3)
+    assert (tmp_path / "verdicts.sqlite").exists()

@@ -114,6 +114,7 @@ def test_every_command_names_its_outputs_as_such():
         *(
             "source",
             "failed",
+            "matrices",
             "tokenizer",
             "data",
             "directory",

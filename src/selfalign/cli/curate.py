@@ -1,4 +1,4 @@
-"""``selfalign sanitize``, ``select``, ``decontaminate`` and ``find-solutions``: the curation steps on plain files."""
+"""``selfalign sanitize``, ``matrix``, ``consensus``, ``mutation``, ``select``, …: the curation steps on plain files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from selfalign.cli import LogLevel
+from selfalign.cli.execute import Environment, Workers
 
 
 class SanitizingPass(StrEnum):
@@ -33,6 +34,13 @@ class Layout(StrEnum):
     reference = "reference"
 
 
+class Scope(StrEnum):
+    """Scopes of a program's top-level names."""
+
+    module = "module"
+    function = "function"
+
+
 class RowField(StrEnum):
     """Fields of a row that can be compared."""
 
@@ -45,6 +53,21 @@ Source = Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines with inst
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines file for kept rows.")]
 Dropped = Annotated[Path | None, typer.Option(help="JSON Lines file for dropped rows with reasons.")]
 Seed = Annotated[int, typer.Option(help="Random seed.")]
+Failed = Annotated[
+    list[Path] | None, typer.Option(help="Rows that `execute --dropped` wrote; may be repeated.")
+]
+CompleteCode = Annotated[
+    bool, typer.Option("--complete-code", help="Drop code that does not parse or has empty functions.")
+]
+AssertingTests = Annotated[
+    bool, typer.Option("--asserting-tests", help="Drop rows whose tests execute no assertion.")
+]
+CodeLanguage = Annotated[
+    list[str] | None,
+    typer.Option(help="Allowed language tag of code blocks; may be repeated. [default: any]"),
+]
+Runtime = Annotated[str, typer.Option(help="Sandbox runtime.")]
+Cache = Annotated[Path | None, typer.Option(help="File of cached verdicts, read and extended.")]
 
 
 def sanitize(
@@ -60,9 +83,7 @@ def sanitize(
     responses: Annotated[
         Responses, typer.Option(help="passing: IN; failing: --failed; random: both (for ablations).")
     ] = Responses.passing,
-    failed: Annotated[
-        list[Path] | None, typer.Option(help="Rows that `execute --dropped` wrote; may be repeated.")
-    ] = None,
+    failed: Failed = None,
     prompt_template: Annotated[
         str, typer.Option(help="Prompt template with the sections of the responses: name or file.")
     ] = "starcoder2-instruct",
@@ -110,12 +131,8 @@ def select(
         bool, typer.Option("--diversify-names", help="Keep one row per list of function names.")
     ] = False,
     seed: Seed = 0,
-    complete_code: Annotated[
-        bool, typer.Option("--complete-code", help="Drop code that does not parse or has empty functions.")
-    ] = False,
-    asserting_tests: Annotated[
-        bool, typer.Option("--asserting-tests", help="Drop rows whose tests execute no assertion.")
-    ] = False,
+    complete_code: CompleteCode = False,
+    asserting_tests: AssertingTests = False,
     nontrivial_tests: Annotated[
         bool,
         typer.Option(
@@ -123,10 +140,7 @@ def select(
             help="Drop rows whose tests pass with empty function bodies (runs the sandbox).",
         ),
     ] = False,
-    code_language: Annotated[
-        list[str] | None,
-        typer.Option(help="Allowed language tag of code blocks; may be repeated. [default: any]"),
-    ] = None,
+    code_language: CodeLanguage = None,
     exact: Annotated[
         list[RowField] | None,
         typer.Option(help="Field to deduplicate exactly; may be repeated. [default: instruction, response]"),
@@ -187,6 +201,118 @@ def select(
         select_file(tested, out, rest, settings)
         if dropped is not None:
             write_jsonl(dropped, (row for path in (trivial, rest) for row in read_jsonl(path)))
+
+
+def matrix(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="JSON Lines file of responses, such as `execute` wrote.")
+    ],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="JSON Lines file with the verdicts of each instruction.")
+    ],
+    *,
+    failed: Failed = None,
+    dropped: Annotated[
+        Path | None, typer.Option(help="JSON Lines file for responses without usable code, with reasons.")
+    ] = None,
+    runtime: Runtime = "auto",
+    image: Annotated[str, typer.Option(help="Container image: reference or .sif file.")] = "",
+    environment: Environment = "numpy",
+    scope: Annotated[
+        Scope, typer.Option(help="Top-level names: function (as the reference) or module (Python's rule).")
+    ] = Scope.module,
+    cache: Cache = None,
+    workers: Workers = None,
+    _log_level: LogLevel = "INFO",
+) -> None:
+    """Run the implementation of every response with the tests of every response to the same instruction.
+
+    Rows need the index of their seed (`index`). `selfalign consensus` keeps one response of each instruction by the result.
+    """
+    from selfalign.curate.matrix import matrix_file
+    from selfalign.program_environments import ready_environment
+
+    matrix_file(
+        [source],
+        failed or [],
+        out,
+        dropped,
+        runtime=runtime,
+        image=image,
+        environment=ready_environment(environment),
+        workers=workers,
+        scope=scope.value,
+        cache=cache,
+    )
+
+
+def consensus(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines file of rows, by index.")],
+    out: Out,
+    *,
+    matrices: Annotated[
+        list[Path],
+        typer.Option(
+            "--matrix", help="File that `matrix` wrote; may be repeated, in the order of the index."
+        ),
+    ],
+    dropped: Dropped = None,
+    complete_code: CompleteCode = False,
+    asserting_tests: AssertingTests = False,
+    code_language: CodeLanguage = None,
+    _log_level: LogLevel = "INFO",
+) -> None:
+    """Keep the response to each instruction that agrees most with the others, by the tests that each passes."""
+    from selfalign.core.config.curation import QualityConfig
+    from selfalign.curate.consensus import consensus_file
+
+    quality = QualityConfig(
+        complete_code=complete_code, asserting_tests=asserting_tests, code_languages=code_language or []
+    )
+    consensus_file(source, matrices, out, dropped, quality=quality)
+
+
+def mutation(
+    source: Source,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="JSON Lines file for kept rows, with `test_kill_rate`.")
+    ],
+    *,
+    dropped: Dropped = None,
+    min_kill_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Drop rows whose tests reject a smaller share of the mutants.")
+    ] = 0.0,
+    max_mutants: Annotated[
+        int, typer.Option(min=1, max=1000, help="Maximum number of mutants per row besides the stub.")
+    ] = 10,
+    nontrivial_tests: Annotated[
+        bool,
+        typer.Option("--nontrivial-tests", help="Drop rows whose tests pass with empty function bodies."),
+    ] = False,
+    runtime: Runtime = "auto",
+    image: Annotated[str, typer.Option(help="Container image: reference or .sif file.")] = "",
+    environment: Environment = "numpy",
+    cache: Cache = None,
+    workers: Workers = None,
+    _log_level: LogLevel = "INFO",
+) -> None:
+    """Run the tests of every row on changed versions of its code; add the share that they reject."""
+    from selfalign.core.config.curation import MutationConfig
+    from selfalign.curate.mutation import nontrivial_tests_file
+    from selfalign.program_environments import ready_environment
+
+    nontrivial_tests_file(
+        source,
+        out,
+        dropped,
+        drop_trivial=nontrivial_tests,
+        mutation=MutationConfig(min_kill_rate=min_kill_rate, max_mutants=max_mutants),
+        runtime=runtime,
+        image=image,
+        environment=ready_environment(environment),
+        workers=workers,
+        cache=cache,
+    )
 
 
 def decontaminate(
@@ -291,5 +417,5 @@ def find_solutions(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (sanitize, select, decontaminate, find_solutions):
+    for command in (sanitize, matrix, consensus, mutation, select, decontaminate, find_solutions):
         app.command()(command)
