@@ -6,6 +6,7 @@ rule find_solutions:
         rows=step_before("decontaminate_by_execution"),
         data=lambda wildcards: SETS.data(wildcards.name, wildcards.version),
         truth=lambda wildcards: SETS.ground_truth(wildcards.name, wildcards.version),
+        references=lambda wildcards: SETS.references(wildcards.name, wildcards.version),
         environment=lambda wildcards: installed(SETS.environment(wildcards.name)),
     output:
         solutions=result("dataset/solutions/{name}-{version}.jsonl"),
@@ -29,6 +30,7 @@ rule find_solutions:
         directory=lambda wildcards: SETS.data_directory(wildcards.name),
         programs=lambda wildcards: SETS.environment(wildcards.name),
         limits=lambda wildcards: SETS.limits(wildcards.name),
+        max_reference_failures=configured.evaluation.max_reference_failures,
     message:
         "Run the functions of all rows with the tests of {wildcards.name} {wildcards.version} in the sandbox"
     script:

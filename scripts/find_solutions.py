@@ -14,6 +14,8 @@ with job(snakemake):
             ground_truth=next(iter(files.truth), None),
             environment=program_environment(snakemake.params.programs, next(iter(files.environment), None)),
             limits=ScoringLimits(**snakemake.params.limits),
+            references=next(iter(files.references), None),
+            max_reference_failures=snakemake.params.max_reference_failures,
         ),
         snakemake.output.solutions,
         snakemake.output.summary,

@@ -343,6 +343,49 @@ def test_verdicts_are_cached_by_function(search, tmp_path, monkeypatch):
     assert [each.name for each in ran] == ["has_no_divisor"]
 
 
+def test_functions_that_exceed_the_wall_clock_limit_are_not_cached(search, tmp_path, monkeypatch):
+    cache = tmp_path / "verdicts.sqlite"
+    monkeypatch.setattr(solutions, "LIMITS", replace(solutions.LIMITS, wall_s=6))
+    # Hidden, because functions that wait are left out.
+    wait = "from importlib import import_module\nwait = getattr(import_module('time'), 'sle' + 'ep')\n"
+    sleeper = f"{wait}def sleeper(x):\n    return wait(60)"
+    defined_late = f"{wait}def defined_late(x, y=wait(60)):\n    return x"
+    _, counts = search(sleeper, defined_late, RENAMED, cache=cache)
+    assert counts["unfinished"] == {"not_defined": 1, "timeout": 1}
+    ran = []
+    monkeypatch.setattr(
+        solutions.Search,
+        "_search",
+        lambda _, functions: ran.extend(functions) or {each: solutions.Found() for each in functions},
+    )
+    found, _ = search(sleeper, defined_late, RENAMED, cache=cache)
+    assert [each.name for each in ran] == ["sleeper", "defined_late"]
+    assert solved(found) == {(2, "HumanEval/900")}
+
+
+def test_reference_solutions_may_fail_as_far_as_allowed(make_benchmark, tmp_path):
+    broken = {
+        **HUMANEVAL[0],
+        "task_id": "HumanEval/900",
+        "entry_point": "broken",
+        "prompt": "def broken(left, right):\n",
+        "canonical_solution": "    return left - right\n",
+        "test": "def check(candidate):\n    assert candidate(1, 2) == 3\n",
+    }
+    searched = SearchedBenchmark(
+        make_benchmark("humaneval", [broken, *HUMANEVAL]),
+        time_limits=EvaluationConfig(),
+        references=tmp_path / "references.json",
+    )
+    write_jsonl(tmp_path / "rows.jsonl", rows_of(SUM))
+    out = tmp_path / "solutions.jsonl"
+    with pytest.raises(DataError, match=r"1 of 2 reference solutions fail .*max_reference_failures, now 0"):
+        find_solutions_file(tmp_path / "rows.jsonl", searched, out)
+    assert not out.exists()
+    find_solutions_file(tmp_path / "rows.jsonl", replace(searched, max_reference_failures=1), out)
+    assert "HumanEval/901" in [each["task_id"] for each in read_jsonl(out) if each["solved"]]
+
+
 def test_a_benchmark_without_functions_is_refused(make_benchmark, tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", rows_of(SUM))
     searched = SearchedBenchmark(make_benchmark("livecodebench", CONTEST))

@@ -374,6 +374,9 @@ def find_solutions(
         Path | None,
         typer.Option(help="Outputs of the reference solutions; computed if absent. [default: user cache]"),
     ] = None,
+    max_reference_failures: Annotated[
+        int, typer.Option(min=0, help="Maximum number of reference solutions that may fail.")
+    ] = 0,
     cache: Annotated[
         Path | None, typer.Option(help="File of the verdict cache, so that no function is run twice.")
     ] = None,
@@ -393,6 +396,7 @@ def find_solutions(
     from selfalign.core.config.execution import ExecutionConfig
     from selfalign.curate.decontaminate import decontaminate_by_execution_file
     from selfalign.evaluate.ground_truth import default_truth_path
+    from selfalign.evaluate.references import default_references_path
     from selfalign.evaluate.solutions import SearchedBenchmark, check_searchable, find_solutions_file
     from selfalign.program_environments import ready_environment
 
@@ -400,11 +404,14 @@ def find_solutions(
         raise typer.BadParameter("--dropped needs --kept", param_hint="--dropped")
     loaded = load_benchmark(benchmark, dataset_version, data)
     check_searchable(loaded)
+    programs = ready_environment(loaded.definition.environment_in(ExecutionConfig()))
     searched = SearchedBenchmark(
         loaded,
         ground_truth=ground_truth or default_truth_path(loaded),
         time_limits=EvaluationConfig(),
-        environment=ready_environment(loaded.definition.environment_in(ExecutionConfig())),
+        environment=programs,
+        references=default_references_path(loaded, programs.identity),
+        max_reference_failures=max_reference_failures,
     )
     found = find_solutions_file(source, searched, out, counts, runtime=runtime, workers=workers, cache=cache)
     if kept is not None:

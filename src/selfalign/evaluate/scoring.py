@@ -192,13 +192,15 @@ def score_samples(
             update_ground_truth(benchmark, pools.judges, ground_truth, time_limits)
         scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats, limits=limits)
         if references is not None:
-            header = references_header(benchmark, pools.answers.environment, limits)
-            if time_limits is not None and not _is_current(references, header):
-                tolerant = build_scorer(benchmark, ground_truth, limits=limits)
-                run_references(benchmark, tolerant, pools, references)
-            results = read_references(references, header)
-            checked = results.check(benchmark, max_reference_failures, references)
-            failing = {failure.task_id for failure in results.failures}
+            tolerant = build_scorer(benchmark, ground_truth, limits=limits)
+            checked, failing = check_references(
+                benchmark,
+                tolerant,
+                pools,
+                references,
+                max_reference_failures,
+                compute=time_limits is not None,
+            )
         verdicts = write_verdicts(
             benchmark, read, scorer, pools, out=out.verdicts, timings=out.timings, failing=failing
         )
@@ -408,6 +410,36 @@ def run_references(benchmark: Benchmark, scorer: Scorer, pools: ScoringPools, ou
         logger.warning("%s: the reference solution of %s", benchmark.title, failure)
     header = references_header(benchmark, pools.answers.environment, scorer.limits)
     write_references(out, header, pools.answers.image, [task.id for task in tasks], [*failures.values()])
+
+
+def check_references(
+    benchmark: Benchmark,
+    scorer: Scorer,
+    pools: ScoringPools,
+    references: str | Path,
+    allowed: int,
+    *,
+    compute: bool,
+) -> tuple[dict[str, int], set[str]]:
+    """Return the numbers of reference solutions and of those that fail, and the ids of the tasks of the latter.
+
+    Args:
+        benchmark: a loaded benchmark.
+        scorer: scorer of the benchmark, which does not require bit-identical outputs.
+        pools: sandboxes of the answers and of the judges.
+        references: file written by :func:`run_references`.
+        allowed: number of reference solutions that may fail.
+        compute: write the file if it is missing or outdated.
+
+    Raises:
+        DataError: the file is missing or outdated, or more than `allowed` reference solutions fail.
+        InfrastructureError: the sandbox cannot run a program.
+    """
+    header = references_header(benchmark, pools.answers.environment, scorer.limits)
+    if compute and not _is_current(references, header):
+        run_references(benchmark, scorer, pools, references)
+    results = read_references(references, header)
+    return results.check(benchmark, allowed, references), {failure.task_id for failure in results.failures}
 
 
 def _is_current(references: str | Path, header: dict[str, Any]) -> bool:

@@ -41,7 +41,14 @@ from selfalign.evaluate.scorers import (
     build_scorer,
     needs_ground_truth,
 )
-from selfalign.evaluate.scoring import Job, ScoringPools, check_harness, judge, open_scoring_pools
+from selfalign.evaluate.scoring import (
+    Job,
+    ScoringPools,
+    check_harness,
+    check_references,
+    judge,
+    open_scoring_pools,
+)
 from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import Limits, Pool, Program, Verdict
 from selfalign.sandbox.cache import VerdictCache
@@ -65,6 +72,8 @@ COUNTING_LIMITS = Limits(wall_s=240, cpu_s=30, memory_mb=4096, file_mb=16, outpu
 MAX_PROGRAMS = 5
 # Functions between two writes to the verdict cache.
 CHUNK = 500
+# Error of a program that is ended at its wall-clock limit.
+WALL = "wall"
 # Share of the tests from which a function that does not solve a task is listed.
 LISTED_SHARE = 0.9
 # Relative and absolute difference of numbers up to which a result may be right. The scorer decides.
@@ -81,9 +90,13 @@ class SearchedBenchmark:
     Attributes:
         benchmark: the loaded benchmark, with all its tasks.
         ground_truth: file written by :mod:`~selfalign.evaluate.ground_truth`, for benchmarks that need one.
-        time_limits: compute the ground truth with these limits if it is missing or outdated; None: never.
+        time_limits: compute the ground truth (with these limits) and the results of the reference solutions if they are
+            missing or outdated; None: never.
         environment: what programs can import; None: ``build``.
         limits: limits with which the solutions left by the rounds are scored.
+        references: results of the reference solutions, see :mod:`~selfalign.evaluate.references`; None: only one reference
+            solution of each package is run, and must pass.
+        max_reference_failures: number of reference solutions that may fail.
     """
 
     benchmark: Benchmark
@@ -91,6 +104,8 @@ class SearchedBenchmark:
     time_limits: EvaluationConfig | None = None
     environment: ProgramEnvironment | None = None
     limits: ScoringLimits = field(default_factory=ScoringLimits)
+    references: str | Path | None = None
+    max_reference_failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -127,10 +142,13 @@ class Found:
     Attributes:
         tasks: objects with ``task_id``, ``solved``, ``tests_passed`` and ``tests`` (their number).
         unfinished: why not all tasks were tried, None if they were.
+        exceeded_wall_time: whether a program was ended at its wall-clock limit. This can be due to a busy machine, so
+            nothing is cached.
     """
 
     tasks: list[dict[str, Any]] = field(default_factory=list)
     unfinished: str | None = None
+    exceeded_wall_time: bool = False
 
 
 def check_searchable(benchmark: Benchmark) -> None:
@@ -251,6 +269,7 @@ class Search:
         pools: sandboxes of the answers and of the judges.
 
     Raises:
+        DataError: more reference solutions fail than are allowed.
         InfrastructureError: the sandbox fails the check of :func:`~selfalign.evaluate.scoring.check_harness`.
     """
 
@@ -262,7 +281,13 @@ class Search:
         if searched.time_limits and needs_ground_truth(self._benchmark) and self._truth is not None:
             update_ground_truth(self._benchmark, pools.judges, self._truth, searched.time_limits)
         self._scorer: Scorer = build_scorer(self._benchmark, self._truth, limits=searched.limits)
-        check_harness(self._benchmark, self._scorer, pools)
+        failing: set[str] = set()
+        if searched.references is not None:
+            _, failing = check_references(
+                *(self._benchmark, self._scorer, pools, searched.references, searched.max_reference_failures),
+                compute=searched.time_limits is not None,
+            )
+        check_harness(self._benchmark, self._scorer, pools, failing)
         self._scorer.prepare(self._benchmark.tasks, pools.judges)
         self._tasks = self._benchmark.by_id()
         self.probes = self._find_probes()
@@ -302,7 +327,7 @@ class Search:
                 new = [each for each in chunk if found.get(each) is None]
                 for function, result in self._search(new).items():
                     found[function] = result
-                    if known is not None:
+                    if known is not None and not result.exceeded_wall_time:
                         known.put(self._key(function), self._verdict(function, result))
                 for function in chunk:
                     result = found[function]
@@ -331,9 +356,9 @@ class Search:
         for number in range(len(ROUNDS)):
             left = self._round(left, number, found)
         pairs = [(function, probes.task.id) for function, tasks in left.items() for probes in tasks]
-        solved = self._judge(pairs)
+        solved = self._judge(pairs, found)
         unsolved = [pair for pair in pairs if pair not in solved]
-        counted = dict(zip(unsolved, self._count_tests(unsolved), strict=True))
+        counted = dict(zip(unsolved, self._count_tests(unsolved, found), strict=True))
         for pair in pairs:
             function, task_id = pair
             total = len(self._cases[task_id])
@@ -359,6 +384,8 @@ class Search:
             )
             for (function, tasks), verdict in zip(waiting.items(), run, strict=True):
                 results = _results(verdict)
+                if verdict.error == WALL:
+                    found[function].exceeded_wall_time = True
                 if results is None:
                     found[function].unfinished = "not_defined"
                     continue
@@ -368,7 +395,7 @@ class Search:
                 programs[function] += 1
                 # The program ended in the first task without results, which the function does not solve.
                 if rest := tasks[len(results) + 1 :]:
-                    if programs[function] < MAX_PROGRAMS and verdict.error != "wall":
+                    if programs[function] < MAX_PROGRAMS and verdict.error != WALL:
                         again[function] = rest
                     else:
                         found[function].unfinished = verdict.status
@@ -389,8 +416,8 @@ class Search:
         code = json.dumps({"code": function.code, "function": function.name})
         return _answer_program(function.name, f"{code[:-1]}, {groups[1:]}", LIMITS)
 
-    def _judge(self, pairs: Sequence[Pair]) -> set[Pair]:
-        """Return the pairs whose function passes all tests of the task."""
+    def _judge(self, pairs: Sequence[Pair], found: Mapping[RowFunction, Found]) -> set[Pair]:
+        """Return the pairs whose function passes all tests of the task; note exceeded wall-clock limits."""
         passing = list(pairs)
         for part in self._scorer.parts:
             jobs = [
@@ -399,15 +426,15 @@ class Search:
                 for task in [self._tasks[task_id]]
             ]
             verdicts = judge(jobs, self._scorer, self._pools)
-            passing = [
-                pair
-                for pair, (verdict, _) in zip(passing, verdicts, strict=True)
-                if verdict["status"] == PASS
-            ]
+            judged = [(pair, verdict) for pair, (verdict, _) in zip(passing, verdicts, strict=True)]
+            for (function, _), verdict in judged:
+                if verdict["reason"] == WALL:
+                    found[function].exceeded_wall_time = True
+            passing = [pair for pair, verdict in judged if verdict["status"] == PASS]
         return set(passing)
 
-    def _count_tests(self, pairs: Sequence[Pair]) -> Iterator[int]:
-        """Yield the number of tests that the function of each pair passes."""
+    def _count_tests(self, pairs: Sequence[Pair], found: Mapping[RowFunction, Found]) -> Iterator[int]:
+        """Yield the number of tests that the function of each pair passes; note exceeded wall-clock limits."""
         programs = (
             _counting_program(
                 function.name,
@@ -418,7 +445,9 @@ class Search:
             )
             for function, task_id in pairs
         )
-        for (_, task_id), verdict in zip(pairs, self._run(programs, self._pools.answers), strict=True):
+        for (function, task_id), verdict in zip(pairs, self._run(programs, self._pools.answers), strict=True):
+            if verdict.error == WALL:
+                found[function].exceeded_wall_time = True
             comparison = self.probes[task_id].comparison
             results = _results(verdict) or []
             yield sum(
