@@ -6,6 +6,8 @@ with job(snakemake):
     from selfalign.train.job import TrainingJob
     from selfalign.train.launch import launch
 
+    # The name of the directory is the value of evaluation.checkpoints.
+    intermediate = snakemake.output.get("intermediate")
     launch(
         TrainingJob(
             config=job_config(snakemake).training,
@@ -15,6 +17,11 @@ with job(snakemake):
             metrics=Path(snakemake.output.metrics),
             work=Path(snakemake.params.work),
             title=snakemake.params.title,
+            **(
+                {"intermediate": Path(intermediate), "kept_steps": Path(intermediate).name}
+                if intermediate
+                else {}
+            ),
         ),
         threads=snakemake.threads,
         log=snakemake.log[0],

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -195,3 +196,31 @@ def test_another_recipe_does_not_go_on_from_these_checkpoints(llama, dataset, tm
     )
     assert other.checkpoints != job.checkpoints
     assert kept.checkpoints == job.checkpoints
+
+
+@pytest.mark.parametrize(
+    ("kept_steps", "save_steps", "names"), [("each_epoch", 1, ["epoch-1"]), ("all", 5, ["step-10", "step-5"])]
+)
+def test_intermediate_checkpoints_are_whole_and_change_nothing(
+    llama, dataset, tmp_path, uninterrupted, kept_steps, save_steps, names
+):
+    config = RECIPE.model_copy(update={"save_steps": save_steps})
+    job = replace(
+        job_in(tmp_path, llama, dataset),
+        config=config,
+        intermediate=tmp_path / kept_steps,
+        kept_steps=kept_steps,
+    )
+    assert job.key != job_in(tmp_path, llama, dataset).key
+    train(job)
+    different = {"trainer_state.json", "selfalign.json"} if save_steps > 1 else set()  # they state save_steps
+    found = files(job.out)
+    assert {name for name, content in uninterrupted.items() if found[name] != content} == different
+    assert sorted(path.name for path in (tmp_path / kept_steps).iterdir()) == names
+    for name in names:
+        kept = files(tmp_path / kept_steps / name)
+        assert {"config.json", "model.safetensors", "selfalign.json", "tokenizer.json"} <= kept.keys()
+        assert kept["model.safetensors"] != uninterrupted["model.safetensors"]
+        assert not {"training_args.bin", checkpoints.LIST} & kept.keys()
+    job.write(tmp_path / "job.json")
+    assert TrainingJob.read(tmp_path / "job.json") == job

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from selfalign.core.errors import DataError
@@ -53,6 +53,53 @@ def last_whole(directory: Path) -> Path | None:
         logger.warning("removing checkpoint %s (%s)", path, damage)
         shutil.rmtree(path)
     return None
+
+
+class KeptCheckpoints:
+    """Weights at some steps, kept beside the checkpoints to resume from until the training has ended.
+
+    Args:
+        directory: directory of the checkpoints to resume from.
+        names: name of each kept checkpoint, by step.
+    """
+
+    def __init__(self, directory: Path, names: Mapping[int, str]) -> None:
+        self.names = names
+        self._directory = directory / "kept"
+
+    def part(self, step: int) -> Path:
+        """Return the directory to which the weights of a step are written, before :meth:`keep`.
+
+        Args:
+            step: number of finished steps.
+        """
+        return self._directory / f".{self.names[step]}.part"
+
+    def keep(self, step: int) -> None:
+        """Sync the weights in :meth:`part` to disk, then give them their name.
+
+        They are kept before a checkpoint to resume from is written, so that a resumed training has those of all earlier
+        steps.
+
+        Args:
+            step: number of finished steps.
+        """
+        part = self.part(step)
+        seal(part)
+        kept = self._directory / self.names[step]
+        if kept.exists():
+            shutil.rmtree(kept)
+        part.rename(kept)
+        _sync(self._directory)
+
+    def copy(self, step: int, target: Path) -> None:
+        """Copy the weights of a step. They stay in case the process is killed before it has written all its outputs.
+
+        Args:
+            step: number of finished steps.
+            target: directory to make.
+        """
+        shutil.copytree(self._directory / self.names[step], target, ignore=shutil.ignore_patterns(LIST))
 
 
 def _damage(checkpoint: Path) -> str | None:

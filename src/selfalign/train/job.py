@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from selfalign.core.checkpoint import read_identity
 from selfalign.core.config.base import validate_section
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.jsonl import read_json, write_json
+
+KeptSteps = Literal["each_epoch", "all"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class TrainingJob:
         metrics: JSON Lines file to write, one row per optimizer step.
         work: directory for checkpoints to resume from, outside `out`.
         title: name of the base model in the model card.
+        intermediate: directory to write of the checkpoints before the last one; None: they are not kept.
+        kept_steps: which of them: ``each_epoch``, those at the ends of epochs; ``all``, one every `save_steps` steps.
     """
 
     config: TrainingConfig
@@ -34,11 +38,16 @@ class TrainingJob:
     metrics: Path
     work: Path
     title: str = "the base model"
+    intermediate: Path | None = None
+    kept_steps: KeptSteps = "each_epoch"
 
     @property
     def key(self) -> str:
-        """Identifier derived from configuration, dataset and base model."""
-        return json_sha256([self.config.decisive(), file_sha256(self.dataset), read_identity(self.base)])[:16]
+        """Identifier derived from configuration, dataset, base model and the checkpoints that are kept."""
+        parts: list[Any] = [self.config.decisive(), file_sha256(self.dataset), read_identity(self.base)]
+        if self.intermediate is not None:
+            parts.append([self.kept_steps, self.config.save_steps if self.kept_steps == "all" else None])
+        return json_sha256(parts)[:16]
 
     @property
     def checkpoints(self) -> Path:
@@ -56,7 +65,7 @@ class TrainingJob:
         Args:
             path: JSON file to write.
         """
-        write_json(path, {k: v if k == "config" else str(v) for k, v in self._fields().items()})
+        write_json(path, {k: v if k == "config" or v is None else str(v) for k, v in self._fields().items()})
 
     def _fields(self) -> dict[str, Any]:
         return {**asdict(self), "config": self.config.model_dump()}
@@ -70,5 +79,13 @@ class TrainingJob:
         """
         value = read_json(path)
         config = validate_section(TrainingConfig, value.pop("config"), "training")
-        title = value.pop("title")
-        return cls(config=config, title=title, **{name: Path(text) for name, text in value.items()})
+        title, kept_steps, intermediate = (
+            value.pop(name) for name in ("title", "kept_steps", "intermediate")
+        )
+        return cls(
+            config=config,
+            title=title,
+            kept_steps=kept_steps,
+            intermediate=Path(intermediate) if intermediate else None,
+            **{name: Path(text) for name, text in value.items()},
+        )

@@ -29,7 +29,7 @@ from selfalign.train.adapters import add_adapter, finish_adapter, merge_adapter,
 from selfalign.train.architecture import zero_dropout
 from selfalign.train.attention import ROW_BY_ROW, choose_attention
 from selfalign.train.batching import BatchSchedule
-from selfalign.train.data import Encoded, encode, load_format, read_pairs
+from selfalign.train.data import ChatFormat, Encoded, encode, load_format, read_pairs
 from selfalign.train.flops import peak_flops
 from selfalign.train.job import TrainingJob
 from selfalign.train.model_card import write_model_card
@@ -53,6 +53,8 @@ def train(job: TrainingJob) -> None:
     tokenizer = chat.tokenizer
     encoded = encode(rows, chat, job.config.max_length, job.dataset)
     trainer = build_trainer(job.config, job.base, encoded, tokenizer, job.checkpoints)
+    kept = checkpoints.KeptCheckpoints(job.checkpoints, kept_names(job, trainer.steps.plan))
+    trainer.add_callback(_Keep(trainer, kept))
     last = checkpoints.last_whole(job.checkpoints) if trainer.is_world_process_zero() else None
     last = shared(trainer, last)
     if last is not None:
@@ -62,36 +64,16 @@ def train(job: TrainingJob) -> None:
         shutil.rmtree(part)  # of a run that was killed while it saved, perhaps with other settings
     trainer.train(resume_from_checkpoint=str(last) if last else None)
 
-    adapted = job.config.method != "full"
-    merged = adapted and job.config.lora.merge
-    saved = part / "adapter" if merged else part
-    trainer.save_model(str(saved))  # in all processes: a sharded model is gathered
+    trainer.save_model(str(weights_directory(job, part)))  # in all processes: a sharded model is gathered
     if not trainer.is_world_process_zero():
         return
-    if adapted:
-        finish_adapter(saved, job.title)
-    if merged:
-        merge_adapter(load_model(job.config, job.base), saved).save_pretrained(part)
-    elif adapted:
-        AutoConfig.from_pretrained(job.base).save_pretrained(part)
-    tokenizer.chat_template = chat.template
-    tokenizer.save_pretrained(part)
+    if job.intermediate is not None:
+        write_intermediate(job, job.intermediate, kept, chat)
+    complete(job, part, chat)
     logged = [row for row in trainer.state.log_history if "loss" in row]
-    # The checkpoint is identified by its content, so it must not contain times or local paths.
-    for arguments in part.rglob("training_args.bin"):
-        arguments.unlink()
     trainer.state.log_history = [without(row, COSTS) for row in logged]
     trainer.state.save_to_json(str(part / "trainer_state.json"))
-    base = read_identity(job.base)
-    # The completions of an adapter also depend on the base model that it is served with.
-    identity = {"identity": json_sha256([base, hash_files(part)])} if adapted and not merged else {}
-    write_card(
-        part,
-        **identity,
-        base=base,
-        dataset_sha256=file_sha256(job.dataset),
-        training=job.config.decisive(),
-    )
+    identify(job, part)
     write_model_card(part, job, rows=rows, encoded=encoded, logged=logged, chat=chat)
     if job.out.exists():
         shutil.rmtree(job.out)
@@ -99,6 +81,98 @@ def train(job: TrainingJob) -> None:
     write_jsonl(job.metrics, ({name: row[name] for name in METRICS if name in row} for row in logged))
     if job.config.hub_model_id is not None:
         push(job.out, job.config.hub_model_id)
+
+
+def weights_directory(job: TrainingJob, part: Path) -> Path:
+    """Return the directory of a checkpoint in which the Trainer saves weights: that of the adapter, if it is merged.
+
+    Args:
+        job: the training.
+        part: directory of the checkpoint.
+    """
+    merged = job.config.method != "full" and job.config.lora.merge
+    return part / "adapter" if merged else part
+
+
+def complete(job: TrainingJob, part: Path, chat: ChatFormat) -> None:
+    """Add what a checkpoint needs besides the saved weights: merged weights or configuration, and the tokenizer.
+
+    Args:
+        job: the training.
+        part: directory of the checkpoint, with the weights in :func:`weights_directory`.
+        chat: format of the rows.
+    """
+    saved = weights_directory(job, part)
+    if job.config.method != "full":
+        finish_adapter(saved, job.title)
+        if saved != part:
+            merge_adapter(load_model(job.config, job.base), saved).save_pretrained(part)
+        else:
+            AutoConfig.from_pretrained(job.base).save_pretrained(part)
+    chat.tokenizer.chat_template = chat.template
+    chat.tokenizer.save_pretrained(part)
+    # The checkpoint is identified by its content, so it must not contain times or local paths.
+    for arguments in part.rglob("training_args.bin"):
+        arguments.unlink()
+
+
+def identify(job: TrainingJob, part: Path) -> None:
+    """Write the identity file of a checkpoint.
+
+    Args:
+        job: the training.
+        part: directory of the checkpoint, with all files that identify it.
+    """
+    base = read_identity(job.base)
+    is_adapter = job.config.method != "full" and not job.config.lora.merge
+    # The completions of an adapter also depend on the base model that it is served with.
+    identity = {"identity": json_sha256([base, hash_files(part)])} if is_adapter else {}
+    write_card(
+        part,
+        **identity,
+        base=base,
+        dataset_sha256=file_sha256(job.dataset),
+        training=job.config.decisive(),
+    )
+
+
+def kept_names(job: TrainingJob, plan: BatchSchedule) -> dict[int, str]:
+    """Return the names of the checkpoints to keep besides the last one, by the number of finished steps.
+
+    Args:
+        job: the training.
+        plan: its steps.
+    """
+    if job.intermediate is None:
+        return {}
+    if job.kept_steps == "each_epoch":
+        steps = range(plan.steps_per_epoch, plan.steps, plan.steps_per_epoch)
+        return {step: f"epoch-{number}" for number, step in enumerate(steps, 1)}
+    return {step: f"step-{step}" for step in range(job.config.save_steps, plan.steps, job.config.save_steps)}
+
+
+def write_intermediate(
+    job: TrainingJob, out: Path, kept: checkpoints.KeptCheckpoints, chat: ChatFormat
+) -> None:
+    """Write the checkpoints before the last one, each as whole as the last one.
+
+    Args:
+        job: the training.
+        out: directory to write.
+        kept: their weights.
+        chat: format of the rows.
+    """
+    whole = out.with_name(f".{out.name}.part")
+    shutil.rmtree(whole, ignore_errors=True)
+    whole.mkdir(parents=True)
+    for step, name in kept.names.items():
+        part = whole / name
+        kept.copy(step, weights_directory(job, part))
+        complete(job, part, chat)
+        identify(job, part)
+    if out.exists():
+        shutil.rmtree(out)
+    whole.rename(out)
 
 
 def build_trainer(
@@ -245,6 +319,28 @@ class _Seal(TrainerCallback):
         if state.is_world_process_zero:
             checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
             rotate_checkpoints(args.output_dir, self.keep)
+
+
+class _Keep(TrainerCallback):
+    """Save the weights after the steps that are kept.
+
+    Args:
+        trainer: the trainer.
+        kept: the steps.
+    """
+
+    def __init__(self, trainer: StepTrainer, kept: checkpoints.KeptCheckpoints) -> None:
+        self.trainer = trainer
+        self.kept = kept
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
+        step = state.global_step
+        if step not in self.kept.names:
+            return
+        self.trainer.save_model(str(self.kept.part(step)))  # in all processes: a sharded model is gathered
+        PartialState().wait_for_everyone()
+        if state.is_world_process_zero:
+            self.kept.keep(step)
 
 
 def main() -> None:
