@@ -99,7 +99,13 @@ onstart:
         check_push(workflow.dag_settings.targets)
         check_verdicts()
         hold_lock(".snakemake/selfalign/lock")
-        INTERRUPTED.plan([*internals.planned_outputs(workflow), *outputs_of_later_rounds()])
+        INTERRUPTED.plan(
+            [
+                *internals.planned_outputs(workflow),
+                *outputs_of_later_rounds(),
+                *outputs_of_unknown_checkpoints(),
+            ]
+        )
     except SelfalignError as error:
         raise WorkflowError(str(error)) from None
 

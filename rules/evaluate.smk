@@ -211,3 +211,12 @@ LEARNING_CURVE = []
 if config["learning_curve"]["instructions"]:
 
     include: "learning_curve.smk"
+
+
+# Empty if only the last checkpoint is scored.
+CHECKPOINT_SCORES = []
+
+
+if KEPT_CHECKPOINTS:
+
+    include: "checkpoints.smk"

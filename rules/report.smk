@@ -52,6 +52,7 @@ rule report:
         training=rules.train.output.metrics,
         scores=rules.scores.output.summary,
         learning_curve=LEARNING_CURVE,
+        checkpoint_scores=CHECKPOINT_SCORES,
         rounds=ROUNDS,
         provenance=result("report/provenance.json"),
     output:

@@ -1,5 +1,13 @@
 # Fine-tuning.
 
+# Directory of the checkpoints before the last one; empty if they are not kept. Its name states which ones it has, so that
+# others are another output.
+KEPT_CHECKPOINTS = {
+    "last": [],
+    "each_epoch": result("model/checkpoints/each_epoch"),
+    "all": result(f"model/checkpoints/all-{config['training']['save_steps']}"),
+}[config["evaluation"]["checkpoints"]]
+
 
 rule train:
     input:
@@ -13,6 +21,7 @@ rule train:
             category="Training",
             labels={"file": "metrics"},
         ),
+        intermediate=directory(KEPT_CHECKPOINTS),
     log:
         result("logs/train.log"),
     benchmark:

@@ -26,6 +26,7 @@ with job(snakemake):
             training=one("training"),
             scores=one("scores"),
             learning_curve=one("learning_curve") if snakemake.input.learning_curve else None,
+            checkpoint_scores=one("checkpoint_scores"),
             rounds=one("rounds"),
             provenance=one("provenance"),
             **{kind: many(kind) for kind in ("concepts", "metrics", "verdicts", "dropped")},

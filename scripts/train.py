@@ -6,7 +6,7 @@ with job(snakemake):
     from selfalign.train.job import TrainingJob
     from selfalign.train.launch import launch
 
-    # The name of the directory is the value of evaluation.checkpoints.
+    # The directory is called each_epoch, or all-N if a checkpoint is kept every N steps.
     intermediate = snakemake.output.get("intermediate")
     launch(
         TrainingJob(
@@ -18,7 +18,7 @@ with job(snakemake):
             work=Path(snakemake.params.work),
             title=snakemake.params.title,
             **(
-                {"intermediate": Path(intermediate), "kept_steps": Path(intermediate).name}
+                {"intermediate": Path(intermediate), "kept_steps": Path(intermediate).name.partition("-")[0]}
                 if intermediate
                 else {}
             ),

@@ -121,6 +121,14 @@ def tokenizer_source(wildcards):
     return shared("model/base")
 
 
+def outputs_of_unknown_checkpoints():
+    """Return the existing outputs of checkpoints whose jobs are not known yet, for the record of interrupted builds."""
+    if not internals.planned_wildcards(workflow, "checkpoint_steps"):
+        return []
+    scores = result("scores/checkpoints/")
+    return [path for path in internals.output_records() if path.startswith(scores) and Path(path).exists()]
+
+
 @cache
 def released_runs():
     """Return whether to generate samples with the released model, and log the reason once.

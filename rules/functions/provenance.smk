@@ -22,6 +22,7 @@ def run_artifacts(wildcards):
         result("model/tuned"),
         *rules.scores.input,
         *rules.scores.output,
+        *([CHECKPOINT_SCORES] if CHECKPOINT_SCORES else []),
         rules.funnel.output.funnel,
         *later_round_artifacts(),
     ]

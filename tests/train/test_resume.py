@@ -199,7 +199,7 @@ def test_another_recipe_does_not_go_on_from_these_checkpoints(llama, dataset, tm
 
 
 @pytest.mark.parametrize(
-    ("kept_steps", "save_steps", "names"), [("each_epoch", 1, ["epoch-1"]), ("all", 5, ["step-10", "step-5"])]
+    ("kept_steps", "save_steps", "names"), [("each_epoch", 1, ["step-6"]), ("all", 5, ["step-10", "step-5"])]
 )
 def test_intermediate_checkpoints_are_whole_and_change_nothing(
     llama, dataset, tmp_path, uninterrupted, kept_steps, save_steps, names

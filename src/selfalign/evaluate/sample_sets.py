@@ -7,7 +7,7 @@ tasks of its published samples. All are scored in the same way.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -179,16 +179,32 @@ class SampleSets:
         """Return the sample set of a job.
 
         Args:
-            wildcards: wildcards of the job: ``published``, or ``point``, or ``model``, ``layout`` and ``benchmark``, or
-                ``benchmark`` alone for the released model.
+            wildcards: wildcards of the job: ``published``, or ``point``, or ``model`` or ``step`` with ``layout`` and
+                ``benchmark``, or ``benchmark`` alone for the released model.
         """
         if "published" in wildcards:
             return self.published[wildcards["published"]]
         if "point" in wildcards:
             return self.learning_curve(wildcards["point"])
+        if "step" in wildcards:
+            return self.checkpoint(wildcards["step"], wildcards["layout"], wildcards["benchmark"])
         if "model" in wildcards:
             return self.own[wildcards["model"], wildcards["layout"], wildcards["benchmark"]]
         return self.released[wildcards["benchmark"]]
+
+    def checkpoint(self, step: str, layout: str, benchmark: str) -> SampleSet:
+        """Return the sample set of an intermediate checkpoint of the training.
+
+        Args:
+            step: number of finished steps.
+            layout: prompt layout.
+            benchmark: key of the benchmark.
+        """
+        return replace(
+            self.own["tuned", layout, benchmark],
+            model=f"{model_title(self._config)}, step {step}",
+            directory=f"{self._results}/scores/checkpoints/step-{step}/{layout}/{benchmark}",
+        )
 
     def learning_curve(self, point: str) -> SampleSet:
         """Return the sample set of a model of the learning curve.
@@ -219,7 +235,7 @@ class SampleSets:
         repaired = _repaired_choice(choice, [each.choice for each in self.own.values()])
         if repaired is None:
             return []
-        directory = self.own[wildcards["model"], wildcards["layout"], repaired.key].directory
+        directory = self.find({**wildcards, "benchmark": repaired.key}).directory
         return [f"{directory}/samples.jsonl", f"{directory}/verdicts.jsonl"]
 
     def data(self, name: str, version: str | None) -> list[str]:

@@ -181,25 +181,61 @@ def learning_curve_chart(curve: dict[str, Any]) -> str:
         }
         for point in curve["points"]
     ]
-    numbers = sorted({row["instructions"] for row in rows})
-    lines = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X(
-                "instructions:Q",
-                title="instructions trained on",
-                scale=alt.Scale(type="log", base=2, nice=False),
-                axis=alt.Axis(values=numbers, format="d"),
-            ),
-            y=alt.Y("value:Q", title=f"{curve['benchmark']}, per cent", scale=alt.Scale(zero=False)),
-            color=alt.Color("models:N", title="learning rate", sort=None),
-        )
+    lines = _score_lines(
+        rows,
+        x=alt.X(
+            "instructions:Q",
+            title="instructions trained on",
+            scale=alt.Scale(type="log", base=2, nice=False),
+            axis=alt.Axis(values=sorted({row["instructions"] for row in rows}), format="d"),
+        ),
+        y=f"{curve['benchmark']}, per cent",
+        color=alt.Color("models:N", title="learning rate", sort=None),
     )
     if curve["base"] is not None:
         base = alt.Chart(alt.Data(values=[{"value": 100 * curve["base"]}]))
         lines = lines + base.mark_rule(color=INK, strokeDash=[4, 4]).encode(y="value:Q")
     return _svg(lines.properties(width=WIDTH, height=220))
+
+
+def checkpoint_chart(scores: Sequence[dict[str, Any]]) -> str:
+    """Return a line chart of scores by training step, in per cent: a line for each benchmark, metric and prompt layout.
+
+    Args:
+        scores: see :func:`selfalign.evaluate.checkpoint_scores.write_checkpoint_scores`.
+    """
+    import altair as alt
+
+    rows = [
+        {
+            "step": score["step"],
+            "value": 100 * score["value"],
+            "score": f"{score['benchmark']} {score['metric']}, {score['layout']}",
+        }
+        for score in scores
+    ]
+    steps = sorted({row["step"] for row in rows})
+    axis = alt.Axis(format="d", values=steps) if len(steps) <= FEW_STEPS else alt.Axis(format="d")
+    # One name in a line and one column: names of benchmarks are long.
+    legend = alt.Legend(columns=1, labelLimit=WIDTH)
+    lines = _score_lines(
+        rows,
+        x=alt.X("step:Q", title="optimizer steps", axis=axis),
+        y="per cent",
+        color=alt.Color("score:N", title=None, sort=None, legend=legend),
+    )
+    return _svg(lines.properties(width=WIDTH, height=220))
+
+
+def _score_lines(rows: Sequence[dict[str, Any]], *, x: Any, y: str, color: Any) -> Any:
+    """Return lines through the ``value`` of rows, in per cent."""
+    import altair as alt
+
+    return (
+        alt.Chart(alt.Data(values=list(rows)))
+        .mark_line(point=True)
+        .encode(x=x, y=alt.Y("value:Q", title=y, scale=alt.Scale(zero=False)), color=color)
+    )
 
 
 def _decades(largest: int) -> list[int]:

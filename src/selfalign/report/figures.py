@@ -23,6 +23,8 @@ STAGES_OF_RULES = {
     "train": "training",
     "benchmark_samples": "evaluation",
     "benchmark_score": "evaluation",
+    "checkpoint_samples": "evaluation",
+    "checkpoint_score": "evaluation",
 }
 OTHER_RULES = "other rules"
 FIELDS = ("seed", "concepts", "instruction", "response")

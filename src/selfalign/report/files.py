@@ -27,6 +27,7 @@ class RunFiles:
         training: JSON Lines of training metrics.
         scores: JSON of the scores' summary.
         learning_curve: JSON of the learning curve.
+        checkpoint_scores: JSON Lines of the scores of the training's checkpoints.
         rounds: JSON of the rounds.
         cards: ``selfalign.json`` of the models.
         reproduction: JSON of the reproduction table.
@@ -45,6 +46,7 @@ class RunFiles:
     training: Path | None = None
     scores: Path | None = None
     learning_curve: Path | None = None
+    checkpoint_scores: Path | None = None
     rounds: Path | None = None
     cards: tuple[Path, ...] = ()
     reproduction: Path | None = None
@@ -84,6 +86,7 @@ def files_of_run(run: Path) -> RunFiles:
         training=one("model/tuned.metrics.jsonl"),
         scores=one("scores/summary.json"),
         learning_curve=one("learning_curve/curve.json"),
+        checkpoint_scores=one("scores/checkpoints.jsonl"),
         rounds=one("rounds/table.json"),
         cards=many("model/*/selfalign.json"),
         reproduction=one("reproduce/table.json"),

@@ -60,6 +60,7 @@ def write_page(
     summary = read_json(files.scores) if files.scores else {"scores": [], "comparisons": []}
     scores = score_rows(summary)
     curve = read_json(files.learning_curve) if files.learning_curve else None
+    checkpoints = list(read_jsonl(files.checkpoint_scores)) if files.checkpoint_scores else []
     rounds = read_json(files.rounds) if files.rounds else None
     tokens = figures.account_tokens(files.metrics)
     time = figures.account_time(files.benchmarks)
@@ -101,8 +102,10 @@ def write_page(
                 logged=logged,
                 scores=scores,
                 curve=curve,
+                checkpoints=checkpoints,
             ),
             curve=curve,
+            checkpoints=checkpoints,
             rounds=round_rows(rounds) if rounds else [],
             rounds_end=rounds["end"] if rounds else "",
             seed_charts=seed_charts(statistics) if statistics else [],
@@ -167,6 +170,7 @@ def _charts(
     logged: Sequence[dict[str, Any]],
     scores: Sequence[dict[str, Any]],
     curve: dict[str, Any] | None,
+    checkpoints: Sequence[dict[str, Any]],
 ) -> dict[str, str]:
     """Return the charts that have data, by name."""
     kinds = [(f"{status} {error}".strip(), count) for status, error, count in verdicts]
@@ -178,6 +182,7 @@ def _charts(
         "loss": (logged, lambda: charts.loss_chart(logged)),
         "scores": (scores, lambda: charts.score_chart(scores)),
         "curve": (curve, lambda: charts.learning_curve_chart(curve or {})),
+        "checkpoints": (checkpoints, lambda: charts.checkpoint_chart(checkpoints)),
     }
     return {name: draw() for name, (there, draw) in drawn.items() if there}
 

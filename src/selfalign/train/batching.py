@@ -15,6 +15,7 @@ from typing import Any
 
 from selfalign.core.config.training import TrainingConfig
 from selfalign.train.data import IGNORED, EncodedRow
+from selfalign.train.job import KeptSteps
 
 Batch = list[int]  # row numbers in the dataset
 
@@ -48,6 +49,15 @@ class BatchSchedule:
         """Number of steps of the training."""
         steps = math.ceil(self.config.num_train_epochs * self.steps_per_epoch)
         return steps if self.config.max_steps < 0 else min(steps, self.config.max_steps)
+
+    def steps_before_last(self, kept: KeptSteps) -> range:
+        """Return the numbers of finished steps at which an intermediate checkpoint is kept.
+
+        Args:
+            kept: ``each_epoch``, the ends of epochs; ``all``, every `save_steps` steps; both without the last step.
+        """
+        every = self.steps_per_epoch if kept == "each_epoch" else self.config.save_steps
+        return range(every, self.steps, every)
 
     def rows(self, step: int) -> list[int]:
         """Return the rows of a step in shuffled order.

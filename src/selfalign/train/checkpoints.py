@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from selfalign.core.errors import DataError
@@ -60,12 +60,21 @@ class KeptCheckpoints:
 
     Args:
         directory: directory of the checkpoints to resume from.
-        names: name of each kept checkpoint, by step.
+        steps: numbers of finished steps at which weights are kept.
     """
 
-    def __init__(self, directory: Path, names: Mapping[int, str]) -> None:
-        self.names = names
+    def __init__(self, directory: Path, steps: Collection[int]) -> None:
+        self.steps = steps
         self._directory = directory / "kept"
+
+    @staticmethod
+    def name(step: int) -> str:
+        """Return the name of the directory of a kept checkpoint.
+
+        Args:
+            step: number of finished steps.
+        """
+        return f"step-{step}"
 
     def part(self, step: int) -> Path:
         """Return the directory to which the weights of a step are written, before :meth:`keep`.
@@ -73,7 +82,7 @@ class KeptCheckpoints:
         Args:
             step: number of finished steps.
         """
-        return self._directory / f".{self.names[step]}.part"
+        return self._directory / f".{self.name(step)}.part"
 
     def keep(self, step: int) -> None:
         """Sync the weights in :meth:`part` to disk, then give them their name.
@@ -86,7 +95,7 @@ class KeptCheckpoints:
         """
         part = self.part(step)
         seal(part)
-        kept = self._directory / self.names[step]
+        kept = self._directory / self.name(step)
         if kept.exists():
             shutil.rmtree(kept)
         part.rename(kept)
@@ -99,7 +108,7 @@ class KeptCheckpoints:
             step: number of finished steps.
             target: directory to make.
         """
-        shutil.copytree(self._directory / self.names[step], target, ignore=shutil.ignore_patterns(LIST))
+        shutil.copytree(self._directory / self.name(step), target, ignore=shutil.ignore_patterns(LIST))
 
 
 def _damage(checkpoint: Path) -> str | None:

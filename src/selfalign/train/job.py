@@ -27,8 +27,10 @@ class TrainingJob:
         metrics: JSON Lines file to write, one row per optimizer step.
         work: directory for checkpoints to resume from, outside `out`.
         title: name of the base model in the model card.
-        intermediate: directory to write of the checkpoints before the last one; None: they are not kept.
-        kept_steps: which of them: ``each_epoch``, those at the ends of epochs; ``all``, one every `save_steps` steps.
+        intermediate: directory to write, with a checkpoint ``step-N`` for each kept step before the last one; None: only
+            the last checkpoint is kept.
+        kept_steps: steps before the last one whose checkpoints are kept: ``each_epoch``, the ends of epochs; ``all``,
+            every `save_steps` steps.
     """
 
     config: TrainingConfig

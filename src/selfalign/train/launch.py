@@ -17,6 +17,7 @@ from selfalign.core.process import die_with_parent
 from selfalign.train.adapters import check_adapter
 from selfalign.train.architecture import check_weights, zero_dropout
 from selfalign.train.attention import choose_attention
+from selfalign.train.batching import BatchSchedule
 from selfalign.train.data import encode, load_format, read_pairs
 from selfalign.train.job import TrainingJob
 
@@ -100,6 +101,13 @@ def check(job: TrainingJob) -> None:
     if job.config.method != "full":
         check_adapter(job.config, job.base)
     encoded = encode(rows, chat, job.config.max_length, job.dataset)
+    plan = BatchSchedule([len(row["input_ids"]) for row in encoded.examples], job.config)
+    if job.intermediate is not None and not plan.steps_before_last(job.kept_steps):
+        raise ConfigError(
+            f"configuration: 'evaluation.checkpoints' is {job.kept_steps}, but the training has {plan.steps} steps and "
+            f"'training.save_steps' is {job.config.save_steps}, so that no checkpoint precedes the last one; expected fewer "
+            f"than {plan.steps} steps between checkpoints"
+        )
     logger.info(
         "%d rows, %d of them cut at %d tokens", len(encoded), encoded.truncated, job.config.max_length
     )

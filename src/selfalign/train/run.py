@@ -53,7 +53,8 @@ def train(job: TrainingJob) -> None:
     tokenizer = chat.tokenizer
     encoded = encode(rows, chat, job.config.max_length, job.dataset)
     trainer = build_trainer(job.config, job.base, encoded, tokenizer, job.checkpoints)
-    kept = checkpoints.KeptCheckpoints(job.checkpoints, kept_names(job, trainer.steps.plan))
+    steps = trainer.steps.plan.steps_before_last(job.kept_steps) if job.intermediate is not None else ()
+    kept = checkpoints.KeptCheckpoints(job.checkpoints, steps)
     trainer.add_callback(_Keep(trainer, kept))
     last = checkpoints.last_whole(job.checkpoints) if trainer.is_world_process_zero() else None
     last = shared(trainer, last)
@@ -136,21 +137,6 @@ def identify(job: TrainingJob, part: Path) -> None:
     )
 
 
-def kept_names(job: TrainingJob, plan: BatchSchedule) -> dict[int, str]:
-    """Return the names of the checkpoints to keep besides the last one, by the number of finished steps.
-
-    Args:
-        job: the training.
-        plan: its steps.
-    """
-    if job.intermediate is None:
-        return {}
-    if job.kept_steps == "each_epoch":
-        steps = range(plan.steps_per_epoch, plan.steps, plan.steps_per_epoch)
-        return {step: f"epoch-{number}" for number, step in enumerate(steps, 1)}
-    return {step: f"step-{step}" for step in range(job.config.save_steps, plan.steps, job.config.save_steps)}
-
-
 def write_intermediate(
     job: TrainingJob, out: Path, kept: checkpoints.KeptCheckpoints, chat: ChatFormat
 ) -> None:
@@ -165,8 +151,8 @@ def write_intermediate(
     whole = out.with_name(f".{out.name}.part")
     shutil.rmtree(whole, ignore_errors=True)
     whole.mkdir(parents=True)
-    for step, name in kept.names.items():
-        part = whole / name
+    for step in kept.steps:
+        part = whole / kept.name(step)
         kept.copy(step, weights_directory(job, part))
         complete(job, part, chat)
         identify(job, part)
@@ -335,7 +321,7 @@ class _Keep(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
         step = state.global_step
-        if step not in self.kept.names:
+        if step not in self.kept.steps:
             return
         self.trainer.save_model(str(self.kept.part(step)))  # in all processes: a sharded model is gathered
         PartialState().wait_for_everyone()

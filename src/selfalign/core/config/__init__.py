@@ -269,6 +269,41 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _checkpoints_can_be_scored(self) -> Config:
+        chosen, training = self.evaluation.checkpoints, self.training
+        if chosen == "last":
+            return self
+        problem = None
+        if not self.evaluation.layouts.tuned:
+            problem = (
+                "'evaluation.layouts.tuned' is []; expected a layout there, or 'evaluation.checkpoints' last"
+            )
+        elif self.server.kind == "external":
+            problem = "servers of 'server.kind' external cannot be given the checkpoints; expected vllm, container or command"
+        elif self.rounds > 1:
+            problem = (
+                f"'rounds' is {self.rounds}; expected 1, since only the tuned model of a round is scored"
+            )
+        elif chosen == "each_epoch" and training.max_steps > 0:
+            problem = (
+                f"'training.max_steps' is {training.max_steps}, so that the number of epochs is not known; expected -1, or "
+                "'evaluation.checkpoints' all"
+            )
+        elif chosen == "each_epoch" and training.num_train_epochs <= 1:
+            problem = (
+                f"'training.num_train_epochs' is {training.num_train_epochs:g}, so that no epoch ends before the training; "
+                "expected more than 1"
+            )
+        elif chosen == "all" and 0 < training.max_steps <= training.save_steps:
+            problem = (
+                f"'training.save_steps' is {training.save_steps} and 'training.max_steps' is {training.max_steps}, so that no "
+                "checkpoint precedes the last one; expected fewer steps between checkpoints"
+            )
+        if problem:
+            raise ValueError(f"'evaluation.checkpoints' is {chosen}, but {problem}")
+        return self
+
+    @model_validator(mode="after")
     def _learning_curve_can_be_scored(self) -> Config:
         if not self.learning_curve.instructions:
             return self
@@ -326,8 +361,8 @@ def read_config(path: str | Path | None) -> Config:
 def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
     """Return a configuration with the values of a preset, except its ``run``, for jobs of the same run.
 
-    Only the run's own models have a learning curve and rounds, so that these are left out. The section ``model`` is replaced as a whole,
-    since its keys depend on its ``source``.
+    Only the run's own models have a learning curve, rounds and intermediate checkpoints, so that these are left out. The
+    section ``model`` is replaced as a whole, since its keys depend on its ``source``.
 
     Args:
         config: the configuration.
@@ -338,7 +373,11 @@ def with_preset(config: Mapping[str, Any], preset: str | Path) -> Config:
     """
     over = read_yaml(preset)
     merged = {key: value for key, value in config.items() if key not in ("learning_curve", "rounds")}
+    if "evaluation" in merged:
+        merged["evaluation"] = {
+            key: value for key, value in merged["evaluation"].items() if key != "checkpoints"
+        }
     for key, value in over.items():
         if key != "run":
-            merged[key] = {**config[key], **value} if isinstance(value, dict) and key != "model" else value
+            merged[key] = {**merged[key], **value} if isinstance(value, dict) and key != "model" else value
     return load_config(merged)

@@ -161,6 +161,13 @@ class EvaluationConfig(Section):
         min_length=1,
         description="Benchmarks; for the names see src/selfalign/benchmarks/definitions/.",
     )
+    checkpoints: Literal["last", "all", "each_epoch"] = Field(
+        default="last",
+        description="Checkpoints of the training that are scored, in the layouts of the tuned model. last: the tuned model; "
+        "each_epoch: also the checkpoint at the end of every epoch; all: also one every training.save_steps steps. These are "
+        "kept in model/checkpoints/; scores/checkpoints.jsonl and a chart in the report have their scores. Changing it to "
+        "each_epoch or all trains again.",
+    )
     seed: Seed = Field(
         default=3407, description="Random seed; the request of task i is sampled with seed + i."
     )
