@@ -40,6 +40,8 @@ from selfalign.core.jsonl import read_json, write_json
 logger = logging.getLogger(__name__)
 
 MANIFEST = "environment.json"
+# Time for an interpreter to report its version and paths, in seconds.
+INTERPRETER_S = 60
 # Lock files of the workflow; a file of the same name in the working directory precedes.
 LOCKS = Path("envs/programs")
 BUNDLED_LOCKS = Path(__file__).resolve().parents[2] / LOCKS
@@ -146,14 +148,20 @@ def find_interpreter(minor: str) -> Interpreter:
         minor: major and minor version, such as ``3.11``.
 
     Raises:
-        InfrastructureError: there is none.
+        InfrastructureError: there is none, or it does not start.
     """
     if running_interpreter().minor == minor:
         return running_interpreter()
     if found := shutil.which(f"python{minor}"):
-        done = subprocess.run(
-            [found, "-I", "-c", FACTS], capture_output=True, text=True, check=False, timeout=60
-        )
+        try:
+            done = subprocess.run(
+                [found, "-I", "-c", FACTS], capture_output=True, text=True, check=False, timeout=INTERPRETER_S
+            )
+        except subprocess.TimeoutExpired:
+            raise InfrastructureError(
+                f"{found} did not start within {INTERPRETER_S} s; expected a Python {minor} interpreter. Start it by hand to "
+                "see why, then run again"
+            ) from None
         if done.returncode == 0:
             return Interpreter(*json.loads(done.stdout))
     raise InfrastructureError(

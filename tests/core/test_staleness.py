@@ -27,6 +27,7 @@ OTHERWISE = {
     "evaluation.layouts.base": "inputs of scores",
     "evaluation.layouts.tuned": "inputs of scores",
     "evaluation.benchmarks": "parameters sampling and scoring",
+    "evaluation.checkpoints": "outputs of train, and inputs of the report",
     "evaluation.pass_at": "parameter scoring",
     "evaluation.max_reference_failures": "parameter scoring",
     **{

@@ -47,6 +47,15 @@ def test_own_answers_are_found_by_model_and_benchmark(sets):
     }
 
 
+def test_an_intermediate_checkpoint_is_scored_as_the_last_one_is(sets):
+    made = sets()
+    job = {"step": "20", "layout": "own", "benchmark": "humaneval"}
+    found, last = made.find(job), made.own["tuned", "own", "humaneval"]
+    assert found.directory == "results/r/scores/checkpoints/step-20/own/humaneval"
+    assert found.model == "SmolLM2-135M-Instruct, step 20"
+    assert (found.sampling(), found.scoring()) == (last.sampling(), last.scoring())
+
+
 def test_published_answers_are_those_of_the_preset_and_of_the_configuration(sets):
     keys = list(sets(_published()).published)
     assert keys[-1] == "m--n-evoeval-subtle-hub-b1d6d9da"
@@ -185,6 +194,9 @@ def test_repaired_samples_come_from_the_same_model_and_layout(sets):
     directory = "results/r/scores/base/plain/livecodebench"
     assert made.repaired(job) == [f"{directory}/samples.jsonl", f"{directory}/verdicts.jsonl"]
     assert made.repaired({**job, "benchmark": "livecodebench"}) == []
+    of_checkpoint = {"step": "20", "layout": "own", "benchmark": "livecodebench_repair"}
+    directory = "results/r/scores/checkpoints/step-20/own/livecodebench"
+    assert made.repaired(of_checkpoint) == [f"{directory}/samples.jsonl", f"{directory}/verdicts.jsonl"]
     assert made.data_directory("livecodebench_repair") == "d/benchmarks/livecodebench"
     assert made.data("livecodebench_repair", None) == made.data("livecodebench", None)
 

@@ -6,8 +6,11 @@ import pytest
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
+from selfalign.core.config import load_config
 from selfalign.core.errors import ConfigError, DataError
+from selfalign.core.gpus import GPUS
 from selfalign.core.jsonl import write_json
+from selfalign.plan.evaluation import estimate_evaluation
 from selfalign.plan.whole_run import (
     PUBLISHED,
     PUBLISHED_HOURS,
@@ -222,6 +225,24 @@ def test_the_published_data_set_is_planned_without_generation(root):
     assert plan["training_hours"] > 1
 
 
+@pytest.mark.parametrize(
+    ("config", "checkpoints"),
+    [
+        ({}, 1),
+        ({"evaluation": {"checkpoints": "each_epoch"}, "training": {"num_train_epochs": 2.5}}, 3),
+        # 10 rows, of which 4 are a step: 3 steps.
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 1}}, 3),
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 2}}, 2),
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 3}}, 1),
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 1, "max_steps": 2}}, 2),
+    ],
+)
+def test_each_scored_checkpoint_is_planned(config, checkpoints):
+    costs = estimate_evaluation(load_config(config), 10**9, GPUS["a100-80gb"], rows=10)
+    # The base model in two layouts, and each checkpoint in one.
+    assert {cost.benchmark: cost.requests for cost in costs} == {"humaneval": 164 * (2 + checkpoints)}
+
+
 def test_the_evaluation_of_the_released_model_is_planned_on_one_gpu(root):
     """By hand: tasks and samples as the definitions have them, one model in one layout."""
     preset = str(root / "presets/released-model.yaml")
@@ -236,7 +257,8 @@ def test_the_evaluation_of_the_released_model_is_planned_on_one_gpu(root):
         "mbpp_plus-v0.2.0": (378, 378),
         "evoeval": (100, 100),
         "livecodebench": (400, 400 * 10),
-        "livecodebench_repair": (400, 400),
+        # At most: those of the samples of livecodebench that fail.
+        "livecodebench_repair": (400 * 10, 400 * 10),
         "livecodebench_tests": (442, 442 * 10),
         "livecodebench_execution": (479, 479 * 10),
         "ds1000": (1000, 1000 * 40),

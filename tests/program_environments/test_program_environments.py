@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -125,6 +126,16 @@ def test_what_is_no_environment_is_refused_in_one_line(small, tmp_path):
         find_interpreter("2.7")
     with pytest.raises(DataError, match="expected a lock file"):
         install_environment(tmp_path / "none.lock", tmp_path / "none")
+
+
+def test_an_interpreter_that_does_not_start_is_named(tmp_path, monkeypatch):
+    hanging = tmp_path / "python2.6"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("selfalign.program_environments.INTERPRETER_S", 0.1)
+    with pytest.raises(InfrastructureError, match=r"python2\.6 did not start within 0\.1 s"):
+        find_interpreter("2.6")
 
 
 def test_a_lock_file_of_the_working_directory_precedes(tmp_path, monkeypatch, lock):

@@ -242,6 +242,7 @@ OUTSIDE = {
     "seeds.sources.column": "for another kind",
     "seeds.sources.opt_out": "for another kind",
     "seeds.near_duplicates.by": "nodes: rules of their own, tests/workflow/test_duplicates.py",
+    "evaluation.checkpoints": "needs a longer training: tests/workflow/test_self_tests.py",
     "learning_curve.instructions": "needs self_tests: tests/workflow/test_self_tests.py",
     "training.lora.r": "refused without training.method lora",
     "training.lora.lora_alpha": "as training.lora.r",

@@ -101,6 +101,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.__init__": ("benchmark_samples", "references"),
     "selfalign.evaluate.sample_sets": (),
     "selfalign.evaluate.learning_curve": (),
+    "selfalign.evaluate.checkpoint_scores": (),  # only the last checkpoint is scored
     "selfalign.evaluate.ground_truth": ("references",),
     "selfalign.evaluate.harness": ("references",),
     "selfalign.evaluate.references": ("references",),

@@ -104,6 +104,7 @@ def whole_run(
     kind = _gpu(gpu)
     pace = _pace(settings, throughput, servers, tokens_per_s)
     plans = []
+    rows = max(1, round(count * usage.rows))
     for name in model or [_configured_model(settings)]:
         shape = _shape(name)
         hours = estimate(
@@ -111,7 +112,7 @@ def whole_run(
             settings.training,
             kind,
             gpus=gpus,
-            rows=max(1, round(count * usage.rows)),
+            rows=rows,
             tokens_per_row=usage.row_tokens,
         ).hours
         plans.append(
@@ -126,7 +127,13 @@ def whole_run(
                 evaluation_hours=sum(
                     each.hours
                     for each in estimate_evaluation(
-                        settings, shape.parameters, kind, gpus=gpus, tokens_per_s=tokens_per_s, pace=pace
+                        settings,
+                        shape.parameters,
+                        kind,
+                        gpus=gpus,
+                        tokens_per_s=tokens_per_s,
+                        pace=pace,
+                        rows=rows,
                     )
                 ),
                 tokens_per_s=tokens_per_s,

@@ -6,6 +6,7 @@ floating-point operations per parameter, as in :mod:`selfalign.plan.whole_run`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,8 +30,9 @@ class BenchmarkCost:
 
     Attributes:
         benchmark: name, with the version if one is configured.
-        requests: number of requests, one for each task, model and layout; there is a tuned model in each round. For a
-            benchmark with a window of dates, an upper bound: that of all its tasks.
+        requests: number of requests, one for each task, model and layout; there is a tuned model in each round, and for each
+            checkpoint that is scored. An upper bound for a benchmark with a window of dates (that of all its tasks), and
+            for one that repairs failed samples (one for each sample).
         samples: number of samples of all requests.
         prompt_tokens: tokens of all prompts; the samples of a request share its prompt.
         completion_tokens: tokens of all samples.
@@ -55,6 +57,7 @@ def estimate_evaluation(
     completion_tokens: int = COMPLETION_TOKENS,
     tokens_per_s: float | None = None,
     pace: Pace | None = None,
+    rows: int | None = None,
 ) -> list[BenchmarkCost]:
     """Estimate the cost of every benchmark of a configuration, except those that the run itself makes.
 
@@ -67,9 +70,15 @@ def estimate_evaluation(
         completion_tokens: mean length of a sample, in tokens; at most the benchmark's own limit.
         tokens_per_s: completion tokens per second of all servers together; None: estimated from the GPUs.
         pace: measured throughput, used instead of `tokens_per_s`; None: none.
+        rows: number of rows to train on, which decides the number of checkpoints; None: that with which the run starts.
     """
     layouts = config.evaluation.layouts
-    models = len(layouts.base) + config.rounds * len(layouts.tuned)
+    tuned = config.rounds + intermediate_checkpoints(config, config.records if rows is None else rows)
+    models = len(layouts.base) + tuned * len(layouts.tuned)
+    numbers = {
+        (choice.name, choice.version): choice.n or load_definition(choice.name).sampling.n
+        for choice in config.evaluation.benchmarks
+    }
     costs = []
     for choice in config.evaluation.benchmarks:
         definition = load_definition(choice.name)
@@ -77,7 +86,7 @@ def estimate_evaluation(
         if tasks is None:
             continue
         limit = choice.max_new_tokens or definition.sampling.max_new_tokens
-        requests = tasks * models
+        requests = tasks * models * numbers.get((definition.repairs, choice.version), 1)
         each = choice.n or definition.sampling.n
         samples = requests * each
         prompt, completion = requests * prompt_tokens, samples * min(completion_tokens, limit)
@@ -89,6 +98,25 @@ def estimate_evaluation(
             seconds = 2 * parameters * (prompt + completion) / (gpus * gpu.tflops * 1e12 * UTILISATION)
         costs.append(BenchmarkCost(choice.key, requests, samples, prompt, completion, seconds / 3600))
     return costs
+
+
+def intermediate_checkpoints(config: Config, rows: int) -> int:
+    """Return the number of checkpoints before the last one that are scored.
+
+    Args:
+        config: the configuration.
+        rows: number of rows to train on.
+    """
+    training = config.training
+    if config.evaluation.checkpoints == "last":
+        return 0
+    if config.evaluation.checkpoints == "each_epoch":
+        return math.ceil(training.num_train_epochs) - 1
+    rows_per_step = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    steps = math.ceil(training.num_train_epochs * math.ceil(rows / rows_per_step))
+    if training.max_steps > 0:
+        steps = min(steps, training.max_steps)
+    return max(0, steps - 1) // training.save_steps
 
 
 def server_memory(config: Config, shape: Shape, gpu: GpuModel) -> dict[str, Any]:
