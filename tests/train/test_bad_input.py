@@ -16,7 +16,7 @@ from selfalign.train.launch import accelerate_arguments, check
 GOOD = {"instruction": "Add.", "response": "a + b"}
 
 
-def checked(tmp_path, base, rows, **settings):
+def checked(tmp_path, base, rows, *, intermediate=None, **settings):
     dataset = tmp_path / "rows.jsonl"
     dataset.write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = TrainingConfig(**{"min_rows": 1, **settings})
@@ -27,6 +27,8 @@ def checked(tmp_path, base, rows, **settings):
         out=tmp_path / "o",
         metrics=tmp_path / "m",
         work=tmp_path / "w",
+        intermediate=intermediate,
+        kept_steps="all",
     )
     check(job)
 
@@ -213,3 +215,15 @@ def test_an_unknown_dropout_is_refused_by_name(tmp_path):
 def test_an_unknown_accelerate_configuration_is_refused():
     with pytest.raises(ConfigError, match=r"training\.accelerate.*cpu, ddp, fsdp, gpu, zero3"):
         accelerate_arguments("tpu", 1)
+
+
+def test_a_training_without_intermediate_checkpoints_is_not_started(llama, tmp_path):
+    steps = {"gradient_accumulation_steps": 1, "num_train_epochs": 2}
+    checked(tmp_path, llama, [GOOD, GOOD], intermediate=tmp_path / "all", save_steps=3, **steps)
+    with pytest.raises(ConfigError) as error:
+        checked(tmp_path, llama, [GOOD, GOOD], intermediate=tmp_path / "all", save_steps=4, **steps)
+    assert str(error.value) == (
+        "configuration: 'evaluation.checkpoints' is all, but the training has 4 steps and 'training.save_steps' is 4, so "
+        "that no checkpoint precedes the last one; expected fewer than 4 steps between checkpoints"
+    )
+    checked(tmp_path, llama, [GOOD, GOOD], save_steps=4, **steps)

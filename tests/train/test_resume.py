@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from selfalign.core.checkpoint import read_identity
 from selfalign.core.config.training import TrainingConfig
 from selfalign.train import checkpoints
 from selfalign.train.job import TrainingJob
@@ -224,3 +225,30 @@ def test_intermediate_checkpoints_are_whole_and_change_nothing(
         assert not {"training_args.bin", checkpoints.LIST} & kept.keys()
     job.write(tmp_path / "job.json")
     assert TrainingJob.read(tmp_path / "job.json") == job
+
+
+def test_a_resumed_training_has_the_intermediate_checkpoints_of_before(llama, dataset, tmp_path):
+    job = replace(job_in(tmp_path, llama, dataset), intermediate=tmp_path / "each_epoch")
+    train(job)
+    before = files(tmp_path / "each_epoch/step-6")
+    shutil.rmtree(tmp_path / "each_epoch")
+    shutil.rmtree(job.checkpoints / f"checkpoint-{STEPS}")
+    train(job)
+    assert files(tmp_path / "each_epoch/step-6") == before
+
+
+@pytest.mark.parametrize("merge", [True, False])
+def test_an_intermediate_checkpoint_of_an_adapter_has_the_files_of_the_last_one(
+    llama, dataset, tmp_path, merge
+):
+    config = TrainingConfig(**{**RECIPE.model_dump(), "method": "lora", "lora": {"r": 2, "merge": merge}})
+    job = replace(job_in(tmp_path, llama, dataset), config=config, intermediate=tmp_path / "each_epoch")
+    train(job)
+
+    def names(directory):
+        return {str(path.relative_to(directory)) for path in directory.rglob("*")}
+
+    of_the_training = {"README.md", "trainer_state.json"}
+    assert names(tmp_path / "each_epoch/step-6") == names(job.out) - of_the_training
+    last, kept = (read_identity(each) for each in (job.out, tmp_path / "each_epoch/step-6"))
+    assert last != kept

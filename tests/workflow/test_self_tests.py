@@ -116,3 +116,42 @@ def test_a_learning_curve_is_trained_scored_and_shown(build, tmp_path):
     assert not any(copy.result("learning_curve/models").glob("*/config.json")), "models are temporary"
     assert "Learning curve" in copy.result("report/index.html").read_text()
     assert copy.stale_rules(config) == set()
+
+
+def test_every_checkpoint_is_scored_and_shown(build, tmp_path):
+    """At the end of each epoch; the last one is the tuned model, which is not scored twice."""
+    copy = build.copy(tmp_path / "copy")
+    recipe = {"num_train_epochs": 2, "max_steps": -1, "save_steps": 1}
+    config = {**with_share(SHARE), "training": recipe}
+    config["evaluation"] = {**config["evaluation"], "checkpoints": "each_epoch"}
+    done = copy.snakemake(config=config)
+    assert done.returncode == 0, done.stdout[-6000:]
+    steps = rows(copy, "scores/checkpoints/steps.jsonl")
+    assert [(each["epoch"], each["last"]) for each in steps] == [(1, False), (2, True)]
+    table = rows(copy, "scores/checkpoints.jsonl")
+    assert [(each["step"], each["epoch"], each["benchmark"]) for each in table] == [
+        (each["step"], each["epoch"], "self_tests") for each in steps
+    ]
+    summary = read_json(copy.result("scores/summary.json"))
+    (tuned,) = (score for score in summary["scores"] if score["model"] == "tuned")
+    assert (table[-1]["n"], table[-1]["value"], table[-1]["passed"]) == (
+        tuned["n"],
+        tuned["metrics"]["pass@1"]["value"],
+        tuned["metrics"]["pass@1"]["correct"],
+    )
+    scored = [path.name for path in copy.result("scores/checkpoints").glob("step-*")]
+    assert scored == [f"step-{steps[0]['step']}"]
+    identities = {
+        read_json(copy.result(path) / "selfalign.json")["identity"]
+        for path in ("model/tuned", f"model/checkpoints/each_epoch/step-{steps[0]['step']}")
+    }
+    assert len(identities) == 2
+    page = copy.result("report/index.html").read_text()
+    assert "<h3>Checkpoints</h3>" in page
+    assert "self_tests pass@1, own" in page
+    assert copy.stale_rules(config) == set()
+
+    config["evaluation"] = {**config["evaluation"], "checkpoints": "last"}
+    assert copy.stale_rules(config) == {"provenance", "report"}, "they no longer have its table"
+    config["evaluation"] = {**config["evaluation"], "checkpoints": "all"}
+    assert copy.stale_rules(config) == {*since("train"), "checkpoint_steps", "checkpoint_scores"}
