@@ -16,9 +16,9 @@ checkpoint checkpoint_steps:
         result("benchmarks/checkpoint_steps.tsv")
     localrule: True
     conda:
-        environment("evaluation")
+        environment("runtime")
     container:
-        image("evaluation")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(500),
@@ -91,9 +91,9 @@ rule checkpoint_scores:
         result("benchmarks/checkpoint_scores.tsv")
     localrule: True
     conda:
-        environment("evaluation")
+        environment("runtime")
     container:
-        image("evaluation")
+        image("runtime")
     threads: 1
     resources:
         mem_mb=growing(500),

@@ -225,16 +225,19 @@ def test_the_published_data_set_is_planned_without_generation(root):
     assert plan["training_hours"] > 1
 
 
+# Of 10 rows, 4 are a step: 3 steps.
+STEPS = {"num_train_epochs": 1, "per_device_train_batch_size": 1, "gradient_accumulation_steps": 4}
+
+
 @pytest.mark.parametrize(
     ("config", "checkpoints"),
     [
         ({}, 1),
         ({"evaluation": {"checkpoints": "each_epoch"}, "training": {"num_train_epochs": 2.5}}, 3),
-        # 10 rows, of which 4 are a step: 3 steps.
-        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 1}}, 3),
-        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 2}}, 2),
-        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 3}}, 1),
-        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 1, "max_steps": 2}}, 2),
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 1, **STEPS}}, 3),
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 2, **STEPS}}, 2),
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 3, **STEPS}}, 1),
+        ({"evaluation": {"checkpoints": "all"}, "training": {"save_steps": 1, **STEPS, "max_steps": 2}}, 2),
     ],
 )
 def test_each_scored_checkpoint_is_planned(config, checkpoints):
