@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context
 from typing import Any, Generic, TypeVar
 
@@ -58,11 +58,15 @@ def run_isolated(
     Args:
         function: importable by name, with picklable results.
         items: read ahead by a few batches per worker.
-        workers: worker processes.
+        workers: maximum number of worker processes.
         timeout_s: time limit of a batch, and of an item that is run again, in seconds.
         batch: items per batch.
     """
     pending = iter(items)
+    # A worker without a batch may still be starting when the pool stops, and then prints a traceback.
+    first = list(islice(pending, workers * batch))
+    workers = max(1, -(-len(first) // batch))
+    pending = chain(first, pending)
     waiting: deque[tuple[list[Item], ProcessFuture]] = deque()
     context: Any = get_context("forkserver")  # pebble's protocol for it does not fit its own stubs
     with ProcessPool(max_workers=workers, context=context) as pool:
