@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfalign.core.config.curation import SelfTestsConfig
+from selfalign.core.instructions import normalized_instruction
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.curate.hold_out import (
     cluster_ids,
@@ -15,7 +16,6 @@ from selfalign.curate.hold_out import (
     implementation_names,
     is_held_out,
 )
-from selfalign.curate.rows import normalized_instruction
 from selfalign.dedup import jaccard, shingles
 
 SETTINGS = SelfTestsConfig(share=0.5)

@@ -45,6 +45,20 @@ def test_every_point_is_compared_with_the_base_model(tmp_path):
     assert (second["mcnemar"]["only_first"], second["mcnemar"]["only_second"]) == (0, 3)
 
 
+def test_instructions_are_counted_as_generated(tmp_path):
+    """Not by their first line, and without the tests that the sanitisation appends to some of them."""
+    asked = ["Write a function.\nIt adds.", "Write a function.\nIt doubles."]
+    tests = "\n\nYour code should pass the following tests:\n```python\nassert f(1) == 2\n```"
+    write_jsonl(
+        tmp_path / "rows.jsonl",
+        [{"instruction": each} for each in (*asked, asked[0] + tests, asked[1] + tests)],
+    )
+    points = {CurvePoint("all", 2, 1e-4): scored(tmp_path / "a", [True])}
+    write_learning_curve(points, [tmp_path / "rows.jsonl"], tmp_path / "curve.json", layout="own", base=None)
+    (point,) = read_json(tmp_path / "curve.json")["points"]
+    assert (point["instructions"], point["rows"]) == (2, 4)
+
+
 def test_without_a_score_of_the_base_model_there_is_no_comparison(tmp_path):
     write_jsonl(tmp_path / "rows.jsonl", [{"instruction": "i"}])
     points = {CurvePoint("one", 1, 1e-4): scored(tmp_path / "a", [True])}

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -114,7 +115,7 @@ def test_the_peak_performance_is_configured_or_that_of_a_known_gpu(monkeypatch):
 def test_metrics_are_reported_to_tensorboard(llama, dataset, tmp_path):
     job = job_in(tmp_path, llama, dataset, report_to=["tensorboard"])
     launching.launch(job, threads=1, log=tmp_path / "log")
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events = EventAccumulator(str(tmp_path / "tensorboard" / job.out.name))
     events.Reload()
     rows = [json.loads(line) for line in job.metrics.open()]
     for name in ("loss", "tokens", "flops", "padding_share"):
@@ -131,11 +132,14 @@ def test_tensorboard_files_are_where_the_user_wants_them(llama, dataset, tmp_pat
 
     monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
-    for own in (None, "elsewhere"):
-        if own:
-            monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", own)
-        launching.launch(job_in(tmp_path, llama, dataset), threads=1)
-    assert seen == [str(tmp_path / "tensorboard"), "elsewhere"]
+    job = job_in(tmp_path, llama, dataset)
+    other = replace(job, out=job.out.with_name("one-25-2e-05"))  # of a learning curve
+    for each in (job, other):
+        launching.launch(each, threads=1)
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "elsewhere")
+    launching.launch(job, threads=1)
+    directories = [str(tmp_path / "tensorboard" / each.out.name) for each in (job, other)]
+    assert seen == [*directories, "elsewhere"]
 
 
 def test_a_tracker_that_is_not_installed_is_named(llama, dataset, tmp_path):

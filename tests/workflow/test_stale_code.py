@@ -38,6 +38,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.core.lineage": ("collect_functions",),
     "selfalign.core.model_config": ("train",),
     "selfalign.core.filtering": ("collect_functions",),
+    "selfalign.core.instructions": ("sanitize_raw",),
     "selfalign.core.prompt_template": ("concepts",),
     "selfalign.benchmarks": ("collect_functions", "references"),  # what seeds are kept apart from
     "selfalign.benchmarks.self_tests": ("references",),

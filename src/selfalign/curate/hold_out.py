@@ -14,9 +14,10 @@ from selfalign.core.code_blocks import iter_blocks
 from selfalign.core.config.curation import SelfTestsConfig
 from selfalign.core.filtering import Drop, Keep, StepCounts, StepWriter
 from selfalign.core.hashing import text_sha256
+from selfalign.core.instructions import normalized_instruction
 from selfalign.core.jsonl import Record
 from selfalign.curate.code import FUNCTIONS, parse
-from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
+from selfalign.curate.rows import File, log_counts, read_rows
 from selfalign.dedup import NearDuplicates
 
 # Bits of a cluster's hash that are compared with the share.

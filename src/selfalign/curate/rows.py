@@ -19,8 +19,6 @@ Responses = Literal["passing", "failing", "random"]
 DROP_FIELDS = ("reason", "detail")
 # Column of the data set: share of the mutants that the tests kill; null if the code has nothing to change.
 KILL_RATE = "test_kill_rate"
-# Begins what the second sanitising pass appends to some instructions.
-PASS_THE_FOLLOWING = "\n\nYour code should pass the following "
 
 
 def read_rows(paths: Iterable[File]) -> Iterator[Record]:
@@ -57,15 +55,6 @@ def read_candidates(
     if responses != "passing":
         for row in read_rows(failed):
             yield {key: value for key, value in row.items() if key not in DROP_FIELDS}
-
-
-def normalized_instruction(instruction: str) -> str:
-    """Return an instruction as generated, in lower case with single spaces.
-
-    Args:
-        instruction: instruction of a row, with or without the assertions that the second sanitising pass may append.
-    """
-    return " ".join(instruction.partition(PASS_THE_FOLLOWING)[0].lower().split())
 
 
 def log_counts(counts: StepCounts) -> StepCounts:

@@ -17,10 +17,11 @@ from selfalign.core.config.curation import LengthConfig
 from selfalign.core.config.training import ChatLayout
 from selfalign.core.errors import ConfigError
 from selfalign.core.filtering import Drop, Filter, Keep, Outcome, StepCounts, apply_filters
+from selfalign.core.instructions import PASS_THE_FOLLOWING
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import with_transformation
 from selfalign.core.prompt_template import ResponseLayout
-from selfalign.curate.rows import PASS_THE_FOLLOWING, File, log_counts
+from selfalign.curate.rows import File, log_counts
 from selfalign.curate.sections import PUBLISHED_LAYOUT, validate_sections
 
 Mode = Literal["raw", "smart"]

@@ -18,6 +18,7 @@ from re import escape, search
 from selfalign.benchmarks.self_tests import LIMITS, self_test_program
 from selfalign.core.errors import InfrastructureError
 from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter, run_filters
+from selfalign.core.instructions import normalized_instruction
 from selfalign.core.jsonl import Record
 from selfalign.core.lineage import row_id, with_lineage
 from selfalign.curate.code import (
@@ -33,7 +34,7 @@ from selfalign.curate.quality import (
     require_asserting_tests,
     require_complete_code,
 )
-from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
+from selfalign.curate.rows import File, log_counts, read_rows
 from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import Program, open_pool
 from selfalign.sandbox.cache import VerdictCache

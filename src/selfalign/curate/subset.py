@@ -6,9 +6,10 @@ from collections import defaultdict
 from itertools import islice
 
 from selfalign.core.filtering import Keep, StepCounts, StepWriter, run_filters
+from selfalign.core.instructions import normalized_instruction
 from selfalign.core.jsonl import Record
 from selfalign.core.prompt_template import ResponseLayout
-from selfalign.curate.rows import File, log_counts, normalized_instruction, read_rows
+from selfalign.curate.rows import File, log_counts, read_rows
 from selfalign.curate.sanitize import sanitizer
 
 

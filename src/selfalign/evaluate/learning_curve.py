@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from selfalign.core.config.learning_curve import CurvePoint
+from selfalign.core.instructions import normalized_instruction
 from selfalign.core.jsonl import read_json, read_jsonl, write_json
 from selfalign.evaluate.score import first_value, solved
 from selfalign.evaluate.statistics import mcnemar
@@ -55,7 +56,7 @@ def write_learning_curve(
 
 
 def _numbers(rows: str | Path) -> dict[str, int]:
-    instructions = [row["instruction"].partition("\n")[0] for row in read_jsonl(rows)]
+    instructions = [normalized_instruction(row["instruction"]) for row in read_jsonl(rows)]
     return {"instructions": len(set(instructions)), "rows": len(instructions)}
 
 

@@ -86,7 +86,8 @@ def estimate_evaluation(
         if tasks is None:
             continue
         limit = choice.max_new_tokens or definition.sampling.max_new_tokens
-        requests = tasks * models * numbers.get((definition.repairs, choice.version), 1)
+        repaired = numbers.get((definition.repairs, choice.version), 1) if definition.repairs else 1
+        requests = tasks * models * repaired
         each = choice.n or definition.sampling.n
         samples = requests * each
         prompt, completion = requests * prompt_tokens, samples * min(completion_tokens, limit)

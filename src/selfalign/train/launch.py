@@ -134,10 +134,11 @@ def _environment(job: TrainingJob) -> dict[str, str]:
     """Return the environment of the training.
 
     It is this process's, without variables that change accelerate's configuration. The files of TensorBoard are beside
-    the tuned checkpoint, since the directory of the checkpoints to resume from, its default, is removed at the end.
+    the tuned checkpoint, since the directory of the checkpoints to resume from, its default, is removed at the end; those
+    of each training are in a directory of their own, since the trainings of a learning curve are beside one another.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OVERRIDES)}
-    events = str(job.out.with_name("tensorboard").absolute())
+    events = str((job.out.with_name("tensorboard") / job.out.name).absolute())
     return {"TENSORBOARD_LOGGING_DIR": events, **inherited, "PYTHONSAFEPATH": "1"}
 
 

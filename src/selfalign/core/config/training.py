@@ -162,8 +162,8 @@ class TrainingConfig(Section):
     report_to: list[Literal["wandb", "tensorboard", "trackio"]] = Field(
         default=[],
         description="Experiment trackers to which metrics are reported, with transformers' callbacks; their packages "
-        "must be installed. TensorBoard's files are in the directory `tensorboard` beside the tuned checkpoint, unless "
-        "TENSORBOARD_LOGGING_DIR is set.",
+        "must be installed. TensorBoard's files are in model/tensorboard/tuned (of a learning curve, in "
+        "learning_curve/models/tensorboard, by point), unless TENSORBOARD_LOGGING_DIR is set.",
         json_schema_extra=RUNTIME_ONLY,
     )
     hub_model_id: str | None = Field(
