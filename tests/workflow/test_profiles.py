@@ -14,8 +14,9 @@ pytestmark = [pytest.mark.workflow]
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 CLUSTERS = [name for name in PROFILES if name != "default"]
 ASK_A_MODEL = ("judge_functions", "concepts", "instructions", "responses", "benchmark_samples")
-# Has its resources from benchmark_samples ("use rule"), which a profile's for that rule are not.
+# Have their resources from benchmark_samples and train ("use rule"), which a profile's for these rules are not.
 RELEASED = "released_samples"
+INHERITING = (RELEASED, "checkpoint_samples", "learning_curve_samples", "learning_curve_train")
 
 
 def profile(name):
@@ -58,7 +59,10 @@ def test_what_asks_a_model_gets_a_gpu_and_the_rest_does_not(name):
         "htcondor": "request_gpus",
         "generic": "ngpus",
     }
-    assert {rule for rule, given in found.items() if asks[name] in given} == {*ASK_A_MODEL, RELEASED, "train"}
+    assert {rule for rule, given in found.items() if asks[name] in given} == {
+        *(*ASK_A_MODEL, "train"),
+        *INHERITING,
+    }
 
 
 def test_every_rule_states_its_resources_or_inherits_them(rules):
