@@ -6,6 +6,7 @@ import yaml
 from selfalign.core.config import Config, load_config
 from selfalign.core.config.base import REPLACED
 from selfalign.core.config.document import _section_of, default_yaml, schema_json
+from selfalign.core.config.rounds import LaterRound
 from selfalign.core.errors import ConfigError
 
 
@@ -116,6 +117,36 @@ def test_consensus_needs_its_matrix(sections, problem):
     assert load_config(whole).curation.consensus
     with pytest.raises(ConfigError, match=problem):
         load_config({**whole, **sections})
+
+
+@pytest.mark.parametrize(
+    ("sections", "problem"),
+    [
+        ({"execution": {"matrix": {"enabled": False}}}, "'execution.matrix.enabled' is false; expected true"),
+        ({"curation": {"responses": "random"}}, "'curation.responses' is random; expected passing"),
+        ({"training": {"method": "lora"}}, "'training.method' is lora; expected full"),
+        ({"training": {"accelerate": "fsdp"}}, "'training.accelerate' is fsdp; expected auto, cpu, gpu, ddp"),
+        (
+            {"server": {"kind": "external", "endpoints": ["http://example.org/v1"]}},
+            "servers of 'server.kind' external cannot be given the model trained on pairs",
+        ),
+    ],
+)
+def test_preferences_are_refused_where_they_cannot_be_trained_on(sections, problem):
+    whole = {"execution": {"matrix": {"enabled": True}}, "preferences": {"enabled": True}}
+    assert load_config(whole).preferences.enabled
+    with pytest.raises(ConfigError) as error:
+        load_config({**whole, **sections})
+    assert str(error.value).startswith("configuration: 'preferences.enabled' is true, but ")
+    assert problem in str(error.value)
+    assert "\n" not in str(error.value)
+    load_config({**sections, "preferences": {"enabled": False}})
+
+
+def test_a_later_round_has_no_preferences():
+    whole = {"execution": {"matrix": {"enabled": True}}, "preferences": {"enabled": True}, "rounds": 2}
+    configuration = load_config(whole).model_dump()
+    assert not LaterRound(2, configuration)["preferences"]["enabled"]
 
 
 def leaves(value, prefix=""):

@@ -14,6 +14,7 @@ OTHERWISE = {
     "curation.export.license": "parameter of the data-set card, within its sections",
     "curation.consensus": "whether the rule is part of the workflow",
     "execution.matrix.enabled": "whether the rule is part of the workflow",
+    "preferences.enabled": "whether the rules are part of the workflow",
     "generation.instruction_filter.enabled": "whether the rule is part of the workflow",
     "seeds.count": "bounds of the shards",
     "start.count": "bounds of the shards",

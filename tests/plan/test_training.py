@@ -7,10 +7,17 @@ from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from selfalign.cli import build_app
+from selfalign.core.config import load_config
 from selfalign.core.config.training import LoraConfig, TrainingConfig
 from selfalign.core.errors import ConfigError
 from selfalign.core.gpus import GPUS, reported_tflops
-from selfalign.plan.training import adapter_matrices, estimate, optimizer_bytes, read_shape
+from selfalign.plan.training import (
+    adapter_matrices,
+    estimate,
+    optimizer_bytes,
+    preference_hours,
+    read_shape,
+)
 from selfalign.train.adapters import add_adapter
 
 PUBLISHED = TrainingConfig(
@@ -82,6 +89,21 @@ def test_less_memory_and_more_time_with_gradient_checkpointing():
 
 
 LORA = PUBLISHED.model_copy(update={"method": "lora", "lora": LoraConfig(r=8)})
+
+
+def test_preferences_take_the_time_of_their_pairs_and_of_the_reference_model():
+    shape, gpu, data = read_shape("starcoder2-15b"), GPUS["a100-80gb"], {"rows": 1000, "tokens_per_row": 500}
+    sections = {
+        "execution": {"matrix": {"enabled": True}},
+        "training": {"num_train_epochs": 2.0, "gradient_accumulation_steps": 8},
+        "preferences": {"enabled": True, "gradient_accumulation_steps": 8, "max_pairs_per_instruction": 3},
+    }
+    config = load_config(sections)
+    tuning = estimate(shape, config.training, gpu, **data).hours
+    # One epoch instead of two; three pairs of two responses; four forward passes instead of three.
+    assert preference_hours(shape, config, gpu, **data) == pytest.approx(tuning / 2 * 3 * 2 * 4 / 3)
+    off = load_config({**sections, "preferences": {"enabled": False}})
+    assert preference_hours(shape, off, gpu, **data) == 0
 
 
 def test_adapters_are_those_that_peft_adds(base):

@@ -93,7 +93,7 @@ def whole_run(
         return
     from selfalign.core.config import read_config
     from selfalign.plan.evaluation import estimate_evaluation
-    from selfalign.plan.training import estimate
+    from selfalign.plan.training import estimate, preference_hours
     from selfalign.plan.whole_run import PUBLISHED, Hardware, estimate_run, read_usage
 
     settings = read_config(config)
@@ -107,14 +107,10 @@ def whole_run(
     rows = max(1, round(count * usage.rows))
     for name in model or [_configured_model(settings)]:
         shape = _shape(name)
-        hours = estimate(
-            shape,
-            settings.training,
-            kind,
-            gpus=gpus,
-            rows=rows,
-            tokens_per_row=usage.row_tokens,
-        ).hours
+        data = {"rows": rows, "tokens_per_row": usage.row_tokens}
+        hours = estimate(shape, settings.training, kind, gpus=gpus, **data).hours
+        # Of the first round only.
+        hours += preference_hours(shape, settings, kind, gpus=gpus, **data) / settings.rounds
         plans.append(
             estimate_run(
                 name,

@@ -30,9 +30,9 @@ class BenchmarkCost:
 
     Attributes:
         benchmark: name, with the version if one is configured.
-        requests: number of requests, one for each task, model and layout; there is a tuned model in each round, and for each
-            checkpoint that is scored. An upper bound for a benchmark with a window of dates (that of all its tasks), and
-            for one that repairs failed samples (one for each sample).
+        requests: number of requests, one for each task, model and layout; there is a tuned model in each round, one for each
+            checkpoint that is scored, and one trained on preferences. An upper bound for a benchmark with a window of dates
+            (that of all its tasks), and for one that repairs failed samples (one for each sample).
         samples: number of samples of all requests.
         prompt_tokens: tokens of all prompts; the samples of a request share its prompt.
         completion_tokens: tokens of all samples.
@@ -74,6 +74,7 @@ def estimate_evaluation(
     """
     layouts = config.evaluation.layouts
     tuned = config.rounds + intermediate_checkpoints(config, config.records if rows is None else rows)
+    tuned += config.preferences.enabled
     models = len(layouts.base) + tuned * len(layouts.tuned)
     numbers = {
         (choice.name, choice.version): choice.n or load_definition(choice.name).sampling.n

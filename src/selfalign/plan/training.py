@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from selfalign.core.config import Config
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError
 from selfalign.core.gpus import GpuModel
@@ -262,6 +263,46 @@ def estimate(
         step_seconds=operations / (gpus * gpu.tflops * 1e12 * utilisation),
         steps=steps if config.max_steps < 0 else min(steps, config.max_steps),
     )
+
+
+def preference_hours(
+    shape: Shape,
+    config: Config,
+    gpu: GpuModel,
+    *,
+    gpus: int = 1,
+    rows: int,
+    tokens_per_row: float,
+    utilisation: float = UTILISATION,
+) -> float:
+    """Estimate the hours of the training on preferences, if every row has the maximum number of pairs; 0 if it is off.
+
+    A pair has two responses, each of which also passes through the reference model once.
+
+    Args:
+        shape: shape of the model.
+        config: the configuration.
+        gpu: GPU model.
+        gpus: number of GPUs.
+        rows: rows of the data set.
+        tokens_per_row: mean length of a row, in tokens.
+        utilisation: utilisation of the GPU's peak performance, from 0 to 1.
+    """
+    if not config.preferences.enabled:
+        return 0.0
+    training = config.preferences.training(config.training)
+    # Operations per parameter and token: forward and backward pass of the policy, forward pass of the reference model.
+    policy = 6 + 2 * training.gradient_checkpointing
+    found = estimate(
+        shape,
+        training,
+        gpu,
+        gpus=gpus,
+        rows=rows * config.preferences.max_pairs_per_instruction,
+        tokens_per_row=2 * tokens_per_row,
+        utilisation=utilisation,
+    )
+    return found.hours * (policy + 2) / policy
 
 
 def describe(found: TrainingEstimate, gpu: GpuModel) -> dict[str, Any]:

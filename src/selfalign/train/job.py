@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from selfalign.core.checkpoint import read_identity
 from selfalign.core.config.base import validate_section
@@ -13,6 +13,8 @@ from selfalign.core.hashing import file_sha256, json_sha256
 from selfalign.core.jsonl import read_json, write_json
 
 KeptSteps = Literal["each_epoch", "all"]
+# Fields of a job that are paths.
+PATHS = ("base", "dataset", "out", "metrics", "work", "intermediate")
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,7 @@ class TrainingJob:
     @property
     def key(self) -> str:
         """Identifier derived from configuration, dataset, base model and the checkpoints that are kept."""
-        parts: list[Any] = [self.config.decisive(), file_sha256(self.dataset), read_identity(self.base)]
-        if self.intermediate is not None:
-            parts.append([self.kept_steps, self.config.save_steps if self.kept_steps == "all" else None])
-        return json_sha256(parts)[:16]
+        return json_sha256(self._decisive())[:16]
 
     @property
     def checkpoints(self) -> Path:
@@ -61,33 +60,29 @@ class TrainingJob:
         """File in which a failing process writes its error message."""
         return self.checkpoints / "failure.txt"
 
+    def _decisive(self) -> list[Any]:
+        parts: list[Any] = [self.config.decisive(), file_sha256(self.dataset), read_identity(self.base)]
+        if self.intermediate is not None:
+            parts.append([self.kept_steps, self.config.save_steps if self.kept_steps == "all" else None])
+        return parts
+
     def write(self, path: Path) -> None:
         """Write the description for :meth:`read`.
 
         Args:
             path: JSON file to write.
         """
-        write_json(path, {k: v if k == "config" or v is None else str(v) for k, v in self._fields().items()})
-
-    def _fields(self) -> dict[str, Any]:
-        return {**asdict(self), "config": self.config.model_dump()}
+        fields = {**asdict(self), "config": self.config.model_dump()}
+        write_json(path, {k: str(v) if isinstance(v, Path) else v for k, v in fields.items()})
 
     @classmethod
-    def read(cls, path: Path) -> TrainingJob:
+    def read(cls, path: Path) -> Self:
         """Read a description written by :meth:`write`.
 
         Args:
             path: JSON file.
         """
-        value = read_json(path)
-        config = validate_section(TrainingConfig, value.pop("config"), "training")
-        title, kept_steps, intermediate = (
-            value.pop(name) for name in ("title", "kept_steps", "intermediate")
-        )
-        return cls(
-            config=config,
-            title=title,
-            kept_steps=kept_steps,
-            intermediate=Path(intermediate) if intermediate else None,
-            **{name: Path(text) for name, text in value.items()},
-        )
+        value: dict[str, Any] = read_json(path)
+        value["config"] = validate_section(TrainingConfig, value["config"], "training")
+        value.update({name: Path(value[name]) for name in PATHS if value[name] is not None})
+        return cls(**value)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from selfalign.core.chat import ChatFormat
 from selfalign.core.config.training import TrainingConfig
 from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.model_config import read_model_config
@@ -49,6 +50,30 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
     from selfalign.train import run
 
     check(job)
+    start_processes(job, run.__name__, threads, log)
+
+
+def start_processes(
+    job: TrainingJob,
+    module: str,
+    threads: int | None = None,
+    log: str | Path | None = None,
+    *,
+    what: str = "training",
+) -> None:
+    """Run the processes of a training, with accelerate, and wait for them.
+
+    Args:
+        job: the training.
+        module: name of the module to run, with the description of the job as its argument.
+        threads: number of CPU threads; None: one per available core.
+        log: log file of the training processes; None: standard error.
+        what: name of the training, for messages.
+
+    Raises:
+        ConfigError: the accelerate configuration does not exist; nothing was started.
+        InfrastructureError: a training process failed; the message has the reason, if known, and the log file.
+    """
     for other in job.work.iterdir() if job.work.is_dir() else ():
         if other.name != job.key:
             shutil.rmtree(other) if other.is_dir() else other.unlink()
@@ -59,7 +84,7 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
     command = [
         *(sys.executable, "-P", "-m", "accelerate.commands.launch"),
         *accelerate_arguments(job.config.accelerate, threads or len(os.sched_getaffinity(0))),
-        *("-m", run.__name__, str(description)),
+        *("-m", module, str(description)),
     ]
     logger.info("starting %s", " ".join(command))
     with open(log or os.devnull, "a", encoding="utf-8") as handle:  # noqa: PTH123 - text or Path
@@ -74,9 +99,7 @@ def launch(job: TrainingJob, threads: int | None = None, log: str | Path | None 
         )
     if done.returncode:
         message = job.failure.read_text(encoding="utf-8") if job.failure.exists() else None
-        why = (
-            f"training failed: {message}" if message else f"training ended with exit status {done.returncode}"
-        )
+        why = f"{what} failed: {message}" if message else f"{what} ended with exit status {done.returncode}"
         raise InfrastructureError(why + (f"; see {log}" if log else ""))
     shutil.rmtree(job.work)
 
@@ -92,12 +115,7 @@ def check(job: TrainingJob) -> None:
         ConfigError: the configuration does not fit the model.
     """
     rows = read_pairs(job.dataset, job.config.min_rows)
-    known = read_model_config(job.base)
-    check_trackers(job.config)
-    zero_dropout(known, job.base)
-    choose_attention(job.config, known)
-    chat = load_format(job.base, job.config.layout)
-    check_weights(job.base, len(chat.tokenizer), known.get("vocab_size"))
+    chat = check_model(job)
     if job.config.method != "full":
         check_adapter(job.config, job.base)
     encoded = encode(rows, chat, job.config.max_length, job.dataset)
@@ -111,6 +129,25 @@ def check(job: TrainingJob) -> None:
     logger.info(
         "%d rows, %d of them cut at %d tokens", len(encoded), encoded.truncated, job.config.max_length
     )
+
+
+def check_model(job: TrainingJob) -> ChatFormat:
+    """Check checkpoint and configuration without loading the weights; return the format of the rows.
+
+    Args:
+        job: the training.
+
+    Raises:
+        DataError: the checkpoint is unusable.
+        ConfigError: the configuration does not fit the model.
+    """
+    known = read_model_config(job.base)
+    check_trackers(job.config)
+    zero_dropout(known, job.base)
+    choose_attention(job.config, known)
+    chat = load_format(job.base, job.config.layout)
+    check_weights(job.base, len(chat.tokenizer), known.get("vocab_size"))
+    return chat
 
 
 def check_trackers(config: TrainingConfig) -> None:
@@ -136,10 +173,16 @@ def _environment(job: TrainingJob) -> dict[str, str]:
     It is this process's, without variables that change accelerate's configuration. The files of TensorBoard are beside
     the tuned checkpoint, since the directory of the checkpoints to resume from, its default, is removed at the end; those
     of each training are in a directory of their own, since the trainings of a learning curve are beside one another.
+    trl would report the kind of model and data to the hub.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OVERRIDES)}
     events = str((job.out.with_name("tensorboard") / job.out.name).absolute())
-    return {"TENSORBOARD_LOGGING_DIR": events, **inherited, "PYTHONSAFEPATH": "1"}
+    return {
+        "TENSORBOARD_LOGGING_DIR": events,
+        **inherited,
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONSAFEPATH": "1",
+    }
 
 
 def memory_settings() -> dict[str, str]:

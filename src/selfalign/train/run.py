@@ -8,13 +8,20 @@ from __future__ import annotations
 import logging
 import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import PartialState
-from transformers import AutoConfig, AutoModelForCausalLM, TrainerCallback, TrainingArguments, set_seed
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 from transformers.trainer_utils import rotate_checkpoints
 
 from selfalign.core.checkpoint import hash_files, read_identity, write_card
@@ -36,6 +43,7 @@ from selfalign.train.model_card import write_model_card
 from selfalign.train.trainer import Steps, StepTrainer
 
 logger = logging.getLogger(__name__)
+J = TypeVar("J", bound=TrainingJob)
 # Metrics that depend on the machine or the batching; they are not part of the checkpoint, which is identified by its
 # content.
 COSTS = ("tokens_per_s", "padding_share", "flops", "mfu", "peak_memory_mb")
@@ -56,6 +64,31 @@ def train(job: TrainingJob) -> None:
     steps = trainer.steps.plan.steps_before_last(job.kept_steps) if job.intermediate is not None else ()
     kept = checkpoints.KeptCheckpoints(job.checkpoints, steps)
     trainer.add_callback(_Keep(trainer, kept))
+    part = run_steps(trainer, job)
+    trainer.save_model(str(weights_directory(job, part)))  # in all processes: a sharded model is gathered
+    if not trainer.is_world_process_zero():
+        return
+    if job.intermediate is not None:
+        write_intermediate(job, job.intermediate, kept, chat)
+    complete(job, part, chat)
+    logged = save_state(trainer, part, without_metrics=COSTS)
+    identify(job, part)
+    write_model_card(part, job, rows=rows, encoded=encoded, logged=logged, chat=chat)
+    publish(part, job, logged, METRICS)
+    if job.config.hub_model_id is not None:
+        push(job.out, job.config.hub_model_id)
+
+
+def run_steps(trainer: Trainer, job: TrainingJob) -> Path:
+    """Train, from the last whole checkpoint of the same job if there is one.
+
+    Args:
+        trainer: the trainer.
+        job: the training.
+
+    Returns:
+        the directory to write the final checkpoint in, which :func:`publish` renames.
+    """
     last = checkpoints.last_whole(job.checkpoints) if trainer.is_world_process_zero() else None
     last = shared(trainer, last)
     if last is not None:
@@ -64,24 +97,39 @@ def train(job: TrainingJob) -> None:
     if trainer.is_world_process_zero() and part.exists():
         shutil.rmtree(part)  # of a run that was killed while it saved, perhaps with other settings
     trainer.train(resume_from_checkpoint=str(last) if last else None)
+    return part
 
-    trainer.save_model(str(weights_directory(job, part)))  # in all processes: a sharded model is gathered
-    if not trainer.is_world_process_zero():
-        return
-    if job.intermediate is not None:
-        write_intermediate(job, job.intermediate, kept, chat)
-    complete(job, part, chat)
+
+def save_state(trainer: Trainer, part: Path, *, without_metrics: Collection[str]) -> list[dict[str, Any]]:
+    """Write the state of a finished training into its checkpoint; return the metrics, one row per step.
+
+    The checkpoint is identified by its content, so it must not contain metrics that differ between runs.
+
+    Args:
+        trainer: the trainer.
+        part: checkpoint directory.
+        without_metrics: names of metrics that depend on more than the job.
+    """
     logged = [row for row in trainer.state.log_history if "loss" in row]
-    trainer.state.log_history = [without(row, COSTS) for row in logged]
+    trainer.state.log_history = [without(row, without_metrics) for row in logged]
     trainer.state.save_to_json(str(part / "trainer_state.json"))
-    identify(job, part)
-    write_model_card(part, job, rows=rows, encoded=encoded, logged=logged, chat=chat)
+    return logged
+
+
+def publish(part: Path, job: TrainingJob, logged: Iterable[dict[str, Any]], metrics: Iterable[str]) -> None:
+    """Rename a complete checkpoint to the output of its job, and write the metrics.
+
+    Args:
+        part: checkpoint directory.
+        job: the training.
+        logged: metrics, one row per step.
+        metrics: names of the metrics to write.
+    """
     if job.out.exists():
         shutil.rmtree(job.out)
     part.rename(job.out)
-    write_jsonl(job.metrics, ({name: row[name] for name in METRICS if name in row} for row in logged))
-    if job.config.hub_model_id is not None:
-        push(job.out, job.config.hub_model_id)
+    names = list(metrics)
+    write_jsonl(job.metrics, ({name: row[name] for name in names if name in row} for row in logged))
 
 
 def weights_directory(job: TrainingJob, part: Path) -> Path:
@@ -179,14 +227,8 @@ def build_trainer(
     set_seed(config.seed)
     lengths = [len(example["input_ids"]) for example in encoded.examples]
     # With sharding, transformers needs the arguments before the model is loaded.
-    arguments = trainer_arguments(config, work)
-    launched = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
-    if launched != arguments.world_size:
-        # Every process would train on all rows and write the same files (accelerate has no FSDP without a GPU).
-        raise ConfigError(
-            f"training.accelerate: {launched} processes were started, but accelerate shares the work among "
-            f"{arguments.world_size}; this kind of distribution does not work on these devices"
-        )
+    arguments = TrainingArguments(**trainer_options(config, work))
+    check_processes(arguments)
     plan = BatchSchedule(lengths, config, arguments.world_size)
     arguments.max_steps = plan.steps
     if warmup := arguments.get_warmup_steps(plan.steps):
@@ -201,7 +243,7 @@ def build_trainer(
         model=model,
         args=arguments,
         peak_flops=peak_flops(config),
-        callbacks=[_Seal(config.save_total_limit)],
+        callbacks=[Seal(config.save_total_limit)],
     )
 
 
@@ -221,39 +263,57 @@ def load_model(config: TrainingConfig, base: str | Path, **options: Any) -> Any:
     )
 
 
-def trainer_arguments(config: TrainingConfig, work: str | Path) -> TrainingArguments:
-    """Return the Trainer's arguments; :class:`Steps` does batching and accumulation.
+def trainer_options(config: TrainingConfig, work: str | Path) -> dict[str, Any]:
+    """Return the arguments of ``TrainingArguments``; :class:`Steps` does batching and accumulation.
 
     Args:
         config: training configuration.
         work: directory for checkpoints to resume from.
     """
-    return TrainingArguments(
-        output_dir=str(work),
-        learning_rate=config.learning_rate,
-        optim=config.optim,
-        lr_scheduler_type=config.lr_scheduler_type,
-        warmup_steps=config.warmup_ratio,
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=1,
-        max_grad_norm=0.0,
-        bf16=config.precision == "bfloat16",
-        use_cpu=not torch.cuda.is_available(),  # otherwise bfloat16 is refused on a CPU
-        gradient_checkpointing=config.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if config.gradient_checkpointing else None,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_steps=config.save_steps,
-        save_total_limit=None,  # see _Seal
-        seed=config.seed,
-        data_seed=config.seed,
-        report_to=list(config.report_to),
-        disable_tqdm=True,
-        remove_unused_columns=False,
-    )
+    return {
+        "output_dir": str(work),
+        "learning_rate": config.learning_rate,
+        "optim": config.optim,
+        "lr_scheduler_type": config.lr_scheduler_type,
+        "warmup_steps": config.warmup_ratio,
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": 1,
+        "max_grad_norm": 0.0,
+        "bf16": config.precision == "bfloat16",
+        "use_cpu": not torch.cuda.is_available(),  # otherwise bfloat16 is refused on a CPU
+        "gradient_checkpointing": config.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if config.gradient_checkpointing else None,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_steps": config.save_steps,
+        "save_total_limit": None,  # see Seal
+        "seed": config.seed,
+        "data_seed": config.seed,
+        "report_to": list(config.report_to),
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+    }
 
 
-def shared(trainer: StepTrainer, value: Path | None) -> Path | None:
+def check_processes(arguments: TrainingArguments) -> None:
+    """Check that the started processes share the work.
+
+    Args:
+        arguments: arguments of the trainer.
+
+    Raises:
+        ConfigError: the configured distribution does not work on the available devices.
+    """
+    launched = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    if launched != arguments.world_size:
+        # Every process would train on all rows and write the same files (accelerate has no FSDP without a GPU).
+        raise ConfigError(
+            f"training.accelerate: {launched} processes were started, but accelerate shares the work among "
+            f"{arguments.world_size}; this kind of distribution does not work on these devices"
+        )
+
+
+def shared(trainer: Trainer, value: Path | None) -> Path | None:
     """Broadcast a value from the first process to all.
 
     Args:
@@ -290,7 +350,7 @@ def push(directory: Path, repository: str) -> None:
     HfApi().upload_folder(repo_id=repository, folder_path=directory)
 
 
-class _Seal(TrainerCallback):
+class Seal(TrainerCallback):
     """Record the files of every checkpoint once all processes have written theirs, and only then remove older ones.
 
     Args:
@@ -301,6 +361,13 @@ class _Seal(TrainerCallback):
         self.keep = keep
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - the base's signature
+        """Record the files of the new checkpoint, and remove the oldest.
+
+        Args:
+            args: arguments of the trainer.
+            state: state of the trainer.
+            control: not used.
+        """
         PartialState().wait_for_everyone()
         if state.is_world_process_zero:
             checkpoints.seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
@@ -330,16 +397,25 @@ class _Keep(TrainerCallback):
 
 
 def main() -> None:
-    """Run the training described by the file in the only argument.
+    """Run the training described by the file in the only argument; see :func:`run_process`."""
+    run_process(TrainingJob, train)
+
+
+def run_process(kind: type[J], work: Callable[[J], None]) -> None:
+    """Run a training process, whose job is described by the file in the only argument.
 
     On failure, write the error message for the launcher and exit with status 1. The traceback is logged for internal
     errors only.
+
+    Args:
+        kind: class of the job.
+        work: what to do with it.
     """
     die_with_parent()
     configure_logging()
-    job = TrainingJob.read(Path(sys.argv[1]))
+    job = kind.read(Path(sys.argv[1]))
     try:
-        train(job)
+        work(job)
     except Exception as error:
         line = str(error) if isinstance(error, SelfalignError) else explain(error)
         if line is None:

@@ -18,6 +18,7 @@ from selfalign.core.config.generation import GenerationConfig
 from selfalign.core.config.learning_curve import LearningCurveConfig
 from selfalign.core.config.model import ModelConfig
 from selfalign.core.config.paths import Expanded, PathText
+from selfalign.core.config.preferences import PreferencesConfig
 from selfalign.core.config.reproduction import ReproductionConfig
 from selfalign.core.config.rounds import MAX_ROUNDS, NextRoundConfig
 from selfalign.core.config.seeds import SeedsConfig
@@ -138,6 +139,10 @@ class Config(Section):
     training: TrainingConfig = Field(
         default_factory=TrainingConfig, description="Fine-tuning of the base model."
     )
+    preferences: PreferencesConfig = Field(
+        default_factory=PreferencesConfig,
+        description="Pairs of a preferred and a rejected response, and the training on them after the fine-tune (DPO).",
+    )
     evaluation: EvaluationConfig = Field(
         default_factory=EvaluationConfig, description="Benchmarks for the base and the tuned model."
     )
@@ -229,6 +234,34 @@ class Config(Section):
                 f"'curation.consensus' keeps one response per instruction, which conflicts with "
                 f"'curation.duplicates.per_instruction' {curation.duplicates.per_instruction}; expected 1"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _preferences_can_be_trained_on(self) -> Config:
+        if not self.preferences.enabled:
+            return self
+        training = self.training
+        problem = None
+        if not self.execution.matrix.enabled:
+            problem = (
+                "'execution.matrix.enabled' is false; expected true, since the pairs come from the matrix"
+            )
+        elif self.curation.responses != "passing":
+            problem = f"'curation.responses' is {self.curation.responses}; expected passing"
+        elif training.method != "full":
+            problem = f"'training.method' is {training.method}; expected full, since adapters are not trained on pairs"
+        elif training.accelerate in ("fsdp", "zero3"):
+            problem = (
+                f"'training.accelerate' is {training.accelerate}; expected auto, cpu, gpu, ddp or a file, since the "
+                "training on pairs does not shard its two models"
+            )
+        elif self.server.kind == "external" and self.evaluation.layouts.tuned:
+            problem = (
+                "servers of 'server.kind' external cannot be given the model trained on pairs; expected kind vllm, container "
+                "or command, or 'evaluation.layouts.tuned' []"
+            )
+        if problem:
+            raise ValueError(f"'preferences.enabled' is true, but {problem}")
         return self
 
     @model_validator(mode="after")

@@ -64,6 +64,7 @@ class LaterRound(dict[str, Any]):
                 # The base model is the same in all rounds.
                 "evaluation": {**evaluation, "layouts": {**evaluation["layouts"], "base": []}},
                 "learning_curve": {**configuration["learning_curve"], "instructions": []},
+                "preferences": {**configuration["preferences"], "enabled": False},
             }
         )
         self.number = number
