@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,35 @@ the sources below; every response {verdict}. Made with selfalign {version}.
 prompt's key, the sample's number, verdict and image of the sandbox, and every transformation. In Parquet,
 `lineage` is JSON text. `selfalign trace ROW` prints the story of a row.
 
+"""
+PREFERENCE_CARD = """\
+---
+{head}---
+
+# {title}: preferences
+
+{rows} pairs of responses with Python code to the same instruction. A model wrote them, starting from functions of the
+sources below; the code of the rejected response failed tests that the code of the chosen one passed. Made with selfalign
+{version}.
+
+## Fields
+
+`instruction`, `chosen` and `rejected` are the pair, as texts without a chat template. `index` is the number of the seed, and
+`lineage` the history of the chosen response; `lineage.preference` names both responses (`INDEX.SAMPLE`), the responses whose
+tests each of them passes and the rejected one fails, the group of responses that agree with the chosen one, and the request of
+the rejected one. In Parquet, `lineage` is JSON text.
+
+## Pairs
+
+The implementation of every response ran with the tests of every response to the same instruction. Implementations that pass the
+same tests form a group, whose score is the number of its implementations times the number of these tests (CodeT; Chen et al.
+2022, arXiv:2207.10397). The chosen response is a row of the data set, in the group with the highest score. A rejected response
+fails at least one of the tests that this group passes; or its own, if none of these fits its names. It has passed the filters
+and the decontamination of the rows, and has the same sections as the chosen one. Instructions without such responses have no
+pair; the step `preferences` of the funnel counts them.
+
+"""
+HISTORY = """\
 ## Sources of the seeds
 
 {sources}
@@ -55,7 +85,7 @@ Instructions and responses were written by {model} ({identities}). Its licence m
 
 ## How to rebuild
 
-Run `snakemake --cores all dataset/README.md` of selfalign {version} with this configuration (SHA-256
+Run `snakemake --cores all {target}` of selfalign {version} with this configuration (SHA-256
 `{configuration_sha256}`): the same completions give the same bytes, which `sha256sum -c SHA256SUMS` checks.
 
 ```yaml
@@ -88,26 +118,13 @@ def write_card(
     """
     from selfalign import __version__
 
-    counts: dict[str, int] = {}
-    sources: Counter[str] = Counter()
-    identities: Counter[str] = Counter()
-    rates: list[float | None] = []
-    for name, path in splits.items():
-        counts[name] = 0
-        for row in read_jsonl(path):
-            counts[name] += 1
-            sources[seed_source(row)] += 1
-            if KILL_RATE in row:
-                rates.append(row[KILL_RATE])
-            identities[str(row.get("lineage", {}).get("response", {}).get("model", "unknown"))] += 1
-    steps = read_json(funnel)["steps"]
+    found = [_Split.of(path) for path in splits.values()]
+    counts = {name: split.rows for name, split in zip(splits, found, strict=True)}
+    rates = [rate for split in found for rate in split.kill_rates]
     start = configuration.get("start", {})
-    imported = f"`{start['dataset']}` at revision {start['revision'] or 'none'}" if start else ""
-    if start and start["stage"] in ("responses", "filtered", "dataset"):
-        model = f"the model that the card of {imported} names"
-    ngram = configuration["curation"]["decontamination"]["ngram"]
+    head = _head(settings, counts, ("code", "instruction-tuning", "self-alignment", "synthetic"))
     text = CARD.format(
-        head=_head(settings, counts),
+        head=head,
         title=settings.title,
         rows=" and ".join(f"{count:,} ({name})" for name, count in counts.items()),
         verdict={
@@ -116,20 +133,125 @@ def write_card(
             "random": "was taken whether or not it passed its own tests (an ablation)",
         }[responses]
         if not start or start["stage"] not in ("filtered", "dataset")
-        else f"was imported with its row of {imported}",
+        else f"was imported with its row of {_imported(start)}",
+        version=__version__,
+    ) + _history(
+        found,
+        target="dataset/README.md",
+        steps=read_json(funnel)["steps"],
+        model=model,
+        configuration=configuration,
+        benchmarks=benchmarks,
+        kill_rates=_kill_rates(rates),
+    )
+    with atomic_path(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_preference_card(
+    out: str | Path,
+    *,
+    pairs: str | Path,
+    funnel: str | Path,
+    settings: ExportConfig,
+    model: str,
+    configuration: Mapping[str, Any],
+    benchmarks: Iterable[Mapping[str, Any]],
+) -> None:
+    """Write the card of the data set of preferences.
+
+    Args:
+        out: Markdown file.
+        pairs: JSON Lines file of the pairs; the Parquet file has the same name.
+        funnel: JSON file of the counts of all steps (``report/funnel.json``).
+        settings: title and licence of the data set.
+        model: name of the model.
+        configuration: the configuration that determines the pairs, printed in full.
+        benchmarks: name and version of the benchmarks of the decontamination.
+    """
+    from selfalign import __version__
+
+    found = _Split.of(pairs)
+    text = PREFERENCE_CARD.format(
+        head=_head(
+            settings, {"train": found.rows}, ("code", "preference", "dpo", "self-alignment", "synthetic")
+        ),
+        title=settings.title,
+        rows=f"{found.rows:,}",
+        version=__version__,
+    ) + _history(
+        [found],
+        target="preferences/README.md",
+        steps=read_json(funnel)["steps"],
+        model=model,
+        configuration=configuration,
+        benchmarks=benchmarks,
+    )
+    with atomic_path(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@dataclass
+class _Split:
+    """What a card says about the rows of a file: their number, sources, models, and kill rates of their tests."""
+
+    rows: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+    identities: Counter[str] = field(default_factory=Counter)
+    kill_rates: list[float | None] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, path: str | Path) -> _Split:
+        found = cls()
+        for row in read_jsonl(path):
+            found.rows += 1
+            found.sources[seed_source(row)] += 1
+            if KILL_RATE in row:
+                found.kill_rates.append(row[KILL_RATE])
+            found.identities[str(row.get("lineage", {}).get("response", {}).get("model", "unknown"))] += 1
+        return found
+
+
+def _imported(start: Mapping[str, Any]) -> str:
+    return f"`{start['dataset']}` at revision {start['revision'] or 'none'}"
+
+
+def _history(
+    splits: Iterable[_Split],
+    *,
+    target: str,
+    steps: Sequence[Mapping[str, Any]],
+    model: str,
+    configuration: Mapping[str, Any],
+    benchmarks: Iterable[Mapping[str, Any]],
+    kill_rates: str = "",
+) -> str:
+    """Return the sections of a card from the sources of the seeds to the configuration."""
+    from selfalign import __version__
+
+    sources: Counter[str] = Counter()
+    identities: Counter[str] = Counter()
+    for split in splits:
+        sources += split.sources
+        identities += split.identities
+    start = configuration.get("start", {})
+    if start and start["stage"] in ("responses", "filtered", "dataset"):
+        model = f"the model that the card of {_imported(start)} names"
+    return HISTORY.format(
+        target=target,
         version=__version__,
         sources="\n".join(f"- {source}: {count:,} rows" for source, count in sorted(sources.items()))
         or "(no rows)",
         model=model,
         identities=", ".join(f"identity `{each}`" for each in sorted(identities)) or "no rows",
         funnel="\n".join(_funnel_row(step) for step in steps),
-        kill_rates=_kill_rates(rates),
-        decontamination=_decontamination(list(benchmarks), ngram, steps),
+        kill_rates=kill_rates,
+        decontamination=_decontamination(
+            list(benchmarks), configuration["curation"]["decontamination"]["ngram"], steps
+        ),
         configuration_sha256=json_sha256(configuration),
         configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
     )
-    with atomic_path(out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def row_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,14 +292,14 @@ def seed_source(row: Record) -> str:
     return f"{origin}{f' {version}' if version else ''} ({licence})"
 
 
-def _head(settings: ExportConfig, counts: Mapping[str, int]) -> str:
+def _head(settings: ExportConfig, counts: Mapping[str, int], tags: Sequence[str]) -> str:
     total = sum(counts.values())
     head = {
         "pretty_name": settings.title,
         "language": ["en", "code"],
         "license": settings.license,
         "task_categories": ["text-generation"],
-        "tags": ["code", "instruction-tuning", "self-alignment", "synthetic"],
+        "tags": list(tags),
         "size_categories": [next((size for limit, size in SIZES if total < limit), "n>1M")],
         "configs": [
             {

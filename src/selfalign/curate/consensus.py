@@ -60,7 +60,7 @@ def consensus_file(
         DataError: a row lacks index, instruction or response, or has no matrix; or a matrix is malformed.
     """
     chain = quality_chain(quality or QualityConfig())
-    remaining = _read_matrices(matrices)
+    remaining = read_matrices(matrices)
     with StepWriter("consensus", out=out, dropped=dropped) as writer:
         for index, group in groupby(read_rows([source]), key=lambda row: row.get("index")):
             matrix = next((each for each in remaining if each["index"] == index), None)
@@ -91,7 +91,7 @@ def choose(rows: Iterable[tuple[Record, Outcome]], matrix: Record) -> Iterator[t
         (row_id(row) or "", row, _require_agreement(row, outcome, matrix, standings)) for row, outcome in rows
     ]
     left = [name for name, _, outcome in judged if isinstance(outcome, Keep)]
-    best = min(left, key=lambda name: _order(name, standings[name]), default=None)
+    best = min(left, key=lambda name: order_key(name, standings[name]), default=None)
     for name, row, outcome in judged:
         if isinstance(outcome, Drop):
             yield row, outcome
@@ -139,8 +139,8 @@ def rank(matrix: Record) -> dict[str, Standing]:
             standings[name] = Standing(
                 sizes[columns] * len(columns),
                 len(columns),
-                sorted(group, key=_sample_number),
-                sorted(agreeing, key=_sample_number),
+                sorted(group, key=sample_number),
+                sorted(agreeing, key=sample_number),
             )
     return standings
 
@@ -157,16 +157,34 @@ def _require_agreement(
     return outcome if standings[name].agreeing else Drop("no_agreement")
 
 
-def _order(name: str, standing: Standing) -> tuple[int, int, int]:
-    return -standing.score, -standing.passed, _sample_number(name)
+def order_key(name: str, standing: Standing) -> tuple[int, int, int]:
+    """Return the sort key of a response, the best first; see :func:`choose`.
+
+    Args:
+        name: id of the response.
+        standing: its standing.
+    """
+    return -standing.score, -standing.passed, sample_number(name)
 
 
-def _sample_number(name: str) -> int:
-    """Return the number of the sample in an id ``INDEX.SAMPLE``."""
+def sample_number(name: str) -> int:
+    """Return the number of the sample in an id ``INDEX.SAMPLE``.
+
+    Args:
+        name: the id.
+    """
     return int(name.rpartition(".")[2])
 
 
-def _read_matrices(files: Iterable[File]) -> Iterator[Record]:
+def read_matrices(files: Iterable[File]) -> Iterator[Record]:
+    """Yield the rows of matrix files.
+
+    Args:
+        files: JSON Lines files by :func:`selfalign.curate.matrix.matrix_file`.
+
+    Raises:
+        DataError: a row is malformed.
+    """
     for file in files:
         for number, record in read_numbered(file):
             fields = {

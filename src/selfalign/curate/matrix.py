@@ -32,14 +32,12 @@ from selfalign.curate.code import (
     self_contained_tests,
     tested_names,
 )
-from selfalign.curate.rows import DROP_FIELDS, File, log_counts, read_rows
+from selfalign.curate.rows import DROP_FIELDS, NAMES_DIFFER, File, log_counts, read_rows
 from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, open_pool
 from selfalign.sandbox.cache import VerdictCache
 from selfalign.sandbox.types import Scope
 
-# Status of a cell whose tests use names that its implementation does not define; such a program is not run.
-NAMES_DIFFER = "names_differ"
 # CPU time to start a slot and import its modules, in seconds.
 OPENING_S = 0.5
 

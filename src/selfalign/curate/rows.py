@@ -19,6 +19,8 @@ Responses = Literal["passing", "failing", "random"]
 DROP_FIELDS = ("reason", "detail")
 # Column of the data set: share of the mutants that the tests kill; null if the code has nothing to change.
 KILL_RATE = "test_kill_rate"
+# Status of a cell of the matrix whose tests use names that its implementation does not define; such a program is not run.
+NAMES_DIFFER = "names_differ"
 
 
 def read_rows(paths: Iterable[File]) -> Iterator[Record]:

@@ -125,9 +125,9 @@ def _smart(record: Record, layout: ResponseLayout, generator: random.Random, don
     left_out = {tag for tag in reversed(layout.prose) if generator.random() < 0.5}
     if "test" not in instruction.lower():
         left_out.add(layout.tests)
-    if any(word in record["response"].lower() for word in UNFINISHED):
+    if _is_unfinished(record["response"]):
         return Drop("unfinished")
-    done += [f"without_{tag.strip('[]<>').lower()}" for tag in layout.sections if tag in left_out]
+    done += [_left_out_name(tag) for tag in layout.sections if tag in left_out]
     response = sections.without(*left_out)
     text, name = _draw_assertions(code, generator)
     if _may_augment(text) and generator.random() < 0.5 and _lacks_example(instruction):
@@ -137,6 +137,40 @@ def _smart(record: Record, layout: ResponseLayout, generator: random.Random, don
     if bare != response:
         done.append("without_comments")
     return Keep({**record, "instruction": instruction, "response": bare})
+
+
+def sanitize_like(row: Record, response: str, layout: ResponseLayout = PUBLISHED_LAYOUT) -> Outcome:
+    """Sanitise another response to the instruction of a row with the same sections as the row.
+
+    Args:
+        row: row after both passes, whose lineage names the sections that were left out.
+        response: text of the other response, as generated.
+        layout: layout of the responses.
+
+    Returns:
+        the row with the other response, or the drop of one of the passes.
+    """
+    checked = validate_sections(response, layout)
+    if not isinstance(checked, Drop):
+        checked = validate_sections(checked[0].tagged(), layout)
+    if isinstance(checked, Drop):
+        return checked
+    sections, _ = checked
+    if _is_unfinished(sections.tagged()):
+        return Drop("unfinished")
+    done = row.get("lineage", {}).get("transformations", [])
+    left_out = [tag for tag in layout.sections if f"sanitize:smart:{_left_out_name(tag)}" in done]
+    return Keep({**row, "response": remove_comments(sections.without(*left_out))})
+
+
+def _left_out_name(tag: str) -> str:
+    """Return the name of the transformation that leaves out a section."""
+    return f"without_{tag.strip('[]<>').lower()}"
+
+
+def _is_unfinished(response: str) -> bool:
+    lowered = response.lower()
+    return any(word in lowered for word in UNFINISHED)
 
 
 def _draw_assertions(code: str, generator: random.Random) -> tuple[str, str]:
