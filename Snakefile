@@ -68,6 +68,13 @@ include: "rules/execute.smk"
 include: "rules/curate.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+
+
+if PREFERENCES:
+
+    include: "rules/preferences.smk"
+
+
 include: "rules/download.smk"
 include: "rules/report.smk"
 include: "rules/provenance.smk"
@@ -119,6 +126,7 @@ rule all:
         result("dataset/README.md"),
         result("scores/summary.json"),
         result("model/README.md"),
+        PREFERENCE_CARDS,
         result("report/provenance.json"),
         later_round_cards,
     localrule: True

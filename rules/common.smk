@@ -24,7 +24,7 @@ FINGERPRINTS = CodeFingerprints(WORKFLOW / "src", cache=".snakemake/selfalign/fi
 
 wildcard_constraints:
     shard=r"\d\d\d\d+",  # Snakemake cannot read braces in a constraint
-    model="base|tuned",
+    model="base|tuned|preferred" if config["preferences"]["enabled"] else "base|tuned",
 
 
 def result(path):
@@ -71,7 +71,7 @@ def server_input(model):
     """Return the input of a job that sends requests to `model`: its checkpoint, or nothing for an external server."""
     if config["server"]["kind"] == "external":
         return []
-    return shared("model/base") if model == "base" else result("model/tuned")
+    return shared("model/base") if model == "base" else result(f"model/{model}")
 
 
 def server_gpus():
@@ -103,6 +103,7 @@ def growing(mem_mb):
 include: "functions/rounds.smk"
 include: "functions/hub.smk"
 include: "functions/start.smk"
+include: "functions/preferences.smk"
 
 
 # Outputs may be shared between workflows with --cache (docs/how-to/scale.md). Snakemake warns at every start if rules

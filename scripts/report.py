@@ -10,6 +10,9 @@ with job(snakemake):
         path = snakemake.input.get(name)
         return Path(path) if path else None
 
+    def optional(name):
+        return next(iter(many(name)), None)
+
     def many(name):
         return tuple(map(Path, snakemake.input.get(name, ())))
 
@@ -24,6 +27,8 @@ with job(snakemake):
             dataset=one("dataset"),
             checksums=one("checksums"),
             training=one("training"),
+            preferences=optional("preferences"),
+            preference_training=optional("preference_training"),
             scores=one("scores"),
             learning_curve=one("learning_curve") if snakemake.input.learning_curve else None,
             checkpoint_scores=one("checkpoint_scores"),

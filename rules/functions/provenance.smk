@@ -20,6 +20,8 @@ def run_artifacts(wildcards):
         *([result("self_tests/tasks.jsonl")] if SELF_TESTS else []),
         *rules.dataset.output,
         result("model/tuned"),
+        *PREFERENCE_PAIRS,
+        *PREFERRED_MODEL,
         *rules.scores.input,
         *rules.scores.output,
         *([CHECKPOINT_SCORES] if CHECKPOINT_SCORES else []),

@@ -13,6 +13,7 @@ def funnel_counts(wildcards):
         *MATRIX_COUNTS,
         *CURATION_COUNTS,
         *SELF_TESTS_COUNTS,
+        *PREFERENCE_COUNTS,
     ]
 
 

@@ -76,7 +76,10 @@ def write_provenance(
         "configuration_sha256": json_sha256(settings),
         "environment": environment(locks),
         "images": {"sandbox": _sandboxes(verdicts), "server": _server_image(config)},
-        "models": {name: _card(run / "model" / name) for name in ("base", "tuned")},
+        "models": {
+            name: _card(run / "model" / name)
+            for name in ("base", "tuned", *(["preferred"] if config.preferences.enabled else []))
+        },
         "revisions": [read_record(path)._asdict() for path in revisions],
         "sources": {str(path): file_sha256(path) for path in _files(sources)},
         "hosts": _hosts(run / "logs"),

@@ -26,6 +26,8 @@ def summary(tmp_path):
     comparison = {
         "title": "HumanEval",
         "layout": "own",
+        "first": "base",
+        "second": "tuned",
         "metrics": {"pass@1": {"difference": -7 / 164, "mcnemar": {"p_value": 0.015625}}},
     }
     scores = [score("base", 8 / 164, [0.025, 0.093]), score("tuned", 1 / 164, [0.001, 0.034])]

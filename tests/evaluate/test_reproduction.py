@@ -25,7 +25,7 @@ from selfalign.evaluate.reproduction import (
     write_reproduction,
 )
 from selfalign.evaluate.score import build_score, write_summary
-from selfalign.report.page import score_rows
+from selfalign.report.page import result_rows, score_rows
 
 FIRST, SECOND = "HumanEval/900", "HumanEval/901"
 
@@ -242,6 +242,37 @@ def test_models_are_compared_within_a_layout_and_the_headline_is_where_the_base_
         (each["layout"], each["headline"], each["metrics"]["base pass@1"]["difference"])
         for each in summary["comparisons"]
     ] == [("reference", False, 1.0), ("own", True, 0.5)]
+
+
+def test_a_model_trained_on_preferences_is_compared_with_both_others(tmp_path, benchmark):
+    solved = {
+        ("base", "plain"): ((True, True), (True, True)),
+        ("base", "own"): ((False, False), (False, False)),
+        ("tuned", "own"): ((True, True), (False, False)),
+        ("preferred", "own"): ((True, True), (True, True)),
+    }
+    scores = {}
+    for (model, layout), pairs in solved.items():
+        directory = tmp_path / model / layout
+        verdicts = _verdicts(*pairs)
+        write_jsonl(directory / "verdicts.jsonl", verdicts)
+        write_json(directory / "score.json", build_score(benchmark, verdicts, [1], layout=layout))
+        scores[model, layout, "humaneval_plus"] = directory
+    write_summary(scores, tmp_path / "summary.json")
+    summary = read_json(tmp_path / "summary.json")
+    assert [
+        (each["first"], each["second"], each["headline"], each["metrics"]["base pass@1"]["difference"])
+        for each in summary["comparisons"]
+    ] == [
+        ("base", "tuned", True, 0.5),
+        ("tuned", "preferred", False, 0.5),
+        ("base", "preferred", False, 1.0),
+    ]
+    test = summary["comparisons"][1]["metrics"]["base pass@1"]["mcnemar"]
+    assert (test["only_first"], test["only_second"], test["both"]) == (0, 1, 1)
+    # The result is about base and tuned model.
+    (result,) = result_rows(summary)
+    assert (result["base"], result["tuned"]) == (0.0, 0.5)
 
 
 @pytest.mark.parametrize("solved_tasks", [[], [SECOND], ["HumanEval/900", SECOND]])

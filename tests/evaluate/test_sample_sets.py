@@ -47,6 +47,24 @@ def test_own_answers_are_found_by_model_and_benchmark(sets):
     }
 
 
+def test_the_model_trained_on_preferences_is_asked_like_the_tuned_one(sets):
+    matrix = {"execution": {"matrix": {"enabled": True}}, "preferences": {"enabled": True}}
+    made = sets(matrix)
+    assert [key for key in made.own if key not in sets().own] == [
+        ("preferred", "own", "self_tests"),
+        ("preferred", "own", "humaneval"),
+    ]
+    tuned, preferred = (
+        made.find({"model": model, "layout": "own", "benchmark": "humaneval"})
+        for model in ("tuned", "preferred")
+    )
+    assert preferred.directory == "results/r/scores/preferred/own/humaneval"
+    assert preferred.model == "SmolLM2-135M-Instruct, tuned here and trained on preferences"
+    assert (preferred.sampling(), preferred.scoring()) == (tuned.sampling(), tuned.scoring())
+    nobody = {"evaluation": {"layouts": {"tuned": []}}}
+    assert sets({**matrix, **nobody}).own.keys() == sets(nobody).own.keys()
+
+
 def test_an_intermediate_checkpoint_is_scored_as_the_last_one_is(sets):
     made = sets()
     job = {"step": "20", "layout": "own", "benchmark": "humaneval"}

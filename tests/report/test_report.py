@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 import shutil
@@ -9,10 +10,11 @@ from typer.testing import CliRunner
 from selfalign.cli import build_app
 from selfalign.core.config import ReportConfig
 from selfalign.core.errors import DataError
-from selfalign.core.jsonl import write_json
+from selfalign.core.jsonl import write_json, write_jsonl
 from selfalign.report.figures import (
     MAX_TEXT_CHARACTERS,
     account_energy,
+    account_preferences,
     account_stages,
     account_time,
     account_tokens,
@@ -239,6 +241,32 @@ def _dataset(summary):
 def metrics_file(path, *, answers=1, **measured):
     write_json(path, {"answers": answers, "energy": {"machine": "a", "sources": ["rapl"], **measured}})
     return path
+
+
+def test_preferences_have_a_section(run, tmp_path):
+    pairs, metrics = tmp_path / "pairs.jsonl", tmp_path / "metrics.jsonl"
+    write_jsonl(pairs, [{"index": index} for index in (0, 0, 3)])
+    steps = [(1, 0.5, 0.6931, 0.25), (2, 1.0, 0.6, 0.5), (3, 1.5, 0.5, 0.75), (4, 2.0, 0.4, 1.0)]
+    write_jsonl(
+        metrics,
+        [
+            {"step": step, "epoch": epoch, "loss": loss, "rewards/accuracies": share}
+            for step, epoch, loss, share in steps
+        ],
+    )
+    found = {"pairs": 3, "instructions": 2}
+    assert account_preferences(None, None) is None
+    assert account_preferences(pairs, None) == found
+    trained = {**found, "steps": 4, "first": 0.6931, "last": 0.4, "preferred": 0.875}
+    assert account_preferences(pairs, metrics) == trained
+    files = dataclasses.replace(files_of_run(run), preferences=pairs, preference_training=metrics)
+    write_page(tmp_path / "page.html", run="tiny", files=files, configuration={})
+    page = (tmp_path / "page.html").read_text()
+    assert "3 pairs of a chosen and a rejected response to 2 instructions" in page
+    assert "loss 0.6931 in the first and 0.4000 in the last" in page
+    assert "87.5\N{NO-BREAK SPACE}% of the pairs" in page
+    write_page(tmp_path / "page.html", run="tiny", files=files_of_run(run), configuration={})
+    assert "preferences" not in (tmp_path / "page.html").read_text()
 
 
 def test_the_energy_of_jobs_that_overlap_on_a_machine_is_counted_once(tmp_path):

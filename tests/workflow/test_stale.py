@@ -206,6 +206,14 @@ UNUSED: dict[str, Any] = {
     "evaluation.limits.livecodebench_prediction_s": 4.0,
     "learning_curve.learning_rates": [1e-4],  # without instructions there is no curve
     "learning_curve.responses": ["all"],
+    # Without preferences, there are no pairs.
+    "preferences.max_pairs_per_instruction": 2,
+    "preferences.beta": 0.5,
+    "preferences.learning_rate": 1e-4,
+    "preferences.num_train_epochs": 2.0,
+    "preferences.max_steps": 3,
+    "preferences.per_device_train_batch_size": 2,
+    "preferences.gradient_accumulation_steps": 8,
     # Of later rounds.
     "next_round.max_p_value": 0.5,
     "next_round.min_diversity": 0.5,
@@ -218,6 +226,7 @@ UNUSED: dict[str, Any] = {
 # Settings with no other value for this build, or with which all of it is another build.
 OUTSIDE = {
     "curation.consensus": "requires execution.matrix.enabled; see test_consensus.py",
+    "preferences.enabled": "requires execution.matrix.enabled; see test_preferences.py",
     "run": "another run is another directory",
     "rounds": "needs self_tests: tests/workflow/test_rounds.py",
     "paths.results": "another directory",

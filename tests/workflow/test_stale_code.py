@@ -89,6 +89,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.export": ("dataset",),
     "selfalign.curate.hold_out": (),  # is off
     "selfalign.curate.matrix": (),  # is off
+    "selfalign.curate.preferences": (),  # is off
     "selfalign.curate.push": (),
     "selfalign.curate.quality": ("select",),
     "selfalign.curate.select": ("select",),
@@ -97,6 +98,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.curate.trace": (),
     "selfalign.curate.mutation": ("nontrivial_tests",),
     "selfalign.train": ("train",),
+    "selfalign.train.prefer": (),  # preferences are off
     "selfalign.respond": (),
     "selfalign.evaluate": ("benchmark_samples",),
     "selfalign.evaluate.__init__": ("benchmark_samples", "references"),

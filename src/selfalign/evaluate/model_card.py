@@ -49,8 +49,8 @@ def scores_table(summary: dict[str, Any]) -> str:
         for name, metric in scored["metrics"].items()
     ]
     tests = [
-        f"\n{each['title']}, {name}, layout {each['layout']}: the tuned model differs by "
-        f"{100 * metric['difference']:+.1f} points from the base model "
+        f"\n{each['title']}, {name}, layout {each['layout']}: the {each['second']} model differs by "
+        f"{100 * metric['difference']:+.1f} points from the {each['first']} model "
         f"(exact McNemar test on the first sample of each task, p = {metric['mcnemar']['p_value']:.2g})."
         for each in summary["comparisons"]
         for name, metric in each["metrics"].items()

@@ -125,7 +125,11 @@ def write_reproduction(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     rows = reproduction_rows(obtained)
-    comparisons = read_json(summary)["comparisons"] if summary else []
+    comparisons = [
+        each
+        for each in (read_json(summary)["comparisons"] if summary else [])
+        if (each["first"], each["second"]) == ("base", "tuned")
+    ]
     write_json(json, {"rows": rows, "comparisons": comparisons})
     notes = _notes(rows)
     context = {

@@ -117,22 +117,28 @@ class SampleSets:
         evaluation = config.evaluation
         for choice in evaluation.benchmarks:
             _check_repaired(choice, evaluation.benchmarks)
+        # The model trained on preferences is scored like the tuned one, from which its training starts.
+        preferred = evaluation.layouts.tuned if config.preferences.enabled else []
+        titles = {"base": "", "tuned": ", tuned here", "preferred": ", tuned here and trained on preferences"}
         # In the order of the report: by model and layout, then by benchmark.
         self.own = {
             (model, layout, choice.key): SampleSet(
-                model=model_title(config) if model == "base" else f"{model_title(config)}, tuned here",
+                model=model_title(config) + titles[model],
                 how=_how(layout),
                 choice=choice,
                 directory=f"{results}/scores/{model}/{layout}/{choice.key}",
                 pass_at=tuple(evaluation.pass_at),
                 layout=layout,
                 seed=evaluation.seed,
-                tuned=model == "tuned",
+                tuned=model != "base",
                 environment=self.environment(choice.name),
                 max_reference_failures=evaluation.max_reference_failures,
                 limits=evaluation.limits,
             )
-            for model, layout in evaluation.layouts.pairs()
+            for model, layout in [
+                *evaluation.layouts.pairs(),
+                *(("preferred", layout) for layout in preferred),
+            ]
             for choice in evaluation.benchmarks
         }
         known = [*released.reproduction.published_samples, *config.reproduction.published_samples]

@@ -129,15 +129,17 @@ ScoreKey = tuple[str, str, str]
 def write_summary(
     scores: Mapping[ScoreKey, str | Path], out: str | Path, solutions: Iterable[str | Path] = ()
 ) -> None:
-    """Write all scores of a run, and the comparisons of base and tuned model in the layouts in which both were scored.
+    """Write all scores of a run, and the comparisons of its models in the layouts in which both were scored.
+
+    Base and tuned model are compared; and, if there is a model trained on preferences, this with each of the two.
 
     A score on a benchmark whose tasks were tried on the rows of the data set also has ``clean``: ``n``, the number of
     tasks that no row solves, ``solved_by_rows``, that of the others, and the ``metrics`` of the former; none if there are no
     such tasks.
 
     A comparison has the difference of the two scores and the exact McNemar test of the first sample of each task. Of
-    the comparisons on a benchmark, the one in the layout in which the base model is best is marked as ``headline``: in
-    another layout, a model may only have learnt the layout.
+    the comparisons of base and tuned model on a benchmark, the one in the layout in which the base model is best is marked as
+    ``headline``: in another layout, a model may only have learnt the layout.
 
     Args:
         scores: directory with ``score.json`` and ``verdicts.jsonl``, by model, layout and benchmark.
@@ -160,17 +162,24 @@ def write_summary(
             row["clean"] = _clean_score(score, Path(scores[model, layout, key]) / "verdicts.jsonl", tasks)
         rows.append(row)
     comparisons = []
-    for key in dict.fromkeys(key for _, _, key in scores):
-        layouts = [
-            layout
-            for model, layout, each in scores
-            if model == "base" and each == key and ("tuned", layout, key) in scores
-        ]
+    keys = list(dict.fromkeys(key for _, _, key in scores))
+    for key in keys:
+        layouts = _common_layouts("base", "tuned", key, scores)
         values = {layout: first_value(found["base", layout, key]) for layout in layouts}
         best = max(values, key=values.__getitem__, default=None)  # of equal ones the first
         comparisons += [
-            {**_compare(layout, key, scores, found), "headline": layout == best} for layout in layouts
+            {
+                **_compare(("base", layout, key), ("tuned", layout, key), scores, found),
+                "headline": layout == best,
+            }
+            for layout in layouts
         ]
+    comparisons += [
+        {**_compare((other, layout, key), ("preferred", layout, key), scores, found), "headline": False}
+        for other in ("tuned", "base")
+        for key in keys
+        for layout in _common_layouts(other, "preferred", key, scores)
+    ]
     write_json(out, {"scores": rows, "comparisons": comparisons})
 
 
@@ -195,31 +204,41 @@ def first_value(score: Mapping[str, Any]) -> float:
     return next(iter(score["metrics"].values()))["value"]
 
 
+def _common_layouts(one: str, other: str, key: str, scores: Iterable[ScoreKey]) -> list[str]:
+    """Return the layouts in which two models were scored on a benchmark."""
+    known = set(scores)
+    return [
+        layout
+        for model, layout, each in scores
+        if model == one and each == key and (other, layout, key) in known
+    ]
+
+
 def _compare(
-    layout: str,
-    key: str,
+    before: ScoreKey,
+    after: ScoreKey,
     scores: Mapping[ScoreKey, str | Path],
     found: Mapping[ScoreKey, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    base, tuned = ("base", layout, key), ("tuned", layout, key)
-    if found[base]["dataset"] != found[tuned]["dataset"]:
+    if found[before]["dataset"] != found[after]["dataset"]:
         raise DataError(
-            f"{key}: base and tuned model were scored on different data", file=Path(scores[tuned])
+            f"{before[2]}: {before[0]} and {after[0]} model were scored on different data",
+            file=Path(scores[after]),
         )
     metrics: dict[str, Any] = {}
-    for prefix, parts in metric_parts("base pass@1" in found[base]["metrics"]).items():
+    for prefix, parts in metric_parts("base pass@1" in found[before]["metrics"]).items():
         name = f"{prefix}pass@1"
-        first, second = solved(scores[base], parts), solved(scores[tuned], parts)
+        first, second = solved(scores[before], parts), solved(scores[after], parts)
         metrics[name] = {
-            "difference": found[tuned]["metrics"][name]["value"] - found[base]["metrics"][name]["value"],
+            "difference": found[after]["metrics"][name]["value"] - found[before]["metrics"][name]["value"],
             "mcnemar": mcnemar([first[task] for task in first], [second[task] for task in first]),
         }
     return {
-        "benchmark": key,
-        "layout": layout,
-        "title": found[base]["title"],
-        "first": "base",
-        "second": "tuned",
+        "benchmark": before[2],
+        "layout": before[1],
+        "title": found[before]["title"],
+        "first": before[0],
+        "second": after[0],
         "metrics": metrics,
     }
 

@@ -21,6 +21,7 @@ STAGES_OF_RULES = {
     **{stage: stage for stage in GENERATION},
     "execute": "execution",
     "train": "training",
+    "prefer": "training",
     "benchmark_samples": "evaluation",
     "benchmark_score": "evaluation",
     "checkpoint_samples": "evaluation",
@@ -129,6 +130,33 @@ def account_tokens(metrics: tuple[Path, ...]) -> list[dict[str, Any]]:
         row["completion"] += found["completion_tokens"] + found.get("completion_tokens_from_cache", 0)
         row["seconds"] += round(found["seconds"])
     return [{"stage": stage, **total[stage]} for stage in GENERATION if stage in total]
+
+
+def account_preferences(pairs: str | Path | None, metrics: str | Path | None) -> dict[str, Any] | None:
+    """Return numbers of the preferences and of the training on them; None if there are no pairs.
+
+    Args:
+        pairs: JSON Lines file of the pairs; None: none.
+        metrics: JSON Lines file of the metrics of the training on them, one row per step; None: not trained.
+
+    Returns:
+        ``pairs`` and ``instructions``; and with metrics ``steps``, the ``first`` and ``last`` loss, and ``preferred``, the
+        share of the pairs of the last epoch in which the chosen response has the higher reward.
+    """
+    if pairs is None:
+        return None
+    indices = [row["index"] for row in read_jsonl(pairs)]
+    found: dict[str, Any] = {"pairs": len(indices), "instructions": len(set(indices))}
+    logged = list(read_jsonl(metrics)) if metrics else []
+    if logged:
+        shares = [row["rewards/accuracies"] for row in logged if row["epoch"] > logged[-1]["epoch"] - 1]
+        found |= {
+            "steps": len(logged),
+            "first": logged[0]["loss"],
+            "last": logged[-1]["loss"],
+            "preferred": sum(shares) / len(shares),
+        }
+    return found
 
 
 def account_training(logged: Sequence[dict[str, Any]]) -> dict[str, float]:

@@ -25,6 +25,8 @@ class RunFiles:
         dataset: JSON Lines of the dataset.
         checksums: checksum file of the dataset.
         training: JSON Lines of training metrics.
+        preferences: JSON Lines of the preference pairs.
+        preference_training: JSON Lines of the metrics of the training on preferences.
         scores: JSON of the scores' summary.
         learning_curve: JSON of the learning curve.
         checkpoint_scores: JSON Lines of the scores of the training's checkpoints.
@@ -44,6 +46,8 @@ class RunFiles:
     dataset: Path | None = None
     checksums: Path | None = None
     training: Path | None = None
+    preferences: Path | None = None
+    preference_training: Path | None = None
     scores: Path | None = None
     learning_curve: Path | None = None
     checkpoint_scores: Path | None = None
@@ -78,12 +82,14 @@ def files_of_run(run: Path) -> RunFiles:
             "seeds/dropped/**/*.jsonl",
             *(
                 f"{stage}/dropped/**/*.jsonl"
-                for stage in (*GENERATION, "execution", "matrix", "dataset", "self_tests")
+                for stage in (*GENERATION, "execution", "matrix", "dataset", "self_tests", "preferences")
             ),
         ),
         dataset=one("dataset/train.jsonl"),
         checksums=one("dataset/SHA256SUMS"),
         training=one("model/tuned.metrics.jsonl"),
+        preferences=one("preferences/train.jsonl"),
+        preference_training=one("model/preferred.metrics.jsonl"),
         scores=one("scores/summary.json"),
         learning_curve=one("learning_curve/curve.json"),
         checkpoint_scores=one("scores/checkpoints.jsonl"),
