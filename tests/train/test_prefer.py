@@ -4,17 +4,19 @@ import json
 import logging
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from tiny import write_tiny_checkpoint
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainingArguments
 
 from selfalign.core.checkpoint import hash_files
 from selfalign.core.config.preferences import PreferencesConfig
 from selfalign.core.config.training import TrainingConfig
-from selfalign.core.errors import DataError
+from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, read_jsonl
 from selfalign.train import checkpoints
@@ -272,3 +274,37 @@ def test_encoding_counts_the_cut_responses(llama):
     cut = encode_pairs(PAIRS, chat, limit)
     assert isinstance(cut, EncodedPairs)
     assert cut.truncated == sum(length > limit for length in lengths) > 0
+
+
+def test_two_processes_train_as_one_does(llama, pairs, tmp_path, monkeypatch):
+    settings = SETTINGS.model_copy(update={"num_train_epochs": 1})
+    jobs = [
+        job_in(tmp_path / name, llama, pairs, settings=settings, optim="adamw_torch")
+        for name in ("one", "two")
+    ]
+    prefer(jobs[0])
+    (tmp_path / "two").mkdir()
+    jobs[1].write(tmp_path / "two.json")
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launcher, "-m", "selfalign.train.prefer", str(tmp_path / "two.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    one, two = (list(read_jsonl(job.metrics)) for job in jobs)
+    for name in ("loss", "rewards/margins", "rewards/accuracies", "logps/chosen"):
+        assert [row[name] for row in two] == pytest.approx([row[name] for row in one], rel=1e-4, abs=1e-5)
+    weights = [AutoModelForCausalLM.from_pretrained(job.out).state_dict() for job in jobs]
+    for name, each in weights[0].items():
+        torch.testing.assert_close(each, weights[1][name], rtol=0, atol=2e-5)
+
+
+def test_devices_that_cannot_share_a_step_equally_are_refused(llama, pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 3)
+    monkeypatch.setattr(TrainingArguments, "world_size", 3)
+    job = job_in(tmp_path, llama, pairs)
+    with pytest.raises(
+        ConfigError, match=r"gradient_accumulation_steps is 4; expected a multiple of the 3 dev"
+    ):
+        build_trainer(job, EncodedPairs([{}] * 10, 0))
