@@ -30,6 +30,8 @@ GOOD = {
     "lineage": {"seed": {"file": "x"}},
     "task_id": "HumanEval/0",
     "completion": "    return 1",
+    "chosen": "a",
+    "rejected": "b",
     "status": "passed",
 }
 DROPS = "--dropped {dropped}"
@@ -39,6 +41,7 @@ COMMANDS = {
     "sanitize smart": f"sanitize {{rows}} {{out}} --pass smart {DROPS}",
     "matrix": "matrix {rows} {out} --runtime none --environment build --workers 1",
     "consensus": f"consensus {{rows}} {{out}} --matrix {{matrix}} --complete-code --asserting-tests {DROPS}",
+    "preferences": f"preferences {{rows}} {{out}} --matrix {{matrix}} --responses {{rows}} --complete-code {DROPS}",
     "mutation": f"mutation {{rows}} {{out}} --runtime none --environment build --workers 1 --max-mutants 1 {DROPS}",
     "select": f"select {{rows}} {{out}} --near code --near instruction --complete-code --asserting-tests "
     f"--diversify-names --code-language python {DROPS}",
@@ -61,6 +64,7 @@ COMMANDS = {
     "report": "report {run} {out}",
     # Refused after the rows were tokenized, and before the training.
     "train": "train {rows} {out} --base {base} --config {t}/accelerate.yaml",
+    "prefer": "prefer {rows} {out} --base {base} --config {t}/accelerate.yaml",
 }
 # Commands that read no records; configuration, caches and the summaries of runs have tests of their own.
 OTHER_COMMANDS = {
@@ -88,6 +92,13 @@ FILES_OF_RUN = (
 # One broken field makes these fail for another reason, in one line about the file or the server.
 OTHER_ERRORS = {
     "consensus": ("{rows}: no matrix for the rows with index", "{rows}, record 1"),
+    "preferences": (
+        "{rows}: no matrix for the rows with index",
+        "expected the responses of the matrices",
+        "{rows}: field 'index': expected the index of the seed",
+        "{rows}, record 1",
+    ),
+    "prefer": ("configuration: 'training.accelerate' is 'nope'", "{rows}, record 1"),
     "score": ("have no sample", "{rows}, record 1"),
     "generate": ("no server can be reached at {dead}/v1", "{rows}, record 1"),
     "train": ("configuration: 'training.accelerate' is 'nope'", "{rows}, record 1"),

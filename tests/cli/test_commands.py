@@ -21,15 +21,17 @@ STAGES = (
     "sanitize",
     "matrix",
     "consensus",
+    "preferences",
     "mutation",
     "select",
     "decontaminate",
     "find-solutions",
     "train",
+    "prefer",
     "score",
     "report",
 )
-DRAWING = ("prompts", "generate", "sanitize", "select", "train")
+DRAWING = ("prompts", "generate", "sanitize", "select", "train", "prefer")
 
 
 def help_of(command):
@@ -55,6 +57,7 @@ def test_every_stage_is_a_command(command):
         ["select", "--nonsense", "a", "b"],
         ["select", "a", "b", "--log-level", "loud"],
         ["consensus", "a", "b"],
+        ["preferences", "a", "b", "--matrix", "c"],
         ["matrix", "a", "b", "--scope", "global"],
         ["mutation", "a", "b", "--min-kill-rate", "2"],
         ["sandbox", "serve", "--token-file", "a", "--port", "99999"],
@@ -110,6 +113,9 @@ def test_the_response_with_most_agreement_is_kept_and_its_tests_are_rated(tmp_pa
     for words in (
         "matrix passed.jsonl matrix.jsonl --failed failed.jsonl --runtime none --environment build --workers 1",
         "consensus passed.jsonl best.jsonl --matrix matrix.jsonl --dropped others.jsonl --complete-code",
+        "sanitize best.jsonl raw.jsonl --pass raw",
+        "sanitize raw.jsonl final.jsonl --pass smart",
+        "preferences final.jsonl pairs.jsonl --matrix matrix.jsonl --responses passed.jsonl --responses failed.jsonl",
         "mutation best.jsonl rated.jsonl --runtime none --environment build --workers 1 --cache verdicts.sqlite",
     ):
         done = CliRunner().invoke(build_app(), words.split())
@@ -124,6 +130,9 @@ def test_the_response_with_most_agreement_is_kept_and_its_tests_are_rated(tmp_pa
     assert [(row["reason"], row["detail"]["kept"]) for row in read_jsonl("others.jsonl")] == [
         ("other_response", "5.0")
     ]
+    (pair,) = read_jsonl("pairs.jsonl")
+    assert "return x + 1" in pair["chosen"]
+    assert "return x + 2" in pair["rejected"]
     (row,) = read_jsonl("rated.jsonl")
     assert (row["test_kill_rate"], row["lineage"]["mutation"]["mutants"]) == (1.0, 3)
     assert (tmp_path / "verdicts.sqlite").exists()

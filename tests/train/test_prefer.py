@@ -26,6 +26,7 @@ from selfalign.train.prefer import (
     PreferenceJob,
     build_trainer,
     encode_pairs,
+    launch,
     prefer,
     read_preferences,
 )
@@ -259,6 +260,15 @@ def test_a_bad_pair_is_named(rows, message, tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError, match=message):
         read_preferences(path, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("method", "lora"), ("accelerate", "fsdp"), ("accelerate", "zero3")]
+)
+def test_what_is_not_trained_on_pairs_is_refused(llama, pairs, tmp_path, name, value):
+    with pytest.raises(ConfigError, match=rf"training\.{name}: expected .*; found {value}"):
+        launch(job_in(tmp_path, llama, pairs, **{name: value}))
+    assert not (tmp_path / "work").exists()
 
 
 def test_encoding_counts_the_cut_responses(llama):

@@ -66,6 +66,9 @@ CodeLanguage = Annotated[
     list[str] | None,
     typer.Option(help="Allowed language tag of code blocks; may be repeated. [default: any]"),
 ]
+PromptTemplate = Annotated[
+    str, typer.Option(help="Prompt template with the sections of the responses: name or file.")
+]
 Runtime = Annotated[str, typer.Option(help="Sandbox runtime.")]
 Cache = Annotated[Path | None, typer.Option(help="File of cached verdicts, read and extended.")]
 
@@ -84,9 +87,7 @@ def sanitize(
         Responses, typer.Option(help="passing: IN; failing: --failed; random: both (for ablations).")
     ] = Responses.passing,
     failed: Failed = None,
-    prompt_template: Annotated[
-        str, typer.Option(help="Prompt template with the sections of the responses: name or file.")
-    ] = "starcoder2-instruct",
+    prompt_template: PromptTemplate = "starcoder2-instruct",
     min_tokens: Annotated[int | None, typer.Option(min=1, help="Minimum length of a row, in tokens.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Maximum length of a row, in tokens.")] = None,
     tokenizer: Annotated[
@@ -272,6 +273,60 @@ def consensus(
     consensus_file(source, matrices, out, dropped, quality=quality)
 
 
+def preferences(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="JSON Lines file of the rows for training.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="JSON Lines file for pairs.")],
+    *,
+    matrices: Annotated[
+        list[Path], typer.Option("--matrix", help="File that `matrix` wrote; may be repeated.")
+    ],
+    responses: Annotated[
+        list[Path],
+        typer.Option(
+            help="Responses that `execute` kept or dropped, the input of `matrix`; may be repeated."
+        ),
+    ],
+    dropped: Annotated[
+        Path | None, typer.Option(help="JSON Lines file for instructions without a pair, with reasons.")
+    ] = None,
+    max_pairs: Annotated[int, typer.Option(min=1, help="Maximum number of pairs per instruction.")] = 1,
+    prompt_template: PromptTemplate = "starcoder2-instruct",
+    complete_code: CompleteCode = False,
+    asserting_tests: AssertingTests = False,
+    code_language: CodeLanguage = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Benchmark (name or name@version) whose text rejected responses must not contain; may be repeated."
+        ),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Directory of benchmark data files.")] = None,
+    _log_level: LogLevel = "INFO",
+) -> None:
+    """Make pairs of a chosen and a rejected response to one instruction, by the tests that each passes.
+
+    Rows and responses need the index of their seed (`index`). `selfalign prefer` trains a model on the pairs.
+    """
+    from selfalign.contamination import find_sources
+    from selfalign.core.config.curation import QualityConfig
+    from selfalign.core.prompt_template import find_prompt_template, load_prompt_template
+    from selfalign.curate.preferences import preferences_file
+
+    preferences_file(
+        source,
+        matrices,
+        responses,
+        out,
+        dropped,
+        max_pairs=max_pairs,
+        quality=QualityConfig(
+            complete_code=complete_code, asserting_tests=asserting_tests, code_languages=code_language or []
+        ),
+        response_layout=load_prompt_template(find_prompt_template(prompt_template)).response,
+        sources=find_sources(against or [], data),
+    )
+
+
 def mutation(
     source: Source,
     out: Annotated[
@@ -424,5 +479,14 @@ def find_solutions(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (sanitize, matrix, consensus, mutation, select, decontaminate, find_solutions):
+    for command in (
+        sanitize,
+        matrix,
+        consensus,
+        preferences,
+        mutation,
+        select,
+        decontaminate,
+        find_solutions,
+    ):
         app.command()(command)

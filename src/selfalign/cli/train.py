@@ -1,4 +1,4 @@
-"""``selfalign train`` and ``respond``: fine-tune a checkpoint, and query a model."""
+"""``selfalign train``, ``prefer`` and ``respond``: fine-tune a checkpoint, train it on preferences, and query a model."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from selfalign.core.errors import ConfigError
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(train)
+    app.command()(prefer)
     app.command()(respond)
 
 
@@ -73,6 +74,63 @@ def train(
         threads=threads,
     )
     typer.echo(f"tuned checkpoint in {out}")
+
+
+def prefer(
+    dataset: Annotated[
+        Path,
+        typer.Argument(metavar="PAIRS", help="JSON Lines file with `instruction`, `chosen` and `rejected`."),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUTDIR", help="Directory for the trained checkpoint.")],
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Configuration file (YAML), merged into the default; only `training`, `preferences` and the model are used."
+        ),
+    ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint of the fine-tuned model. [default: that of the configured run]"),
+    ] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="JSON Lines file for metrics. [default: OUTDIR.metrics.jsonl]")
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(
+            help="Directory for checkpoints to resume from, removed at the end. [default: OUTDIR.work]"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of the order of pairs. [default: as configured]"),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Number of CPU threads. [default: one per core]")
+    ] = None,
+    _log_level: LogLevel = "INFO",
+) -> None:
+    """Train a fine-tuned checkpoint on preferences (DPO); after an interruption, resume from the last checkpoint."""
+    from selfalign.core.config import read_config
+    from selfalign.train.prefer import PreferenceJob, launch
+
+    settings = read_config(config)
+    recipe = settings.preferences.training(settings.training)
+    launch(
+        PreferenceJob(
+            config=recipe if seed is None else recipe.model_copy(update={"seed": seed}),
+            base=base or Path(settings.paths.results) / settings.run / "model" / "tuned",
+            dataset=dataset,
+            out=out,
+            metrics=metrics or out.with_name(f"{out.name}.metrics.jsonl"),
+            work=work or out.with_name(f"{out.name}.work"),
+            title=settings.model.id or (base.name if base else "the base model"),
+            beta=settings.preferences.beta,
+        ),
+        threads=threads,
+    )
+    typer.echo(f"checkpoint in {out}")
 
 
 def respond(

@@ -90,6 +90,15 @@ def launch(job: PreferenceJob, threads: int | None = None, log: str | Path | Non
         ConfigError: the configuration does not fit the model; nothing was started.
         InfrastructureError: a training process failed; the message has the reason, if known, and the log file.
     """
+    if job.config.method != "full":
+        raise ConfigError(
+            f"training.method: expected full, since adapters are not trained on pairs; found {job.config.method}"
+        )
+    if job.config.accelerate in ("fsdp", "zero3"):
+        raise ConfigError(
+            "training.accelerate: expected auto, cpu, gpu, ddp or a file, since the training on pairs does not shard its two "
+            f"models; found {job.config.accelerate}"
+        )
     pairs = read_preferences(job.dataset, job.config.min_rows)
     encoded = encode_pairs(pairs, check_model(job), job.config.max_length, job.dataset)
     logger.info(

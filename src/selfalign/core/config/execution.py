@@ -85,5 +85,5 @@ class ExecutionConfig(Section):
     limits: LimitsConfig = Field(default_factory=LimitsConfig, description="Resource limits of one program.")
     matrix: MatrixConfig = Field(
         default_factory=MatrixConfig,
-        description="Implementations run with the tests of other responses, for curation.consensus.",
+        description="Implementations run with the tests of other responses, for curation.consensus and preferences.",
     )
