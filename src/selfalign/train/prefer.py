@@ -139,7 +139,7 @@ def prefer(job: PreferenceJob) -> None:
 def build_trainer(job: PreferenceJob, encoded: EncodedPairs) -> Any:
     """Load the fine-tuned model twice, as policy and reference, and return trl's trainer.
 
-    A step has the same pairs however many devices share it.
+    A step has the same pairs however many devices share it, except that the last one of an epoch may repeat some.
 
     Args:
         job: the training.
