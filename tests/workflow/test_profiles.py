@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.workflow]
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 CLUSTERS = [name for name in PROFILES if name != "default"]
 ASK_A_MODEL = ("judge_functions", "concepts", "instructions", "responses", "benchmark_samples")
+TRAIN = ("train", "prefer")
 # Have their resources from benchmark_samples and train ("use rule"), which a profile's for these rules are not.
 RELEASED = "released_samples"
 INHERITING = (RELEASED, "checkpoint_samples", "learning_curve_samples", "learning_curve_train")
@@ -60,7 +61,8 @@ def test_what_asks_a_model_gets_a_gpu_and_the_rest_does_not(name):
         "generic": "ngpus",
     }
     assert {rule for rule, given in found.items() if asks[name] in given} == {
-        *(*ASK_A_MODEL, "train"),
+        *ASK_A_MODEL,
+        *TRAIN,
         *INHERITING,
     }
 
@@ -74,7 +76,7 @@ def test_every_rule_states_its_resources_or_inherits_them(rules):
             assert re.search(r"mem_mb=growing\(\d+\)", rule), rule[:60]
             assert re.search(r"runtime=\d+", rule), rule[:60]
             name = rule.split(":")[0]
-            assert ("gpu=" in rule) == (name in (*ASK_A_MODEL, "train")), name
+            assert ("gpu=" in rule) == (name in (*ASK_A_MODEL, *TRAIN)), name
             stated += 1
     assert stated + inherited == len(rules)
 
