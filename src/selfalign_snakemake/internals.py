@@ -42,7 +42,8 @@ def use_rules(
 ) -> None:
     """Use rules of a Snakefile as a module, as ``use rule … from … as <prefix>*`` does.
 
-    The statement itself takes neither the prefix nor the rules from variables.
+    The statement itself takes neither the prefix nor the rules from variables. Resources and threads that a profile sets for a
+    rule apply to the rule with the prefix as well, unless they are set for its name. Groups do not: they are not known yet.
 
     Args:
         workflow: Snakemake's global ``workflow``.
@@ -51,9 +52,15 @@ def use_rules(
         config: configuration of the module.
         prefix: prefix of the names of the rules; without its trailing underscores, the name of the module.
     """
+    rules = list(rules)
+    resources = workflow.resource_settings
+    for settings in (resources._parsed_overwrite_resources, resources._parsed_overwrite_threads):
+        for rule in rules:
+            if rule in settings:
+                settings.setdefault(f"{prefix}{rule}", settings[rule])
     name = prefix.rstrip("_")
     workflow.module(name, snakefile=snakefile, config=config)
-    workflow.userule(rules=list(rules), from_module=name, name_modifier=f"{prefix}*")(lambda: None)
+    workflow.userule(rules=rules, from_module=name, name_modifier=f"{prefix}*")(lambda: None)
 
 
 def outer_configuration(workflow: Any) -> dict[str, Any] | None:

@@ -62,8 +62,9 @@ def test_rounds_multiply_the_cost_and_not_the_model():
 
 
 def test_the_command_plans_all_rounds(tmp_path):
-    (tmp_path / "rounds.yaml").write_text("rounds: 3\nrun: unbuilt\n")
-    (tmp_path / "one.yaml").write_text("run: unbuilt\n")
+    many = "run: unbuilt\nevaluation: {benchmarks: [{name: self_tests}, {name: humaneval, n: 1000, temperature: 1}]}\n"
+    (tmp_path / "rounds.yaml").write_text(f"rounds: 3\n{many}")
+    (tmp_path / "one.yaml").write_text(many)
 
     def plan(*arguments):
         done = CliRunner().invoke(build_app(), ["plan", *arguments])
@@ -75,6 +76,9 @@ def test_the_command_plans_all_rounds(tmp_path):
     )
     assert (all_rounds["rounds"], one.get("rounds")) == (3, None)
     assert all_rounds["plans"][0]["requests"] == 3 * one["plans"][0]["requests"]
+    # A benchmark is answered by the base model once (in two layouts), and by the tuned model of each round.
+    hours = [found["plans"][0]["evaluation_hours"] for found in (all_rounds, one)]
+    assert hours[0] / hours[1] == pytest.approx(5 / 3, rel=0.02)
     assert "All figures are for 3 rounds" in plan("--config", str(tmp_path / "rounds.yaml"))
     all_rounds, one = (
         json.loads(plan("evaluation", "--json", "--config", str(tmp_path / name)))

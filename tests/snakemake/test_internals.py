@@ -97,6 +97,33 @@ if internals.is_module(workflow):
 """
 
 
+PREFIXED = """
+from selfalign_snakemake import internals
+
+internals.use_rules(
+    workflow, ["one", "two"], snakefile="inner.smk", config={}, prefix="again_"
+)
+
+rule all:
+    default_target: True
+    input: rules.again_one.output, rules.again_two.output
+"""
+
+OF_PROFILE = """
+rule one:
+    output: "one"
+    threads: 1
+    resources: kind="own"
+    shell: "echo {resources.kind} {threads} > {output}"
+
+rule two:
+    input: "one"
+    output: "two"
+    resources: kind="own"
+    shell: "echo {resources.kind} > {output}"
+"""
+
+
 @pytest.fixture
 def snakemake(tmp_path):
     """A directory with the Snakefile, and a function that runs it there."""
@@ -191,3 +218,13 @@ def test_long_names_of_records_are_joined(tmp_path):
     (tmp_path / f"@{name[:6]}" / name[6:]).write_text(json.dumps({"rule": "r"}))
     (tmp_path / "no base64").write_text("{}")
     assert output_records(tmp_path) == {"a/long/path": {"rule": "r", "started": None, "ended": None}}
+
+
+def test_settings_of_a_profile_apply_to_rules_with_a_prefix(snakemake, tmp_path):
+    (tmp_path / "Snakefile").write_text(PREFIXED)
+    (tmp_path / "inner.smk").write_text(OF_PROFILE)
+    settings = ["--set-resources", "one:kind=profile", "two:kind=profile", "again_two:kind=named"]
+    snakemake("--cores", "2", *settings, "--set-threads", "one=2")
+    assert (tmp_path / "one").read_text() == "profile 2\n"
+    assert (tmp_path / "two").read_text() == "named\n"
+

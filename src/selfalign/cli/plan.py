@@ -120,6 +120,8 @@ def whole_run(
                 Hardware(gpus, kind.tflops, price, price_per_kwh, watts),
                 samples=samples or settings.generation.responses.n,
                 training_hours=hours,
+                # Of all rounds: the base model is scored once.
+                # Those of all rounds; the base model is scored once.
                 evaluation_hours=sum(
                     each.hours
                     for each in estimate_evaluation(
@@ -131,7 +133,8 @@ def whole_run(
                         pace=pace,
                         rows=rows,
                     )
-                ),
+                )
+                / settings.rounds,
                 tokens_per_s=tokens_per_s,
                 pace=pace,
             ).of_rounds(settings.rounds)
