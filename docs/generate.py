@@ -33,6 +33,11 @@ has the figures of the whole build, [Figures and sources](../explanation/figures
 HEADLINES = (
     (
         "gain",
+        "benchmarks.self_tests.together.p_value",
+        "p-value of the tuned against the base model on self_tests, three builds together",
+    ),
+    (
+        "gain",
         "benchmarks.mbpp_plus-v0.2.0.together.p_value",
         "p-value of the tuned against the base model on MBPP, three builds together",
     ),
