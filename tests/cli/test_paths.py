@@ -125,7 +125,7 @@ def test_every_command_names_its_outputs_as_such():
             "config",
             "samples",
         ),
-        *("published", "where", "dataset", "base", "token_file", "rows", "prompt", "throughput"),
+        *("published", "where", "dataset", "base", "token_file", "rows", "prompt", "throughput", "responses"),
         # Read if they are there, made if not: a directory, and a file with its own check.
         *("journal", "completion_cache", "ground_truth"),
     }

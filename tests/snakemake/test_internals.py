@@ -227,4 +227,3 @@ def test_settings_of_a_profile_apply_to_rules_with_a_prefix(snakemake, tmp_path)
     snakemake("--cores", "2", *settings, "--set-threads", "one=2")
     assert (tmp_path / "one").read_text() == "profile 2\n"
     assert (tmp_path / "two").read_text() == "named\n"
-
