@@ -151,6 +151,11 @@ def test_near_misses_are_listed_with_their_share_and_solve_nothing(search):
     assert (near_miss["tests_passed"], near_miss["tests"], near_miss["share"]) == (62, 63, 62 / 63)
 
 
+def test_near_misses_are_not_listed_where_any_number_may_be_right(search):
+    found, _ = search("def number(c):\n    return len(c)", name="humaneval_plus", records=[FIND_ZERO])
+    assert found == {}
+
+
 PROGRAMS = """
 import os
 def ends_its_process(x):

@@ -76,6 +76,8 @@ CHUNK = 500
 WALL = "wall"
 # Share of the tests from which a function that does not solve a task is listed.
 LISTED_SHARE = 0.9
+# Comparisons of results that decide a test: with the others, further results are right or wrong (see may_be_right).
+COUNTED = ("equal", "set")
 # Relative and absolute difference of numbers up to which a result may be right. The scorer decides.
 TOLERANCE = 1e-5
 
@@ -180,7 +182,8 @@ def find_solutions_file(
     """Write the functions of rows that solve tasks of a benchmark, or pass most of their tests.
 
     A function solves a task if it passes all its tests, as a sample of a model would. Another one that is right on the
-    inputs of all rounds is listed too, if it passes at least 90 % of the tests.
+    inputs of all rounds is listed too, if its results agree with those of the reference solution, but for small
+    differences of numbers, in at least 90 % of the tests. Tasks with several right results list solutions only.
 
     Args:
         rows: JSON Lines file with ``response``.
@@ -357,12 +360,16 @@ class Search:
             left = self._round(left, number, found)
         pairs = [(function, probes.task.id) for function, tasks in left.items() for probes in tasks]
         solved = self._judge(pairs, found)
-        unsolved = [pair for pair in pairs if pair not in solved]
+        unsolved = [
+            (function, task_id)
+            for function, task_id in pairs
+            if (function, task_id) not in solved and self.probes[task_id].comparison in COUNTED
+        ]
         counted = dict(zip(unsolved, self._count_tests(unsolved, found), strict=True))
         for pair in pairs:
             function, task_id = pair
             total = len(self._cases[task_id])
-            passed = total if pair in solved else counted[pair]
+            passed = total if pair in solved else counted.get(pair, 0)
             if pair in solved or passed >= LISTED_SHARE * total:
                 found[function].tasks.append(
                     {"task_id": task_id, "solved": pair in solved, "tests_passed": passed, "tests": total}
