@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+from unittest.mock import ANY
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
+from tests.evaluate.own_records import EXECUTIONS
 from tests.hub_server import TOKEN, running_hub
 from tests.tiny import write_tiny_checkpoint
 from tests.workflow.flow import since
@@ -198,3 +203,42 @@ def test_the_released_model_is_resolved_too(made, tmp_path):
         read_json(fresh.directory / "resources/models/released/base/selfalign.json")["revision"]
         == commits["model"]
     )
+
+
+def test_a_table_of_a_benchmark_is_fetched_at_the_resolved_commit_and_scored(made, hub, tmp_path):
+    _, commits = made
+    table = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(EXECUTIONS), table)
+    files = {"data/test-00000-of-00001.parquet": table.getvalue()}
+    commit = hub.commit("datasets", "livecodebench/execution-v2", files)
+    config = tiny_config()
+    config["model"] = {"source": "hub", "id": MODEL, "revision": commits["model"]}
+    config["evaluation"] = {
+        "benchmarks": [{"name": "livecodebench_execution", "n": 2, "max_new_tokens": 8}],
+        "layouts": {"base": ["plain"], "tuned": ["plain"]},
+    }
+    fresh = Build(working_copy(tmp_path), config)
+    target = "results/tiny/scores/base/plain/livecodebench_execution/score.json"
+    done = fresh.snakemake(more=("--", target))
+    assert done.returncode == 1
+    assert "LiveCodeBench (code execution) v2: expected 479 tasks, found 2" in done.stdout
+    assert "Traceback" not in done.stdout
+    fetched = fresh.directory / "resources/benchmarks/livecodebench_execution/execution-v2.jsonl"
+    assert list(read_jsonl(fetched)) == EXECUTIONS
+    assert read_json(
+        fresh.directory / "resources/revisions/dataset--livecodebench--execution-v2@main.json"
+    ) == {
+        "kind": "dataset",
+        "id": "livecodebench/execution-v2",
+        "revision": "main",
+        "commit": commit,
+        "endpoint": ANY,
+    }
+
+    # The number of tasks is that of the published table; ours has two.
+    definition = fresh.directory / "src/selfalign/benchmarks/definitions/livecodebench_execution.yaml"
+    definition.write_text(definition.read_text().replace("tasks: 479", "tasks: 2"))
+    done = fresh.snakemake(more=("--", target))
+    assert done.returncode == 0, done.stdout[-3000:]
+    score = read_json(fresh.directory / target)
+    assert (score["n"], score["samples_per_task"]) == (2, 2)
