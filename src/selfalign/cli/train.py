@@ -10,6 +10,15 @@ import typer
 from selfalign.cli import LogLevel
 from selfalign.core.errors import ConfigError
 
+MetricsFile = Annotated[
+    Path | None, typer.Option(help="JSON Lines file for metrics. [default: OUTDIR.metrics.jsonl]")
+]
+WorkDirectory = Annotated[
+    Path | None,
+    typer.Option(help="Directory for checkpoints to resume from, removed at the end. [default: OUTDIR.work]"),
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Number of CPU threads. [default: one per core]")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -34,22 +43,13 @@ def train(
         Path | None,
         typer.Option(help="Checkpoint of the base model. [default: the configured model]"),
     ] = None,
-    metrics: Annotated[
-        Path | None, typer.Option(help="JSON Lines file for metrics. [default: OUTDIR.metrics.jsonl]")
-    ] = None,
-    work: Annotated[
-        Path | None,
-        typer.Option(
-            help="Directory for checkpoints to resume from, removed at the end. [default: OUTDIR.work]"
-        ),
-    ] = None,
+    metrics: MetricsFile = None,
+    work: WorkDirectory = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Seed of the row order. [default: as configured]"),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of CPU threads. [default: one per core]")
-    ] = None,
+    threads: Threads = None,
     _log_level: LogLevel = "INFO",
 ) -> None:
     """Fine-tune a checkpoint on a dataset; after an interruption, resume from the last checkpoint."""
@@ -93,22 +93,13 @@ def prefer(
         Path | None,
         typer.Option(help="Checkpoint of the fine-tuned model. [default: that of the configured run]"),
     ] = None,
-    metrics: Annotated[
-        Path | None, typer.Option(help="JSON Lines file for metrics. [default: OUTDIR.metrics.jsonl]")
-    ] = None,
-    work: Annotated[
-        Path | None,
-        typer.Option(
-            help="Directory for checkpoints to resume from, removed at the end. [default: OUTDIR.work]"
-        ),
-    ] = None,
+    metrics: MetricsFile = None,
+    work: WorkDirectory = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Seed of the order of pairs. [default: as configured]"),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Number of CPU threads. [default: one per core]")
-    ] = None,
+    threads: Threads = None,
     _log_level: LogLevel = "INFO",
 ) -> None:
     """Train a fine-tuned checkpoint on preferences (DPO); after an interruption, resume from the last checkpoint."""
