@@ -1,4 +1,4 @@
-"""Packages of the system that tests install where there are none, as root on Debian."""
+"""Install Debian packages that tests need, as root."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def install(packages: Sequence[str]) -> None:
     """Install packages with apt, one caller at a time: tests run in several processes.
 
     Raises:
-        AssertionError: apt says no, with what it said.
-        subprocess.TimeoutExpired: it takes too long.
+        AssertionError: apt-get fails; the message has its output.
+        subprocess.TimeoutExpired: apt-get takes too long.
     """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with FileLock(Path(tempfile.gettempdir()) / "selfalign-tests-apt.lock"):
@@ -29,4 +29,6 @@ def install(packages: Sequence[str]) -> None:
                 timeout=500,
                 env=environment,
             )
-            assert done.returncode == 0, f"apt-get {command[0]}: {done.stderr.strip()}"
+            assert done.returncode == 0, (
+                f"cannot install {' '.join(packages)}: apt-get {command[0]}: {done.stderr.strip()}"
+            )

@@ -40,7 +40,7 @@ class OnSlurm:
 def slurm() -> Iterator[None]:
     need_slurm()
     if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
-        pytest.skip("not run: profiles/slurm on a real Slurm (needs the plugin: make cluster)")
+        pytest.skip("needs the executor plugin for Slurm: `make test` installs it (`make cluster`)")
     with tempfile.TemporaryDirectory(prefix="selfalign-slurm-") as base, one_node_slurm(Path(base)):
         yield
 

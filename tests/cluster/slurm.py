@@ -60,18 +60,19 @@ PartitionName=gpu Nodes=ALL MaxTime=INFINITE State=UP
 
 
 def need_slurm() -> None:
-    """Install Slurm; skip where that cannot be done, and where a Slurm is configured already."""
+    """Install Slurm; skip without root or apt-get, and where a Slurm is configured already."""
     if os.getuid() != 0:
-        pytest.skip("not run: profiles/slurm on a real Slurm (starting one needs root)")
+        pytest.skip("needs root to start a Slurm: run `make test` as root")
     if any((SYSTEM / name).exists() and not (SYSTEM / name).is_symlink() for name in FILES):
-        pytest.skip("not run: profiles/slurm on a real Slurm (this machine has a Slurm of its own)")
+        pytest.skip(
+            f"needs a machine whose {SYSTEM} has no configuration of Slurm: run `make test` on another"
+        )
     if any(shutil.which(name) is None for name in COMMANDS):
         if shutil.which("apt-get") is None:
-            pytest.skip("not run: profiles/slurm on a real Slurm (needs Slurm and munge, or apt-get)")
-        try:
-            _install()
-        except (AssertionError, subprocess.TimeoutExpired) as error:
-            pytest.skip(f"not run: profiles/slurm on a real Slurm (apt-get cannot install it: {error})")
+            pytest.skip(
+                "needs Slurm and munge: run `make test` as root on Debian or Ubuntu, which installs them"
+            )
+        _install()
 
 
 def _install() -> None:

@@ -37,14 +37,14 @@ def run(*command: str, timeout: float = 600, **environment: str) -> str:
 
 
 def need_engines() -> None:
-    """Install the engines; skip where that cannot be done."""
+    """Install the engines; skip without root, or where they are missing and there is no apt-get."""
     missing = [name for name in (DOCKER, DOCKERD, "/usr/bin/podman") if not Path(name).exists()]
     if (missing or shutil.which("mmdebstrap") is None) and (
         os.getuid() != 0 or shutil.which("apt-get") is None
     ):
-        pytest.skip("not run: docker, podman and gvisor (needs Debian's packages, or root and apt-get)")
+        pytest.skip("needs Docker, Podman and gVisor: run `make soak` as root on Debian, which installs them")
     if os.getuid() != 0:
-        pytest.skip("not run: docker, podman and gvisor (starting an engine needs root)")
+        pytest.skip("needs root to start a container engine: run `make soak` as root")
     if missing or shutil.which("mmdebstrap") is None:
         install(PACKAGES)
 

@@ -59,7 +59,7 @@ def test_a_command_that_cannot_join_does_not_run(tmp_path):
 def groups():
     made = make_groups(300, 64)
     if not made:
-        pytest.skip("not run: control groups (this user may make none here)")
+        pytest.skip("needs permission to create control groups: run `make test` as root")
     yield made
     remove_groups(made)
 

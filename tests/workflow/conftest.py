@@ -11,7 +11,7 @@ BUCKET = "selfalign"
 def store(monkeypatch):
     """A local S3 with an empty bucket: the arguments that make Snakemake keep its files there."""
     if any(importlib.util.find_spec(name) is None for name in ("moto", "snakemake_storage_plugin_s3")):
-        pytest.skip("not run: storage in S3 (needs the storage plugin and moto: make cluster)")
+        pytest.skip("needs the storage plugin for S3 and moto: `make test` installs them (`make cluster`)")
     import boto3
     from moto.server import ThreadedMotoServer
 
