@@ -25,7 +25,7 @@ from selfalign.evaluate.reproduction import (
     write_reproduction,
 )
 from selfalign.evaluate.score import build_score, write_summary
-from selfalign.report.page import result_rows, score_rows
+from selfalign.report.score_tables import result_rows, score_rows
 
 FIRST, SECOND = "HumanEval/900", "HumanEval/901"
 
@@ -64,10 +64,34 @@ def _published(path, *pairs):
     return path
 
 
+def _write_score(directory, benchmark, verdicts, layout=None):
+    """Write the files of one score."""
+    write_jsonl(directory / "verdicts.jsonl", verdicts)
+    write_json(directory / "score.json", build_score(benchmark, verdicts, [1], layout=layout))
+
+
+def _summary(directory, benchmark, solved):
+    """Return the summary, which is written too, of the scores of models in prompt layouts.
+
+    Args:
+        directory: directory of the summary and the scores.
+        benchmark: benchmark with two tasks.
+        solved: for each (model, layout), whether it passes the parts of each task.
+    """
+    scores = {}
+    for (model, layout), pairs in solved.items():
+        scores[model, layout, benchmark.name] = directory / model / layout
+        _write_score(directory / model / layout, benchmark, _verdicts(*pairs), layout)
+    write_summary(scores, directory / "summary.json")
+    return read_json(directory / "summary.json")
+
+
+def _read_published(path, benchmark):
+    return read_published_verdicts(path, benchmark.by_id(), benchmark.title)
+
+
 def test_every_difference_is_listed(tmp_path, benchmark):
-    published = read_published_verdicts(
-        _published(tmp_path / "p.json", (True, False), (True, True)), benchmark.by_id(), benchmark.title
-    )
+    published = _read_published(_published(tmp_path / "p.json", (True, False), (True, True)), benchmark)
     found = compare_verdicts(_verdicts((True, True), (True, True)), published)
     assert (found["tasks"], found["agreeing"]) == (2, 1)
     assert found["published_correct"] == {"base": 2, "plus": 1}
@@ -84,10 +108,10 @@ def test_every_difference_is_listed(tmp_path, benchmark):
 def test_other_files_are_no_published_verdicts(tmp_path, benchmark):
     (tmp_path / "p.json").write_text(json.dumps({"eval": {"HumanEval/1": []}}))
     with pytest.raises(DataError, match="expected verdicts on the tasks of HumanEval"):
-        read_published_verdicts(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
+        _read_published(tmp_path / "p.json", benchmark)
     (tmp_path / "p.json").write_text("[]")
     with pytest.raises(DataError, match="expected EvalPlus' results"):
-        read_published_verdicts(tmp_path / "p.json", benchmark.by_id(), benchmark.title)
+        _read_published(tmp_path / "p.json", benchmark)
 
 
 def test_a_score_says_of_what_and_how_sure(benchmark):
@@ -127,8 +151,7 @@ def test_the_table_sets_a_published_figure_beside_the_same_thing_only(tmp_path, 
 
 def test_new_answers_stand_beside_the_published_verdicts(tmp_path, benchmark):
     verdicts = _verdicts((True, True), (True, False))
-    write_jsonl(tmp_path / "verdicts.jsonl", verdicts)
-    write_json(tmp_path / "score.json", build_score(benchmark, verdicts, [1]))
+    _write_score(tmp_path, benchmark, verdicts)
     published = _published(tmp_path / "p.json", (True, True), (True, True))
     obtained = ObtainedScore("m", "samples generated here", tmp_path / "score.json", None, published)
     base, plus = reproduction_rows([obtained])[:2]
@@ -136,22 +159,17 @@ def test_new_answers_stand_beside_the_published_verdicts(tmp_path, benchmark):
     assert [(each["task_id"], each["explanation"]) for each in plus["differing"]] == [(SECOND, NEW_SAMPLE)]
     # Verdicts on one answer a task say nothing of several.
     twice = [{**each, "sample": n} for n in (0, 1) for each in verdicts]
-    write_jsonl(tmp_path / "verdicts.jsonl", twice)
-    write_json(tmp_path / "score.json", build_score(benchmark, twice, [1]))
+    _write_score(tmp_path, benchmark, twice)
     assert reproduction_rows([obtained])[0]["differing"] is None
 
 
 def test_the_three_forms_hold_the_same_rows(tmp_path, benchmark):
     write_json(tmp_path / "score.json", build_score(benchmark, _verdicts((True, True), (True, False)), [1]))
-    for model, pairs in (("base", ((True, False), (False, False))), ("tuned", ((True, True), (True, False)))):
-        verdicts = _verdicts(*pairs)
-        write_jsonl(tmp_path / model / "verdicts.jsonl", verdicts)
-        write_json(tmp_path / model / "score.json", build_score(benchmark, verdicts, [1]))
-    write_summary(
-        {(model, "own", "humaneval_plus"): tmp_path / model for model in ("base", "tuned")},
-        tmp_path / "summary.json",
-    )
-    (comparison,) = read_json(tmp_path / "summary.json")["comparisons"]
+    solved = {
+        ("base", "own"): ((True, False), (False, False)),
+        ("tuned", "own"): ((True, True), (True, False)),
+    }
+    (comparison,) = _summary(tmp_path, benchmark, solved)["comparisons"]
     assert comparison["metrics"]["base pass@1"]["mcnemar"]["only_second"] == 1
     assert comparison["metrics"]["plus pass@1"]["difference"] == 0.5
     outs = {form: tmp_path / f"table.{form}" for form in ("json", "markdown", "html")}
@@ -174,13 +192,13 @@ def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, monk
     second = _published(tmp_path / "second.json", (True, True), (False, False))
     known = {file_sha256(first): {f"{SECOND}:plus": "their\n  rounding"}}
     (tmp_path / "known_differences.yaml").write_text(yaml.safe_dump(known))
-    assert known_differences(read_published_verdicts(first, benchmark.by_id(), benchmark.title)) == {}
+    assert known_differences(_read_published(first, benchmark)) == {}
     monkeypatch.setattr(
         "selfalign.evaluate.published_verdicts.files", {"selfalign.evaluate": tmp_path}.__getitem__
     )
 
     def explanations(path):
-        found = compare_verdicts(verdicts, read_published_verdicts(path, benchmark.by_id(), benchmark.title))
+        found = compare_verdicts(verdicts, _read_published(path, benchmark))
         return [(each["task_id"], each["part"], each["explanation"]) for each in found["differing"]]
 
     assert explanations(first) == [(SECOND, "plus", "their rounding")]
@@ -192,17 +210,13 @@ def test_a_known_difference_explains_no_other_verdicts(tmp_path, benchmark, monk
 def test_the_known_difference_is_of_the_published_verdicts(tmp_path, published_data, published_file, version):
     results = published_file("evalplus-starcoder2-15b-instruct-v0.1-humaneval_eval_results.json")
     plus = load_benchmark("humaneval_plus", version, published_data("humaneval_plus", version))
-    assert list(known_differences(read_published_verdicts(results, plus.by_id(), plus.title))) == [
-        "HumanEval/21:plus"
-    ]
+    assert list(known_differences(_read_published(results, plus))) == ["HumanEval/21:plus"]
     (tmp_path / "other.json").write_bytes(results.read_bytes() + b"\n")
-    assert known_differences(read_published_verdicts(tmp_path / "other.json", plus.by_id(), plus.title)) == {}
+    assert known_differences(_read_published(tmp_path / "other.json", plus)) == {}
 
 
 def test_verdicts_on_another_number_of_samples_are_not_compared(tmp_path, benchmark):
-    published = read_published_verdicts(
-        _published(tmp_path / "p.json", (True, True), (True, True)), benchmark.by_id(), benchmark.title
-    )
+    published = _read_published(_published(tmp_path / "p.json", (True, True), (True, True)), benchmark)
     twice = [{**each, "sample": n} for n in (0, 1) for each in _verdicts((True, True), (True, True))]
     with pytest.raises(DataError, match=r"p.json: expected verdicts on 2 sample.*'HumanEval/900', found 1"):
         compare_verdicts(twice, published)
@@ -228,15 +242,7 @@ def test_models_are_compared_within_a_layout_and_the_headline_is_where_the_base_
         ("tuned", "reference"): ((True, True), (True, True)),
         ("tuned", "own"): ((True, True), (True, False)),
     }
-    scores = {}
-    for (model, layout), pairs in solved.items():
-        directory = tmp_path / model / layout
-        verdicts = _verdicts(*pairs)
-        write_jsonl(directory / "verdicts.jsonl", verdicts)
-        write_json(directory / "score.json", build_score(benchmark, verdicts, [1], layout=layout))
-        scores[model, layout, "humaneval_plus"] = directory
-    write_summary(scores, tmp_path / "summary.json")
-    summary = read_json(tmp_path / "summary.json")
+    summary = _summary(tmp_path, benchmark, solved)
     assert [(row["model"], row["layout"]) for row in summary["scores"]] == list(solved)
     assert [
         (each["layout"], each["headline"], each["metrics"]["base pass@1"]["difference"])
@@ -251,15 +257,7 @@ def test_a_model_trained_on_preferences_is_compared_with_both_others(tmp_path, b
         ("tuned", "own"): ((True, True), (False, False)),
         ("preferred", "own"): ((True, True), (True, True)),
     }
-    scores = {}
-    for (model, layout), pairs in solved.items():
-        directory = tmp_path / model / layout
-        verdicts = _verdicts(*pairs)
-        write_jsonl(directory / "verdicts.jsonl", verdicts)
-        write_json(directory / "score.json", build_score(benchmark, verdicts, [1], layout=layout))
-        scores[model, layout, "humaneval_plus"] = directory
-    write_summary(scores, tmp_path / "summary.json")
-    summary = read_json(tmp_path / "summary.json")
+    summary = _summary(tmp_path, benchmark, solved)
     assert [
         (each["first"], each["second"], each["headline"], each["metrics"]["base pass@1"]["difference"])
         for each in summary["comparisons"]
@@ -278,8 +276,7 @@ def test_a_model_trained_on_preferences_is_compared_with_both_others(tmp_path, b
 @pytest.mark.parametrize("solved_tasks", [[], [SECOND], ["HumanEval/900", SECOND]])
 def test_scores_are_also_given_on_the_tasks_that_no_row_solves(tmp_path, benchmark, solved_tasks):
     verdicts = _verdicts((True, False), (True, True))
-    write_jsonl(tmp_path / "verdicts.jsonl", verdicts)
-    write_json(tmp_path / "score.json", build_score(benchmark, verdicts, [1]))
+    _write_score(tmp_path, benchmark, verdicts)
     identity = {"benchmark": benchmark.name, "version": benchmark.version}
     write_json(tmp_path / "solutions.json", {**identity, "solved_tasks": solved_tasks})
     write_json(tmp_path / "other.json", {**identity, "version": "other", "solved_tasks": ["HumanEval/900"]})

@@ -12,7 +12,7 @@ from selfalign.core.config.rounds import MAX_ROUNDS, LaterRound, NextRoundConfig
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import read_json, write_json, write_jsonl
 from selfalign.evaluate.rounds import measure_diversity, reasons_to_stop, write_result, write_table
-from selfalign.report.page import round_rows
+from selfalign.report.score_tables import round_rows
 
 OWN = ("own", "self_tests")
 TEXTS = [

@@ -25,7 +25,8 @@ from selfalign.report.figures import (
 )
 from selfalign.report.files import files_of_run, stage_of
 from selfalign.report.funnel import PUBLISHED, build_funnel
-from selfalign.report.page import provenance_rows, result_rows, seed_charts, write_page
+from selfalign.report.page import provenance_rows, seed_charts, write_page
+from selfalign.report.score_tables import result_rows
 
 
 def test_shards_of_a_step_are_joined_in_order(run):

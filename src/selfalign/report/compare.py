@@ -12,7 +12,8 @@ import yaml
 from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import atomic_path, read_json
 from selfalign.report.charts import score_chart
-from selfalign.report.page import page_environment, score_rows, template_text
+from selfalign.report.page import page_environment, template_text
+from selfalign.report.score_tables import score_rows
 
 ABSENT = "–"
 
@@ -24,7 +25,7 @@ class Run:
     Attributes:
         name: name of the run.
         steps: steps of the funnel.
-        scores: rows of :func:`~selfalign.report.page.score_rows`.
+        scores: rows of :func:`~selfalign.report.score_tables.score_rows`.
         settings: configuration by dotted key.
     """
 
