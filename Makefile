@@ -58,7 +58,7 @@ published: setup
 	$(BIN)/snakemake --cores all published_data
 	$(BIN)/pytest -m published --durations=15
 
-# Score the same samples of HumanEval+ and MBPP+ 20 times with all cores busy, and record the tasks whose verdicts waver.
+# Score the same samples of HumanEval+ and MBPP+ 20 times with all cores busy, and record the tasks whose verdicts vary.
 stability: setup
 	$(BIN)/snakemake --cores all published_data
 	$(BIN)/python benchmarks/verdict_stability.py --json > $(VENV)/stability.json
