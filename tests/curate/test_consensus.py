@@ -185,3 +185,53 @@ def test_the_order_of_the_rows_does_not_matter(consensus):
         for order in itertools.permutations(range(3))
     }
     assert chosen == {0}
+
+
+OTHER = {"instruction": "Another task."}
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "message"),
+    [
+        ([row("0.0"), row("0.0")], {}, r"record 2, field 'index'.*same sample number.*record 1 of"),
+        ([row("0.0", index=None)], {}, r"rows.jsonl, record 1, field 'index': expected the index"),
+        ([row("0.0", index=True)], {}, r"rows.jsonl, record 1, field 'index': expected the index"),
+        (
+            [row("0.0", lineage={"sample": {"number": "1"}})],
+            {},
+            r"'lineage.sample.number': expected an integer",
+        ),
+        ([row("0.0"), row("0.1", **OTHER)], {}, r"record 2, field 'instruction': .*another one"),
+        ([row("0.0")], OTHER, r"rows.jsonl, field 'instruction': .*another instruction than the matrix"),
+        ([row("0.0")], {"instruction": 1}, r"record 1, field 'instruction': expected a string"),
+        ([row("0.0")], {"implementations": ["0.0", "0.1"]}, r"'implementations': expected a list of lists"),
+        ([row("0.0")], {"implementations": [["0.0"], [1]]}, r"expected ids such as '0.0', found 1"),
+        ([row("0.0")], {"tests": [["0.0"], ["1.1"]]}, r"'tests': expected ids such as '0.0', found '1.1'"),
+        ([row("0.0")], {"tests": [["0.0"], ["0.x"]]}, r"'tests': expected ids such as '0.0', found '0.x'"),
+        ([row("0.0")], {"tests": [["0.0"], ["0.0"]]}, r"'tests': expected each response once"),
+        ([row("0.0")], {"tests": [["0.0"], ["0.2"]]}, r"'tests': expected the same responses as"),
+        ([row("0.0")], {"verdicts": [[P, P]]}, r"'verdicts': expected 2 lists of 2 strings"),
+        ([row("0.0")], {"verdicts": [[P, P], [P]]}, r"'verdicts': expected 2 lists of 2 strings"),
+        ([row("0.0")], {"verdicts": [[P, P], [P, 1]]}, r"'verdicts': expected 2 lists of 2 strings"),
+    ],
+)
+def test_rows_and_matrices_that_do_not_belong_together_are_named(consensus, tmp_path, rows, changes, message):
+    with pytest.raises(DataError, match=message):
+        consensus(rows, [{**matrix([[P, P], [P, P]]), **changes}])
+    assert not (tmp_path / "out.jsonl").exists()
+    assert not (tmp_path / "dropped.jsonl").exists()
+
+
+def test_the_appended_assertions_are_not_another_instruction(consensus):
+    augmented = row(
+        "0.0", instruction="Task 0.\n\nYour code should pass the following assertion: assert f(1)"
+    )
+    assert consensus([augmented], [matrix([[P, P], [P, P]])])[0]["out"] == 1
+
+
+def test_a_second_matrix_of_an_instruction_is_refused(consensus):
+    again = matrix([[P, P], [P, P]])
+    with pytest.raises(DataError, match=r"0001.jsonl, record 1, field 'index': found a second matrix"):
+        consensus([row("0.0"), row("1.0")], [again, again, matrix([[P]], 1)])
+    with pytest.raises(DataError, match=r"0001.jsonl, record 1, field 'index': found a second matrix"):
+        consensus([row("0.0")], [again, again])

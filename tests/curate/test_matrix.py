@@ -122,6 +122,23 @@ def test_rows_that_are_no_samples_of_a_record_are_refused(make, tmp_path):
     ):
         matrix_file([tmp_path / "rows.jsonl"], [], tmp_path / "out.jsonl")
     assert not (tmp_path / "out.jsonl").exists()
+    first, second = (
+        {**response(), "index": 0, "instruction": text, "lineage": {"sample": {"number": number}}}
+        for number, text in enumerate(("Add.", "Subtract."))
+    )
+    write_jsonl(tmp_path / "rows.jsonl", [first, second])
+    with pytest.raises(DataError, match=r"rows.jsonl, record 2, field 'instruction': .*another one"):
+        matrix_file([tmp_path / "rows.jsonl"], [], tmp_path / "out.jsonl")
+    write_jsonl(tmp_path / "rows.jsonl", [{**first, "lineage": {"sample": {"number": None}}}])
+    with pytest.raises(DataError, match=r"'lineage.sample.number': expected an integer, found NoneType"):
+        matrix_file([tmp_path / "rows.jsonl"], [], tmp_path / "out.jsonl")
+
+
+def test_responses_that_have_no_others_to_agree_with_are_reported(make, caplog):
+    make({2: RESPONSES[2]})
+    assert "no instruction has two usable responses" not in caplog.text
+    make({2: RESPONSES[2][:1]})
+    assert "no instruction has two usable responses" in caplog.text
 
 
 # Implementations of `f(x)`, which returns x + 1, whose state at import is unusual; most of them import modules that are

@@ -234,6 +234,18 @@ def test_rows_of_another_run_are_refused(make):
     del row["index"]
     with pytest.raises(DataError, match="expected the index of the seed"):
         make([row], [matrix(VERDICTS)], responses)
+    with pytest.raises(DataError, match=r"row 0\.0 still has the section tags.*--pass smart"):
+        make(responses[:1], [matrix(VERDICTS)], responses)
+    row = sanitized(responses[0])
+    other = [{**each, "instruction": "Another task."} for each in responses]
+    with pytest.raises(DataError, match=r"train.jsonl.*another instruction than the matrix"):
+        make([sanitized(other[0])], [matrix(VERDICTS)], other)
+    with pytest.raises(DataError, match=r"responses.jsonl.*'instruction'.*of one run"):
+        make([row], [matrix(VERDICTS)], other)
+    with pytest.raises(DataError, match=r"responses.jsonl, record 5.*expected each sample once"):
+        make([row], [matrix(VERDICTS)], [*responses, responses[3]])
+    with pytest.raises(DataError, match=r"matrices.jsonl, record 2.*found a second matrix with index 0"):
+        make([row], [matrix(VERDICTS), matrix(VERDICTS)], responses)
 
 
 grids = st.integers(1, 5).flatmap(

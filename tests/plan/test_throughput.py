@@ -193,6 +193,11 @@ def test_several_servers_need_a_measurement():
         ({"loads": [{**vars(LOADS[0]), "in_flight": 0}]}, r"'in_flight': expected a number above 0, found 0"),
         ({"loads": [vars(LOADS[0]), {"in_flight": 2}]}, r"2.*'prompt_tokens_per_s'.*found None"),
         ({"loads": [{**vars(LOADS[0]), "watts": -1}]}, "or null, found -1"),
+        ({"loads": [{**vars(LOADS[0]), "watts": float("nan")}]}, "or null, found nan"),
+        ({"loads": [{**vars(LOADS[0]), "prompt_tokens_per_s": float("nan")}]}, "above 0, found nan"),
+        ({"loads": [{**vars(LOADS[0]), "completion_tokens_per_s": float("inf")}]}, "above 0, found inf"),
+        ({"loads": [{**vars(LOADS[0]), "prompt_tokens_per_s": 10**400}]}, "above 0, found 1000"),
+        ({"loads": [vars(LOADS[0]), vars(LOADS[0])]}, "'in_flight': expected each number of requests once"),
     ],
 )
 def test_another_file_is_refused(tmp_path, value, message):

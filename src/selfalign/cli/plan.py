@@ -14,15 +14,24 @@ if TYPE_CHECKING:
     from selfalign.plan.throughput import Pace
     from selfalign.plan.training import Shape
 
+# Larger numbers are mistakes; infinity is among them.
+LARGEST = 10**12
+
 GpuKind = Annotated[str, typer.Option(help="GPU model.")]
 Gpus = Annotated[int, typer.Option(min=1, help="Number of GPUs.")]
-Price = Annotated[float | None, typer.Option(min=0, help="Price of one GPU-hour, in any currency.")]
+Price = Annotated[
+    float | None, typer.Option(min=0, max=LARGEST, help="Price of one GPU-hour, in any currency.")
+]
 ConfigFile = Annotated[Path | None, typer.Option(help="Configuration file (YAML), merged into the default.")]
-PricePerKwh = Annotated[float | None, typer.Option(min=0, help="Price of one kWh, in the same currency.")]
+PricePerKwh = Annotated[
+    float | None, typer.Option(min=0, max=LARGEST, help="Price of one kWh, in the same currency.")
+]
 Watts = Annotated[
     float | None,
     typer.Option(
-        min=0, help="Power of all machines together, in watts. [default: as measured, else not known]"
+        min=0,
+        max=LARGEST,
+        help="Power of all machines together, in watts. [default: as measured, else not known]",
     ),
 ]
 ThroughputFile = Annotated[
@@ -59,10 +68,14 @@ def whole_run(
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Number of seeds, or of imported rows. [default: as configured]")
+        int | None,
+        typer.Option(
+            min=1, max=LARGEST, help="Number of seeds, or of imported rows. [default: as configured]"
+        ),
     ] = None,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="Responses per instruction. [default: as configured]")
+        int | None,
+        typer.Option(min=1, max=LARGEST, help="Responses per instruction. [default: as configured]"),
     ] = None,
     model: Annotated[
         list[str] | None,
@@ -76,7 +89,9 @@ def whole_run(
     tokens_per_s: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Throughput of all servers, in completion tokens per second. [default: estimated]"
+            min=0.1,
+            max=LARGEST,
+            help="Throughput of all servers, in completion tokens per second. [default: estimated]",
         ),
     ] = None,
     throughput: ThroughputFile = None,
@@ -275,7 +290,9 @@ def evaluation(
     tokens_per_s: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Throughput of all servers, in completion tokens per second. [default: estimated]"
+            min=0.1,
+            max=LARGEST,
+            help="Throughput of all servers, in completion tokens per second. [default: estimated]",
         ),
     ] = None,
     throughput: ThroughputFile = None,
@@ -361,7 +378,9 @@ def measure(
     watts: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Power of the servers' machine, in watts. [default: measured if it is this one]"
+            min=0,
+            max=LARGEST,
+            help="Power of the servers' machine, in watts. [default: measured if it is this one]",
         ),
     ] = None,
 ) -> None:

@@ -63,7 +63,8 @@ def row_id(record: Record) -> str | None:
     Args:
         record: the row.
     """
-    if not isinstance(record.get("index"), int):
+    index = record.get("index")
+    if not isinstance(index, int) or isinstance(index, bool):
         return None
     sample = record.get("lineage", {}).get("sample", {}).get("number", 0)
-    return f"{record['index']}.{sample}"
+    return f"{index}.{sample}"

@@ -7,6 +7,7 @@ of tests that they pass. Unlike there, the tests of one response are one unit, a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.core.jsonl import Record, read_numbered, require
 from selfalign.core.lineage import row_id, with_lineage
 from selfalign.curate.quality import quality_chain
-from selfalign.curate.rows import File, log_counts, read_rows
+from selfalign.curate.rows import File, SampleReader, check_instruction, log_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def consensus_file(
     *,
     quality: QualityConfig | None = None,
 ) -> StepCounts:
-    """Keep the best response to each instruction that agrees with another response. Constant memory.
+    """Keep the best response to each instruction that agrees with another response. Holds the ids of the rows in memory.
 
     Args:
         source: JSON Lines file of rows, by index.
@@ -57,12 +58,14 @@ def consensus_file(
         quality: filters that a row must pass to be chosen; None for the defaults.
 
     Raises:
-        DataError: a row lacks index, instruction or response, or has no matrix; or a matrix is malformed.
+        DataError: a row lacks index, instruction or response, is a sample that came before, or has no matrix; its
+            instruction is not that of the matrix; or a matrix is malformed.
     """
     chain = quality_chain(quality or QualityConfig())
     remaining = read_matrices(matrices)
     with StepWriter("consensus", out=out, dropped=dropped) as writer:
-        for index, group in groupby(read_rows([source]), key=lambda row: row.get("index")):
+        samples = (row for _, row in SampleReader().read(source))
+        for index, group in groupby(samples, key=lambda row: row["index"]):
             matrix = next((each for each in remaining if each["index"] == index), None)
             if matrix is None:
                 raise DataError(
@@ -71,8 +74,11 @@ def consensus_file(
                     file=source,
                 )
             rows = [(row, run_filters(row, chain)) for row in group]
+            check_instruction(rows[0][0], matrix, source)
             for row, outcome in choose(rows, matrix):
                 writer.put(row, outcome)
+        for _ in remaining:
+            pass  # checks the matrices of later instructions, which have no rows
     return log_counts(writer.counts)
 
 
@@ -183,12 +189,14 @@ def read_matrices(files: Iterable[File]) -> Iterator[Record]:
         files: JSON Lines files by :func:`selfalign.curate.matrix.matrix_file`.
 
     Raises:
-        DataError: a row is malformed.
+        DataError: a row is malformed, or two rows have the same index.
     """
+    seen: set[int] = set()
     for file in files:
         for number, record in read_numbered(file):
             fields = {
                 "index": int,
+                "instruction": str,
                 "implementations": list,
                 "tests": list,
                 "verdicts": list,
@@ -196,4 +204,39 @@ def read_matrices(files: Iterable[File]) -> Iterator[Record]:
             }
             for name, kind in fields.items():
                 require(record, name, kind, file=file, number=number)
+            if problem := _inconsistency(record):
+                field, expected = problem
+                raise DataError(expected, file=file, record=number, field=field)
+            if record["index"] in seen:
+                raise DataError(
+                    f"found a second matrix with index {record['index']}; give the matrices of one run, each file once",
+                    file=file,
+                    record=number,
+                    field="index",
+                )
+            seen.add(record["index"])
             yield record
+
+
+def _inconsistency(matrix: Record) -> tuple[str, str] | None:
+    """Return the field of a matrix that does not agree with the others, and what was expected; None if all do."""
+    prefix = rf"{matrix['index']}\."
+    names: dict[str, list[str]] = {}
+    for field in ("implementations", "tests"):
+        groups = matrix[field]
+        if not all(isinstance(group, list) and group for group in groups):
+            return field, "expected a list of lists of ids of responses"
+        names[field] = [name for group in groups for name in group]
+        for name in names[field]:
+            if not isinstance(name, str) or not re.fullmatch(rf"{prefix}-?[0-9]{{1,18}}", name):
+                return field, f"expected ids such as '{matrix['index']}.0', found {name!r}"
+        if len(set(names[field])) < len(names[field]):
+            return field, "expected each response once"
+    if set(names["implementations"]) != set(names["tests"]):
+        return "tests", "expected the same responses as in 'implementations'"
+    height, width, verdicts = len(matrix["implementations"]), len(matrix["tests"]), matrix["verdicts"]
+    right = len(verdicts) == height and all(
+        isinstance(row, list) and len(row) == width and all(isinstance(each, str) for each in row)
+        for row in verdicts
+    )
+    return None if right else ("verdicts", f"expected {height} lists of {width} strings each")

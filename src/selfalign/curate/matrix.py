@@ -12,6 +12,7 @@ the modules of :data:`PRELOADS` run in sandboxes that have imported these before
 from __future__ import annotations
 
 import ast
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from selfalign.core.errors import DataError, InfrastructureError
+from selfalign.core.errors import InfrastructureError
 from selfalign.core.filtering import Drop, Keep, StepCounts, StepWriter
 from selfalign.core.jsonl import Record, write_jsonl
 from selfalign.core.lineage import row_id
@@ -32,11 +33,13 @@ from selfalign.curate.code import (
     self_contained_tests,
     tested_names,
 )
-from selfalign.curate.rows import DROP_FIELDS, NAMES_DIFFER, File, log_counts, read_rows
+from selfalign.curate.rows import DROP_FIELDS, NAMES_DIFFER, File, SampleReader, log_counts
 from selfalign.program_environments import ProgramEnvironment
 from selfalign.sandbox import DEFAULT_LIMITS, Limits, Program, open_pool
 from selfalign.sandbox.cache import VerdictCache
 from selfalign.sandbox.types import Scope
+
+logger = logging.getLogger(__name__)
 
 # CPU time to start a slot and import its modules, in seconds.
 OPENING_S = 0.5
@@ -201,6 +204,10 @@ class Matrix:
                     status for one in implementation.responses for other in tests.responses if one != other
                 )
 
+    def responses(self) -> list[str]:
+        """Return the ids of the usable responses."""
+        return [name for each in self.implementations.values() for name in each.responses]
+
     def to_json(self) -> Record:
         """Return the row of the matrix file."""
         return {
@@ -291,7 +298,8 @@ def matrix_file(
         (``sibling_pairs_run``), and of those that pass (``sibling_pairs_passed``).
 
     Raises:
-        DataError: a row lacks index, instruction or response, or two rows are the same sample of one index.
+        DataError: a row lacks index, instruction or response, two rows are the same sample of one index, or two rows of an
+            index have different instructions.
         InfrastructureError: the sandbox failed for a program even after a retry; nothing is written.
     """
     rows = sorted(_numbered([*passing, *failed]), key=lambda row: row[:2])
@@ -300,11 +308,14 @@ def matrix_file(
         for index, group in groupby(rows, key=lambda row: row[0]):
             responses = [row for _, _, row in group]
             matrix = Matrix(index, responses[0]["instruction"])
-            _check_unique(index, [row_id(row) for row in responses])
             for row in responses:
                 reason = matrix.add(row_id(row) or "", row["response"])
                 writer.put(row, Drop(reason) if reason else Keep(row))
             matrices.append(matrix)
+        if matrices and all(len(each.responses()) < 2 for each in matrices):
+            logger.warning(
+                "matrix: no instruction has two usable responses, so no response can agree with another"
+            )
         sandbox = {"runtime": runtime, "image": image, "environment": environment, "workers": workers}
         ran = _run(matrices, scope, limits=limits, cache=cache, **sandbox)
         siblings = [status for matrix in matrices for status in matrix.siblings()]
@@ -321,21 +332,11 @@ def matrix_file(
 
 def _numbered(files: Iterable[File]) -> Iterator[tuple[int, int, Record]]:
     """Yield rows with the index of their record and the number of their sample."""
+    samples = SampleReader()
     for file in files:
-        for number, row in enumerate(read_rows([file]), start=1):
-            name = row_id(row)
-            if name is None:
-                raise DataError("expected the index of the seed", file=file, record=number, field="index")
+        for name, row in samples.read(file):
             original = {key: value for key, value in row.items() if key not in DROP_FIELDS}
             yield row["index"], int(name.rpartition(".")[2]), original
-
-
-def _check_unique(index: int, names: list[str | None]) -> None:
-    if len(set(names)) < len(names):
-        raise DataError(
-            f"expected each sample once, found two rows with index {index} and the same sample number",
-            field="index",
-        )
 
 
 def _run(

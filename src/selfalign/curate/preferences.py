@@ -23,9 +23,9 @@ from selfalign.core.lineage import row_id, with_lineage
 from selfalign.core.prompt_template import ResponseLayout
 from selfalign.curate.consensus import Standing, order_key, rank, read_matrices, sample_number
 from selfalign.curate.quality import quality_chain
-from selfalign.curate.rows import NAMES_DIFFER, File, log_counts, read_candidates, read_rows
+from selfalign.curate.rows import NAMES_DIFFER, File, SampleReader, check_instruction, log_counts
 from selfalign.curate.sanitize import sanitize_like
-from selfalign.curate.sections import PUBLISHED_LAYOUT
+from selfalign.curate.sections import PUBLISHED_LAYOUT, parse_sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ def preferences_file(
         ``instructions`` with pairs.
 
     Raises:
-        DataError: a row lacks index, instruction or response; an instruction has no matrix; or a response of the matrix
-            is in none of the files.
+        DataError: a row lacks index, instruction or response; an instruction has no matrix; a response of the matrix
+            is in none of the files; or the files are of different runs.
     """
     contamination = contamination or ContaminationConfig()
     index = ContaminationIndex.of(load_sources(sources), contamination.ngram, contamination.exempt)
@@ -111,7 +111,7 @@ def preferences_file(
     def sanitize_as(chosen: Record) -> Filter:
         return lambda row: sanitize_like(chosen, row["response"], response_layout)
 
-    compared = _compare_all(dataset, matrices)
+    compared = _compare_all(dataset, matrices, response_layout)
     texts = _responses(compared.values(), responses)
     instructions = 0
     with StepWriter("preferences", out=out, dropped=dropped) as writer:
@@ -191,18 +191,24 @@ def _names(matrix: Record, columns: Iterable[int]) -> list[str]:
     return sorted((name for column in columns for name in matrix["tests"][column]), key=sample_number)
 
 
-def _compare_all(dataset: File, matrices: Iterable[File]) -> dict[int, Comparison | tuple[Record, Drop]]:
+def _compare_all(
+    dataset: File, matrices: Iterable[File], layout: ResponseLayout
+) -> dict[int, Comparison | tuple[Record, Drop]]:
     """Return the comparison of each instruction of a data set by index, in its order."""
     rows: dict[int, list[Record]] = {}
-    for row in read_rows([dataset]):
-        if row_id(row) is None:
-            raise DataError("expected the index of the seed", file=dataset, field="index")
+    for name, row in SampleReader().read(dataset):
+        if parse_sections(row["response"], layout) is not None:
+            raise DataError(
+                f"row {name} still has the section tags; expected rows after `selfalign sanitize --pass smart`",
+                file=dataset,
+                field="response",
+            )
         rows.setdefault(row["index"], []).append(row)
-    found = {
-        matrix["index"]: compare(rows[matrix["index"]], matrix)
-        for matrix in read_matrices(matrices)
-        if matrix["index"] in rows
-    }
+    found: dict[int, Comparison | tuple[Record, Drop]] = {}
+    for matrix in read_matrices(matrices):
+        if matrix["index"] in rows:
+            check_instruction(rows[matrix["index"]][0], matrix, dataset)
+            found[matrix["index"]] = compare(rows[matrix["index"]], matrix)
     for index in rows:
         if index not in found:
             raise DataError(
@@ -216,13 +222,20 @@ def _responses(
     compared: Iterable[Comparison | tuple[Record, Drop]], files: Iterable[File]
 ) -> dict[str, Record]:
     """Return the rows of all failing responses by id."""
-    wanted = {each.name for found in compared if isinstance(found, Comparison) for each in found.rejected}
+    wanted = {
+        each.name: found.chosen
+        for found in compared
+        if isinstance(found, Comparison)
+        for each in found.rejected
+    }
     rows = {}
-    for row in read_candidates(files):
-        name = row_id(row)
-        if name in wanted:
-            rows[name] = row
-    if missing := wanted - rows.keys():
+    samples = SampleReader()
+    for file in files:
+        for name, row in samples.read(file):
+            if name in wanted:
+                check_instruction(row, wanted[name], file)
+                rows[name] = row
+    if missing := wanted.keys() - rows.keys():
         raise DataError(
             f"expected the responses of the matrices in the files of executed rows, not {min(missing)}"
         )

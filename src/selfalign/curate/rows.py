@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
+from selfalign.core.errors import DataError
 from selfalign.core.filtering import StepCounts
+from selfalign.core.instructions import normalized_instruction
 from selfalign.core.jsonl import Record, read_numbered, require
+from selfalign.core.lineage import row_id
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,76 @@ def read_rows(paths: Iterable[File]) -> Iterator[Record]:
             for field in ("instruction", "response"):
                 require(record, field, str, file=path, number=number)
             yield record
+
+
+class SampleReader:
+    """Reads rows that are samples of the responses to an instruction, and checks that they are those of one run.
+
+    Holds the ids of the samples and a hash of each instruction in memory.
+    """
+
+    def __init__(self) -> None:
+        self._samples: dict[str, tuple[File, int]] = {}
+        self._instructions: dict[int, int] = {}
+
+    def read(self, path: File) -> Iterator[tuple[str, Record]]:
+        """Yield the id of each row of a file (see :func:`selfalign.core.lineage.row_id`) and the row.
+
+        Args:
+            path: JSON Lines file.
+
+        Raises:
+            DataError: a row has no string ``instruction`` or ``response`` or no integer ``index``, is a sample that was
+                read before, or has another instruction than an earlier row with its index.
+        """
+        for number, row in read_numbered(path):
+            for field in ("instruction", "response"):
+                require(row, field, str, file=path, number=number)
+            name = row_id(row)
+            if name is None:
+                raise DataError(
+                    "expected the index of the seed, an integer", file=path, record=number, field="index"
+                )
+            if name in self._samples:
+                file, earlier = self._samples[name]
+                raise DataError(
+                    f"expected each sample once, found two rows with index {row['index']} and the same sample number "
+                    f"(lineage.sample.number); the other is record {earlier} of {file}",
+                    file=path,
+                    record=number,
+                    field="index",
+                )
+            self._samples[name] = path, number
+            key = hash(normalized_instruction(row["instruction"]))
+            if self._instructions.setdefault(row["index"], key) != key:
+                raise DataError(
+                    f"expected the instruction of the earlier rows with index {row['index']}, found another one; give rows "
+                    "of one run",
+                    file=path,
+                    record=number,
+                    field="instruction",
+                )
+            yield name, row
+
+
+def check_instruction(row: Record, matrix: Record, file: File) -> None:
+    """Check that a row has the instruction of its matrix.
+
+    Args:
+        row: the row, as generated or sanitised.
+        matrix: row of the matrix file with the same index.
+        file: file of the row, for the message.
+
+    Raises:
+        DataError: the instructions differ, so that row and matrix are of different runs.
+    """
+    if normalized_instruction(row["instruction"]) != normalized_instruction(matrix["instruction"]):
+        raise DataError(
+            f"the row with index {row['index']} has another instruction than the matrix with this index; expected rows and "
+            "matrices of one run",
+            file=file,
+            field="instruction",
+        )
 
 
 def read_candidates(

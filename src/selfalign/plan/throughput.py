@@ -15,12 +15,13 @@ at the third: a server that is saturated computes either prompts or completions.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import urlsplit
 
 from selfalign.client import Client, Request, open_client
@@ -136,12 +137,12 @@ def read_loads(path: str | Path) -> tuple[Load, ...]:
     for number, row in enumerate(rows, start=1):
         for name in ("in_flight", *RATES):
             found = row.get(name) if isinstance(row, dict) else None
-            if isinstance(found, bool) or not isinstance(found, int | float) or found <= 0:
+            if not _is_number(found) or found <= 0:
                 raise DataError(
                     f"expected a number above 0, found {found!r}", file=path, record=number, field=name
                 )
         watts = row.get("watts")
-        if watts is not None and (isinstance(watts, bool) or not isinstance(watts, int | float) or watts < 0):
+        if watts is not None and (not _is_number(watts) or watts < 0):
             raise DataError(
                 f"expected a number of at least 0, or null, found {watts!r}",
                 file=path,
@@ -149,7 +150,24 @@ def read_loads(path: str | Path) -> tuple[Load, ...]:
                 field="watts",
             )
         loads.append(Load(row["in_flight"], *(row[name] for name in RATES), watts=watts))
+        if row["in_flight"] in [each.in_flight for each in loads[:-1]]:
+            raise DataError(
+                f"expected each number of requests once, found {row['in_flight']} twice",
+                file=path,
+                record=number,
+                field="in_flight",
+            )
     return tuple(sorted(loads, key=lambda load: load.in_flight))
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a JSON value is a finite number that fits a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def measure(
