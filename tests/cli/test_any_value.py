@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ COMMANDS = {
     "sanitize smart": f"sanitize {{rows}} {{out}} --pass smart {DROPS}",
     "matrix": "matrix {rows} {out} --runtime none --environment build --workers 1",
     "consensus": f"consensus {{rows}} {{out}} --matrix {{matrix}} --complete-code --asserting-tests {DROPS}",
-    "preferences": f"preferences {{rows}} {{out}} --matrix {{matrix}} --responses {{rows}} --complete-code {DROPS}",
+    "preferences": f"preferences {{final}} {{out}} --matrix {{matrix}} --responses {{rows}} --complete-code {DROPS}",
     "mutation": f"mutation {{rows}} {{out}} --runtime none --environment build --workers 1 --max-mutants 1 {DROPS}",
     "select": f"select {{rows}} {{out}} --near code --near instruction --complete-code --asserting-tests "
     f"--diversify-names --code-language python {DROPS}",
@@ -93,9 +94,9 @@ FILES_OF_RUN = (
 OTHER_ERRORS = {
     "consensus": ("{rows}: no matrix for the rows with index", "{rows}, record 1"),
     "preferences": (
-        "{rows}: no matrix for the rows with index",
+        "{final}: no matrix for the rows with index",
         "expected the responses of the matrices",
-        "{rows}: field 'index': expected the index of the seed",
+        "{final}, record 1",
         "{rows}, record 1",
     ),
     "prefer": ("configuration: 'training.accelerate' is 'nope'", "{rows}, record 1"),
@@ -207,6 +208,9 @@ def test_a_value_is_kept_dropped_or_named(name, field, value, world, base, tmp_p
     names["directory"] = tmp_path
     names["matrix"] = tmp_path / "matrix.jsonl"
     write_jsonl(names["matrix"], [MATRIX])
+    names["final"] = tmp_path / "final.jsonl"
+    untagged = {**GOOD, "response": re.sub(r"\[\w+\]\n", "", RESPONSE), field: value}
+    names["final"].write_text(json.dumps(untagged) + "\n", encoding="ascii")
     status, lines = outcome([part.format(**names) for part in COMMANDS[name].split()], capsys, monkeypatch)
     if status:
         assert (status, len(lines)) == (1, 1), lines

@@ -202,7 +202,11 @@ OTHER = {"instruction": "Another task."}
             r"'lineage.sample.number': expected an integer",
         ),
         ([row("0.0"), row("0.1", **OTHER)], {}, r"record 2, field 'instruction': .*another one"),
-        ([row("0.0")], OTHER, r"rows.jsonl, field 'instruction': .*another instruction than the matrix"),
+        (
+            [row("0.0")],
+            OTHER,
+            r"rows.jsonl, record 1, field 'instruction': the matrix with index 0 has another",
+        ),
         ([row("0.0")], {"instruction": 1}, r"record 1, field 'instruction': expected a string"),
         ([row("0.0")], {"implementations": ["0.0", "0.1"]}, r"'implementations': expected a list of lists"),
         ([row("0.0")], {"implementations": [["0.0"], [1]]}, r"expected ids such as '0.0', found 1"),

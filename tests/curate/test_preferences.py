@@ -234,11 +234,15 @@ def test_rows_of_another_run_are_refused(make):
     del row["index"]
     with pytest.raises(DataError, match="expected the index of the seed"):
         make([row], [matrix(VERDICTS)], responses)
-    with pytest.raises(DataError, match=r"row 0\.0 still has the section tags.*--pass smart"):
+    with pytest.raises(
+        DataError, match=r"train.jsonl, record 1, field 'response': found section tags.*--pass smart"
+    ):
         make(responses[:1], [matrix(VERDICTS)], responses)
     row = sanitized(responses[0])
     other = [{**each, "instruction": "Another task."} for each in responses]
-    with pytest.raises(DataError, match=r"train.jsonl.*another instruction than the matrix"):
+    with pytest.raises(
+        DataError, match=r"train.jsonl, record 1, field 'instruction': the matrix with index 0 has another"
+    ):
         make([sanitized(other[0])], [matrix(VERDICTS)], other)
     with pytest.raises(DataError, match=r"responses.jsonl.*'instruction'.*of one run"):
         make([row], [matrix(VERDICTS)], other)

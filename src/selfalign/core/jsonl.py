@@ -172,13 +172,14 @@ def check_lineage(record: Record, file: str | Path, number: int) -> None:
                 record=number,
                 field=f"lineage.{name}",
             )
-        if name == "sample" and "number" in value and type(value["number"]) is not int:
-            raise DataError(
-                f"expected an integer, found {type(value['number']).__name__}",
-                file=file,
-                record=number,
-                field="lineage.sample.number",
-            )
+    sample = record["lineage"].get("sample", {})
+    if type(sample.get("number", 0)) is not int:
+        raise DataError(
+            f"expected an integer, found {type(sample['number']).__name__}",
+            file=file,
+            record=number,
+            field="lineage.sample.number",
+        )
 
 
 def require(

@@ -19,7 +19,7 @@ from selfalign.core.filtering import Drop, Keep, Outcome, StepCounts, StepWriter
 from selfalign.core.jsonl import Record, read_numbered, require
 from selfalign.core.lineage import row_id, with_lineage
 from selfalign.curate.quality import quality_chain
-from selfalign.curate.rows import File, SampleReader, check_instruction, log_counts
+from selfalign.curate.rows import File, SampleReader, log_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,9 @@ def consensus_file(
     chain = quality_chain(quality or QualityConfig())
     remaining = read_matrices(matrices)
     with StepWriter("consensus", out=out, dropped=dropped) as writer:
-        samples = (row for _, row in SampleReader().read(source))
-        for index, group in groupby(samples, key=lambda row: row["index"]):
+        samples = SampleReader()
+        source_rows = (row for _, row in samples.read(source))
+        for index, group in groupby(source_rows, key=lambda row: row["index"]):
             matrix = next((each for each in remaining if each["index"] == index), None)
             if matrix is None:
                 raise DataError(
@@ -74,7 +75,7 @@ def consensus_file(
                     file=source,
                 )
             rows = [(row, run_filters(row, chain)) for row in group]
-            check_instruction(rows[0][0], matrix, source)
+            samples.check_instruction(rows[0][0], matrix)
             for row, outcome in choose(rows, matrix):
                 writer.put(row, outcome)
         for _ in remaining:

@@ -23,7 +23,7 @@ from selfalign.core.lineage import row_id, with_lineage
 from selfalign.core.prompt_template import ResponseLayout
 from selfalign.curate.consensus import Standing, order_key, rank, read_matrices, sample_number
 from selfalign.curate.quality import quality_chain
-from selfalign.curate.rows import NAMES_DIFFER, File, SampleReader, check_instruction, log_counts
+from selfalign.curate.rows import NAMES_DIFFER, File, SampleReader, log_counts
 from selfalign.curate.sanitize import sanitize_like
 from selfalign.curate.sections import PUBLISHED_LAYOUT, parse_sections
 
@@ -196,18 +196,19 @@ def _compare_all(
 ) -> dict[int, Comparison | tuple[Record, Drop]]:
     """Return the comparison of each instruction of a data set by index, in its order."""
     rows: dict[int, list[Record]] = {}
-    for name, row in SampleReader().read(dataset):
+    samples = SampleReader()
+    for _, row in samples.read(dataset):
         if parse_sections(row["response"], layout) is not None:
-            raise DataError(
-                f"row {name} still has the section tags; expected rows after `selfalign sanitize --pass smart`",
-                file=dataset,
-                field="response",
+            raise samples.error(
+                row,
+                "response",
+                "found section tags; expected rows after `selfalign sanitize --pass smart`",
             )
         rows.setdefault(row["index"], []).append(row)
     found: dict[int, Comparison | tuple[Record, Drop]] = {}
     for matrix in read_matrices(matrices):
         if matrix["index"] in rows:
-            check_instruction(rows[matrix["index"]][0], matrix, dataset)
+            samples.check_instruction(rows[matrix["index"]][0], matrix)
             found[matrix["index"]] = compare(rows[matrix["index"]], matrix)
     for index in rows:
         if index not in found:
@@ -233,7 +234,7 @@ def _responses(
     for file in files:
         for name, row in samples.read(file):
             if name in wanted:
-                check_instruction(row, wanted[name], file)
+                samples.check_instruction(row, wanted[name])
                 rows[name] = row
     if missing := wanted.keys() - rows.keys():
         raise DataError(

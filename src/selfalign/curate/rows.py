@@ -91,25 +91,33 @@ class SampleReader:
                 )
             yield name, row
 
+    def error(self, row: Record, field: str, expected: str) -> DataError:
+        """Return an error about a row that was read, with its file and record.
 
-def check_instruction(row: Record, matrix: Record, file: File) -> None:
-    """Check that a row has the instruction of its matrix.
+        Args:
+            row: the row.
+            field: name of the field.
+            expected: what was expected, and what was found.
+        """
+        file, number = self._samples[row_id(row) or ""]
+        return DataError(expected, file=file, record=number, field=field)
 
-    Args:
-        row: the row, as generated or sanitised.
-        matrix: row of the matrix file with the same index.
-        file: file of the row, for the message.
+    def check_instruction(self, row: Record, matrix: Record) -> None:
+        """Check that a row that was read has the instruction of its matrix.
 
-    Raises:
-        DataError: the instructions differ, so that row and matrix are of different runs.
-    """
-    if normalized_instruction(row["instruction"]) != normalized_instruction(matrix["instruction"]):
-        raise DataError(
-            f"the row with index {row['index']} has another instruction than the matrix with this index; expected rows and "
-            "matrices of one run",
-            file=file,
-            field="instruction",
-        )
+        Args:
+            row: the row, as generated or sanitised.
+            matrix: row of the matrix file with the same index, or another row with it.
+
+        Raises:
+            DataError: the instructions differ, so that the files are of different runs.
+        """
+        if normalized_instruction(row["instruction"]) != normalized_instruction(matrix["instruction"]):
+            raise self.error(
+                row,
+                "instruction",
+                f"the matrix with index {matrix['index']} has another instruction; expected rows and matrices of one run",
+            )
 
 
 def read_candidates(
