@@ -277,6 +277,12 @@ def test_unknown_runtime_is_one_clear_line():
         open_pool("dokcer").__enter__()
 
 
+@pytest.mark.parametrize("runtime", ["bubblewrap", "none", "http://127.0.0.1:9"])
+def test_an_image_is_refused_where_there_is_no_container_engine(runtime):
+    with pytest.raises(ConfigError, match=r"'execution.image' .* is 'x', but 'execution.runtime' is"):
+        open_pool(runtime, image="x").__enter__()
+
+
 def test_same_verdicts_on_a_busy_machine():
     programs = [Program(f"{n}", list(STATUSES.values())[n % len(STATUSES)]) for n in range(27)]
     programs.append(Program("half its time", "import time\nwhile time.process_time() < 0.4:\n    pass"))

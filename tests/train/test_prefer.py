@@ -253,6 +253,10 @@ def test_launcher_and_launched_agree_on_the_job(llama, pairs, tmp_path):
         ([*PAIRS, {"instruction": "Add.", "chosen": "a"}], r"pairs\.jsonl.*11.*rejected"),
         ([{"instruction": "Add.", "chosen": 3, "rejected": "a"}], r"pairs\.jsonl.*1.*chosen"),
         ([{"instruction": "Add.", "chosen": "a", "rejected": " "}], r"pairs\.jsonl.*1.*rejected.*empty"),
+        (
+            [{"instruction": "Add.", "chosen": "a", "rejected": "a"}],
+            r"pairs\.jsonl.*1.*rejected.*another text",
+        ),
     ],
 )
 def test_a_bad_pair_is_named(rows, message, tmp_path):

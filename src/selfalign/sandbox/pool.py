@@ -17,7 +17,7 @@ from selfalign.core.config.execution import BUILD
 from selfalign.core.errors import ConfigError
 from selfalign.program_environments import ProgramEnvironment, program_environment
 from selfalign.sandbox.remote import RemoteSlot
-from selfalign.sandbox.runtimes import find_runtime
+from selfalign.sandbox.runtimes import WITHOUT_IMAGE, find_runtime
 from selfalign.sandbox.slot import Slot, SlotDied
 from selfalign.sandbox.types import DEFAULT_LIMITS, Limits, Program, Verdict
 
@@ -292,10 +292,17 @@ def open_pool(
         environment: what programs can import; None: ``build``. A sandbox on another host must serve the same one.
 
     Raises:
-        ConfigError: no such runtime; or the other host allows less than `most`, or serves another environment.
+        ConfigError: no such runtime; `image` is given for one that is no container engine; or the other host allows less
+            than `most`, or serves another environment.
         InfrastructureError: the sandbox does not work on this machine.
     """
-    if runtime.startswith(("http://", "https://")):
+    remote = runtime.startswith(("http://", "https://"))
+    if image and (remote or runtime in WITHOUT_IMAGE):
+        raise ConfigError(
+            f"configuration: 'execution.image' (--image) is {image!r}, but 'execution.runtime' is {runtime!r}, which is no "
+            "container engine of this machine; leave the image empty"
+        )
+    if remote:
         wanted = (environment or program_environment(BUILD)).identity
         start: StartSlot = partial(RemoteSlot, runtime, most or limits, wanted)
     else:

@@ -73,7 +73,7 @@ class NoIsolation:
         return Launch(command, environment, directory)
 
 
-# Each is made with the name of its image, which bubblewrap and none do not have, and the environment of the programs.
+# Each is made with the name of its image and the environment of the programs.
 RUNTIMES: dict[str, Callable[[str, ProgramEnvironment | None], Runtime]] = {
     "gvisor": lambda image, environment: ContainerEngine("gvisor", image, environment),
     "docker": lambda image, environment: ContainerEngine("docker", image, environment),
@@ -82,6 +82,7 @@ RUNTIMES: dict[str, Callable[[str, ProgramEnvironment | None], Runtime]] = {
     "bubblewrap": lambda _, environment: Bubblewrap(environment),
     "none": lambda _, environment: NoIsolation(environment),
 }
+WITHOUT_IMAGE = ("bubblewrap", "none")
 # Strongest first: gvisor has a kernel of its own; docker and podman put a memory cap around the whole slot and
 # hide the host's interpreter; apptainer has the image only. `none` is never chosen.
 AUTOMATIC = ("gvisor", "docker", "podman", "apptainer", "bubblewrap")

@@ -231,13 +231,17 @@ def read_preferences(path: str | Path, min_rows: int = 1) -> list[Record]:
         min_rows: required number of pairs.
 
     Raises:
-        DataError: there are too few pairs, or a pair has a missing or empty field.
+        DataError: there are too few pairs, or a pair has a missing or empty field, or two equal responses.
     """
     pairs = []
     for number, record in read_numbered(path):
         for name in ("instruction", "chosen", "rejected"):
             if not require(record, name, str, file=path, number=number).strip():
                 raise DataError("expected a text, found an empty one", file=path, record=number, field=name)
+        if record["chosen"] == record["rejected"]:
+            raise DataError(
+                "expected another text than that of 'chosen'", file=path, record=number, field="rejected"
+            )
         pairs.append(record)
     if len(pairs) < min_rows:
         raise DataError(
