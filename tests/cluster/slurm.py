@@ -69,9 +69,7 @@ def need_slurm() -> None:
         )
     if any(shutil.which(name) is None for name in COMMANDS):
         if shutil.which("apt-get") is None:
-            pytest.skip(
-                "needs Slurm and munge: run `make test` as root on Debian or Ubuntu, which installs them"
-            )
+            pytest.skip("needs Slurm and munge: run `make test` as root on Debian, which installs them")
         _install()
 
 

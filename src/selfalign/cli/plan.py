@@ -135,7 +135,6 @@ def whole_run(
                 Hardware(gpus, kind.tflops, price, price_per_kwh, watts),
                 samples=samples or settings.generation.responses.n,
                 training_hours=hours,
-                # Of all rounds: the base model is scored once.
                 # Those of all rounds; the base model is scored once.
                 evaluation_hours=sum(
                     each.hours

@@ -322,7 +322,7 @@ class ForkLoop:
         """Learn from harmless programs how a program that has come to its end looks, and check it with them.
 
         Raises:
-            RuntimeError: the kernel does not show where a process waits, or its stack.
+            RuntimeError: the kernel does not show where a process waits, or its stack, or a program takes too long.
         """
         job = {
             "stdin": "",
@@ -335,9 +335,12 @@ class ForkLoop:
             seen = []
             for source in CALIBRATION:
                 self.run([{**job, "source": source}], seen.extend)
-            if any(run.end != "proved" for run in seen):
-                what = "its stack (/proc/<pid>/mem)" if check else "where it waits (/proc/<pid>/syscall)"
-                raise RuntimeError(f"the kernel does not show of a process {what}")
+            if others := sorted({run.end for run in seen} - {"proved"}):
+                file = "mem" if check else "syscall"
+                raise RuntimeError(
+                    f"cannot see harmless programs end (seen instead: {', '.join(others)}); expected that the kernel lets a "
+                    f"parent read /proc/<pid>/{file}; if this machine is overloaded, try again"
+                )
             if not check:
                 self.completion.finish_learning()
         self.inherited_kb = resident_kb_of(os.getpid())
