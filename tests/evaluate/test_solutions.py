@@ -14,7 +14,8 @@ from selfalign.core.errors import ConfigError, DataError
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 from selfalign.curate.decontaminate import decontaminate_by_execution_file
 from selfalign.evaluate import solutions
-from selfalign.evaluate.solutions import SearchedBenchmark, find_solutions_file, may_be_right
+from selfalign.evaluate.result_comparison import may_be_right
+from selfalign.evaluate.solutions import SearchedBenchmark, find_solutions_file
 
 # Tasks with results of several kinds. Of 'vowels' the added tests tell a near miss from a solution.
 TASKS = [

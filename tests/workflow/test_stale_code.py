@@ -112,6 +112,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "selfalign.evaluate.solutions": (),  # decontamination by execution is off
     "selfalign.evaluate.published_verdicts": ("references",),
     "selfalign.evaluate.reproduction": (),
+    "selfalign.evaluate.result_comparison": (),  # as solutions
     "selfalign.evaluate.rounds": (),
     "selfalign.evaluate.samples": ("references",),
     "selfalign.evaluate.score": ("references",),

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -32,7 +31,7 @@ from selfalign.core.jsonl import Record, read_json, read_numbered, require, writ
 from selfalign.core.lineage import row_id
 from selfalign.evaluate.ground_truth import accepts_iterables, limits_path, update_ground_truth
 from selfalign.evaluate.harness import answer_functions, harness_source, values
-from selfalign.evaluate.harness.judge_evalplus import INPUT_ORACLES
+from selfalign.evaluate.result_comparison import EXACT, comparison_of, may_be_right
 from selfalign.evaluate.score import PASS
 from selfalign.evaluate.scorers import (
     CheckScorer,
@@ -76,10 +75,6 @@ CHUNK = 500
 WALL = "wall"
 # Share of the tests from which a function that does not solve a task is listed.
 LISTED_SHARE = 0.9
-# Comparisons of results that decide a test: with the others, further results are right or wrong (see may_be_right).
-COUNTED = ("equal", "set")
-# Relative and absolute difference of numbers up to which a result may be right. The scorer decides.
-TOLERANCE = 1e-5
 
 Case = tuple[str, str]  # arguments and expected result of a test, as written by values.dumps
 Pair = tuple[RowFunction, str]  # function and id of a task
@@ -117,7 +112,7 @@ class Probes:
     Attributes:
         task: the task.
         rounds: cases of each round.
-        comparison: how results are compared, see :func:`may_be_right`.
+        comparison: how results are compared, see :func:`~selfalign.evaluate.result_comparison.may_be_right`.
         iterables: whether the items of an iterable object are its result.
         counts: numbers of arguments of the inputs.
     """
@@ -363,7 +358,7 @@ class Search:
         unsolved = [
             (function, task_id)
             for function, task_id in pairs
-            if (function, task_id) not in solved and self.probes[task_id].comparison in COUNTED
+            if (function, task_id) not in solved and self.probes[task_id].comparison in EXACT
         ]
         counted = dict(zip(unsolved, self._count_tests(unsolved, found), strict=True))
         for pair in pairs:
@@ -525,7 +520,7 @@ class Search:
         found = {}
         runs = self._run(programs, self._pools.judges)
         for (task_id, cases), verdict in zip(short.items(), runs, strict=True):
-            comparison = _comparison(self._benchmark, self._tasks[task_id])
+            comparison = comparison_of(self._benchmark, self._tasks[task_id])
             quick = [
                 case
                 for case, result in zip(cases, _results(verdict) or [], strict=False)
@@ -577,81 +572,6 @@ class Search:
                 [file_sha256(path) for path in sorted(package.rglob("*.py"))],
             ]
         )
-
-
-def may_be_right(result: str, expected: str, comparison: str) -> bool:
-    """Return whether a result may be accepted by the tests of a task.
-
-    More is accepted here than by EvalPlus. The tests of HumanEval and MBPP are programs, which could accept even more: a
-    function that returns other results than the reference solution may be missed there.
-
-    Args:
-        result: result of a function, as written by ``values.dumps``; from any source.
-        expected: result of the reference solution.
-        comparison: ``equal``; ``set`` (the order of items does not matter either); ``number`` (any number); ``not_none``
-            (``expected`` says whether the result is something else than None); ``any``.
-    """
-    if result == expected or comparison == "any":
-        return True
-    if comparison == "equal" and "{" not in (result[:1], expected[:1]):
-        kinds = _kind(result), _kind(expected)
-        if kinds[0] != kinds[1] or kinds[0] in ("text", "null"):
-            return False
-    try:
-        found, wanted = values.loads(result), values.loads(expected)
-        if comparison == "number":
-            return isinstance(found, int | float)
-        if comparison == "not_none":
-            return wanted == (found if isinstance(found, bool) else found is not None)
-        return _alike(found, wanted, in_any_order=comparison == "set")
-    except (ValueError, TypeError, RecursionError, OverflowError):
-        return False
-
-
-def _kind(text: str) -> str:
-    return {'"': "text", "[": "items", "n": "null"}.get(text[:1], "number")
-
-
-def _alike(found: Any, wanted: Any, *, in_any_order: bool) -> bool:
-    """Return whether values are equal but for the type of sequences and small differences of numbers."""
-    if hasattr(found, "dtype") or hasattr(wanted, "dtype"):
-        return True
-    if isinstance(found, int | float) and isinstance(wanted, int | float):
-        return found == wanted or math.isclose(found, wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return found.keys() == wanted.keys() and all(
-            _alike(found[key], value, in_any_order=in_any_order) for key, value in wanted.items()
-        )
-    collections = (list, tuple, set, frozenset, values.Items) if in_any_order else (list, tuple)
-    if isinstance(found, collections) and isinstance(wanted, collections):
-        first, second = list(found), list(wanted)
-        if in_any_order and set(map(repr, first)) == set(map(repr, second)):
-            return True
-        return len(first) == len(second) and all(
-            _alike(one, other, in_any_order=in_any_order) for one, other in zip(first, second, strict=True)
-        )
-    return found == wanted
-
-
-def _comparison(benchmark: Benchmark, task: Task) -> str:
-    """Return how the results of a task are compared; see :func:`may_be_right`."""
-    from evalplus.eval._special_oracle import MBPP_OUTPUT_NOT_NONE_TASKS
-
-    name = task.entry_point
-    if name in (*INPUT_ORACLES, "sum_div"):
-        return "number"
-    if benchmark.definition.scoring == "evalplus_mbpp":
-        if name == "are_equivalent":  # EvalPlus accepts every result
-            return "any"
-        if name in MBPP_OUTPUT_NOT_NONE_TASKS:
-            return "not_none"
-    if benchmark.definition.scoring == "check_function":
-        sorts = any(name in task.tests for name in ("set(", "sorted(", "Counter("))
-    else:
-        sorts = accepts_iterables(benchmark.definition.scoring, task)
-    if sorts:
-        return "set"
-    return "equal"
 
 
 def _rounds_of(cases: Sequence[Case]) -> tuple[tuple[Case, ...], ...]:
