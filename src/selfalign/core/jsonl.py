@@ -172,14 +172,6 @@ def check_lineage(record: Record, file: str | Path, number: int) -> None:
                 record=number,
                 field=f"lineage.{name}",
             )
-    sample = record["lineage"].get("sample", {})
-    if type(sample.get("number", 0)) is not int:
-        raise DataError(
-            f"expected an integer, found {type(sample['number']).__name__}",
-            file=file,
-            record=number,
-            field="lineage.sample.number",
-        )
 
 
 def require(

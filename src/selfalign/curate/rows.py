@@ -59,8 +59,8 @@ class SampleReader:
             path: JSON Lines file.
 
         Raises:
-            DataError: a row has no string ``instruction`` or ``response`` or no integer ``index``, is a sample that was
-                read before, or has another instruction than an earlier row with its index.
+            DataError: a row has no string ``instruction`` or ``response``, no integer ``index``, or a sample number that is no
+                integer, is a sample that was read before, or has another instruction than an earlier row with its index.
         """
         for number, row in read_numbered(path):
             for field in ("instruction", "response"):
@@ -69,6 +69,14 @@ class SampleReader:
             if name is None:
                 raise DataError(
                     "expected the index of the seed, an integer", file=path, record=number, field="index"
+                )
+            sample = row.get("lineage", {}).get("sample", {}).get("number", 0)
+            if type(sample) is not int:
+                raise DataError(
+                    f"expected an integer, found {type(sample).__name__}",
+                    file=path,
+                    record=number,
+                    field="lineage.sample.number",
                 )
             if name in self._samples:
                 file, earlier = self._samples[name]
