@@ -11,9 +11,9 @@ Two builds for each seed of the generation, with the FILEs over the default conf
 The last line of the output is one JSON object. For each comparison and benchmark it has, for each seed, what the two
 models solve of the same tasks, and McNemar's exact test, and the same test over all seeds together:
 
-- consensus: rows chosen by agreement against rows that pass their own tests. On `self_tests`, models trained on the same
-  number of rows, the first ones of each data set (a point of the learning curve), and the tasks that both builds have.
-  On other benchmarks, the tuned models, trained on all rows of their data sets.
+- consensus: rows chosen by agreement against rows that pass their own tests, with models trained on the same number of
+  rows, the first ones of each data set: for `self_tests` a point of the learning curve, on the tasks that both builds
+  have; for other benchmarks a further build, results/selection-same-SEED, that starts with these rows of the larger data set.
 - preferences: the model after DPO against the tuned model.
 - round 2: the tuned model of the second round against that of the first.
 
@@ -37,7 +37,7 @@ from gain import MBPP, SEEDS
 
 from selfalign.core.config import read_config
 from selfalign.core.config.evaluation import SELF_TESTS
-from selfalign.core.config.learning_curve import LearningCurveConfig
+from selfalign.core.config.learning_curve import CurvePoint, LearningCurveConfig
 from selfalign.core.host import machine
 from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.score import solved
@@ -81,12 +81,18 @@ def main() -> None:
             build.make(learning_curve={"instructions": [same_number]})
         rows[f"seed {seed}"] = {**numbers, "same_number": same_number}
         tuned = f"scores/tuned/{LAYOUT}"
+        of_same_number = [
+            build
+            if numbers[name] == same_number
+            else build.with_first_rows(same_number, f"selection-same-{seed}")
+            for name, build in (("own", own), ("agreement", agreement))
+        ]
         for benchmark in sorted(path.name for path in (agreement.directory / tuned).iterdir()):
             same = benchmark == SELF_TESTS
             compared = {
                 "consensus": (own.curve_point(same_number), agreement.curve_point(same_number))
                 if same
-                else (own.directory / tuned / benchmark, agreement.directory / tuned / benchmark),
+                else tuple(build.directory / tuned / benchmark for build in of_same_number),
                 "preferences": (
                     agreement.directory / tuned / benchmark,
                     agreement.directory / f"scores/preferred/{LAYOUT}" / benchmark,
@@ -154,14 +160,48 @@ class Build:
         """Return the ids of the tasks of self_tests; a task is the response that its tests come from."""
         return {task["task_id"] for task in read_jsonl(self.directory / "self_tests/tasks.jsonl")}
 
+    def with_first_rows(self, number: int, run: str) -> Build:
+        """Train on the first rows of this data set alone, and score on all benchmarks but `self_tests`; return the build.
+
+        Args:
+            number: number of rows, of which the learning curve has a point.
+            run: name of the build.
+        """
+        rows = self.directory / "learning_curve/rows"
+        evaluation = self._settings["evaluation"]
+        benchmarks = [each for each in evaluation["benchmarks"] if each["name"] != SELF_TESTS]
+        settings = {
+            "generation": self._settings["generation"],
+            "evaluation": {**evaluation, "benchmarks": benchmarks},
+            "start": {
+                "stage": "dataset",
+                "dataset": f"./{rows}",
+                "files": [f"{_curve_point(number).rows}.jsonl"],
+                "count": number,
+            },
+            "curation": {
+                "self_tests": {"share": 0.0},
+                "quality": {"asserting_tests": False, "nontrivial_tests": False},
+            },
+        }
+        build = Build(run, settings, self._files, self._cores)
+        if build.rows() != number:
+            raise SystemExit(f"{build.directory}: expected the {number} rows that were imported")
+        build.make()
+        return build
+
     def curve_point(self, instructions: int) -> Path:
         """Return the directory of the verdicts of the learning curve's point.
 
         Args:
             instructions: number of instructions of the point.
         """
-        (point,) = LearningCurveConfig(instructions=[instructions]).points()
-        return self.directory / "learning_curve/scores" / point.key
+        return self.directory / "learning_curve/scores" / _curve_point(instructions).key
+
+
+def _curve_point(instructions: int) -> CurvePoint:
+    (point,) = LearningCurveConfig(instructions=[instructions]).points()
+    return point
 
 
 if __name__ == "__main__":
