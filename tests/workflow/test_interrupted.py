@@ -111,16 +111,14 @@ def test_interrupted_at_every_stage(finished, tmp_path):
 @pytest.mark.parametrize("killed", [False, True])
 def test_nothing_made_of_an_earlier_configuration_passes_for_this_ones(finished, tmp_path, killed):
     """A job in the middle that fails or is killed takes its old output with it; what was made of that is still there."""
-    directory = tmp_path / "copy"
-    shutil.copytree(finished.directory, directory, symlinks=True)
-    build, scores = Build(directory, tiny_config()), "results/tiny/scores/summary.json"
+    build, scores = finished.copy(tmp_path / "copy"), "results/tiny/scores/summary.json"
     build.config["training"]["learning_rate"] = 1e-3
     card = build.result("model/tuned/selfalign.json")
     assert "0.001" not in card.read_text()
     before = (build.directory / scores).stat().st_mtime_ns
     if killed:
         interrupt(build, "logs/train.log", signal.SIGKILL)
-        wait_for_processes(directory)
+        wait_for_processes(build.directory)
         shutil.rmtree(card.parent, ignore_errors=True)  # it may just have been done
     else:
         build.config["training"]["min_rows"] = 1000
