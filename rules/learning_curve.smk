@@ -8,6 +8,7 @@ rule learning_curve_rows:
     input:
         dataset=result("dataset/train.jsonl"),
         candidates=curve_candidates,
+        checkpoint=length_checkpoint(),
         prompt_template=bundled(config["generation"]["prompt_template"]),
     output:
         rows=result("learning_curve/rows/{responses}-{instructions}.jsonl"),
@@ -28,7 +29,16 @@ rule learning_curve_rows:
     params:
         code=fingerprint("learning_curve_rows"),
         prompt_template=contents(config["generation"]["prompt_template"]),
-        settings=settings("curation.seed", "generation.prompt_template"),
+        fits_training=FITS_TRAINING,
+        settings=settings(
+            "curation.seed",
+            "curation.quality.complete_code",
+            "curation.quality.asserting_tests",
+            "curation.quality.code_languages",
+            "curation.length",
+            "generation.prompt_template",
+            *LENGTH_SETTINGS,
+        ),
     message:
         "Take the rows of the first instructions of the data set: {wildcards.instructions}, responses: {wildcards.responses}"
     script:

@@ -12,7 +12,10 @@ with job(snakemake):
         snakemake.output.dropped,
         instructions=None if number == "all" else int(number),
         candidates=snakemake.input.get("candidates") or None,
-        seed=config.curation.seed,
+        settings=config.curation,
         response_layout=load_prompt_template(config.generation.prompt_template).response,
+        max_length=config.training.max_length if snakemake.params.fits_training else None,
+        checkpoint=snakemake.input.get("checkpoint") or None,
+        layout=config.training.layout,
     )
     write_json(snakemake.output.counts, counts.to_json())

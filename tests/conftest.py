@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gzip
 import hashlib
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -241,14 +243,26 @@ def scripted_server():
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory):
-    """A tiny build against the test server that ran to its end, seeds to report. Not to be changed."""
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str):
+    """A tiny build against the test server that ran to its end, seeds to report. Not to be changed.
+
+    The first worker of pytest-xdist that needs it builds it; the others wait, and each has a copy.
+    """
     from tests.tiny import write_tiny_checkpoint
     from tests.workflow.harness import Build, tiny_config, working_copy
 
-    directory = working_copy(tmp_path_factory.mktemp("workflow"))
-    write_tiny_checkpoint(directory / "tiny-model")
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    directory, ended = shared / "finished", shared / "finished.ended"
     build = Build(directory, tiny_config())
-    done = build.snakemake()
-    assert done.returncode == 0, done.stdout[-6000:]
-    return build
+    with (shared / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ended.exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            working_copy(directory)
+            write_tiny_checkpoint(directory / "tiny-model")
+            done = build.snakemake()
+            assert done.returncode == 0, done.stdout[-6000:]
+            ended.touch()
+    return build.copy(tmp_path_factory.mktemp("workflow") / "copy")

@@ -66,10 +66,12 @@ def test_nothing_is_left_to_do(on_slurm):
     assert on_slurm.build.stale_rules() == set()
 
 
+@pytest.mark.soak
 def test_interrupting_leaves_no_job_behind(stopped):
     assert stopped.left_by_interrupt == []
 
 
+@pytest.mark.soak
 def test_an_interrupted_and_a_requeued_job_go_on_from_the_cache(stopped, finished):
     by_interrupt, by_requeue, at_last = stopped.asked
     assert stopped.restarts == 1

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from tests.curate.test_quality import response
+from tests.tiny import write_tiny_checkpoint
 
+from selfalign.core.config.curation import CurationConfig, LengthConfig
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.curate.sections import PUBLISHED_LAYOUT
 from selfalign.curate.subset import subset_file
@@ -67,3 +69,18 @@ def test_several_rows_of_an_instruction_are_one_instruction(files):
     rows, _ = subset(directory, instructions=None, candidates=directory / "candidates.jsonl")
     texts = [row["instruction"].partition("\n")[0] for row in rows]
     assert texts == ["Write f 0.", "Write f 1.", "write  f 1."]
+
+
+def test_other_responses_pass_the_filters_of_the_data_set(files):
+    directory, _ = files
+    checkpoint = write_tiny_checkpoint(directory / "checkpoint", ["Write f 1."])
+    stub = {**response("def f():\n    pass", "assert f() is None"), "instruction": "Write f 1."}
+    candidates = [stub, *read_jsonl(directory / "candidates.jsonl")]
+    write_jsonl(directory / "candidates.jsonl", candidates)
+    given = {"instructions": 2, "candidates": directory / "candidates.jsonl"}
+    _, counts = subset(directory, **given)
+    assert counts.dropped == {"incomplete_code": 1, "unfinished": 1}
+    limits = CurationConfig(length=LengthConfig(max_tokens=1))
+    rows, counts = subset(directory, **given, settings=limits, checkpoint=checkpoint)
+    assert rows == []
+    assert counts.dropped["too_long"] == 3

@@ -8,7 +8,7 @@ import pytest
 
 from selfalign.evaluate.harness import answer_contest, common, harness_source, judge_contest, read_reason
 from selfalign.evaluate.scoring import ScoringPools
-from selfalign.sandbox import Pool, Program, open_pool
+from selfalign.sandbox import Limits, Pool, Program, open_pool
 
 INPUTS, OUTPUTS = ["2", "3"], ["4", "9"]
 
@@ -88,5 +88,5 @@ assert not found, found[:5]
 
 def test_no_benchmark_can_be_read_in_a_sandbox(pools: ScoringPools, cold):
     for pool in (pools.answers, pools.judges, cold):
-        verdict = next(pool.run([Program("search", SEARCH)]))
+        verdict = next(pool.run([Program("search", SEARCH, limits=Limits(wall_s=120, cpu_s=100))]))
         assert verdict.status == "passed", verdict.stderr

@@ -9,7 +9,7 @@ from tests.workflow.harness import Build, tiny_config, working_copy
 
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 
-pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.workflow, pytest.mark.soak, pytest.mark.timeout(1500)]
 
 # Solutions of HumanEval/23, 42 and 53 under other names, which share no 13 words with the benchmark.
 SOLUTIONS = {

@@ -5,7 +5,7 @@ import time
 
 import psutil
 import pytest
-from tests.workflow.harness import Build, working_copy
+from tests.workflow.harness import TASKS, Build, working_copy
 
 pytestmark = [pytest.mark.workflow, pytest.mark.server, pytest.mark.timeout(1800)]
 
@@ -49,7 +49,7 @@ def test_seeds_to_scores_with_vllm(build):
     assert counts["decontaminate"]["out"] > 0
     assert done.returncode == 0, done.stdout[-4000:]
     scores = json.loads(build.result("scores/summary.json").read_text())["scores"]
-    assert {(s["model"], s["n"]) for s in scores} == {("tuned", 164)}
+    assert {(s["model"], s["n"]) for s in scores} == {("tuned", len(TASKS))}
     deadline = time.monotonic() + 30
     while servers_of(build) and time.monotonic() < deadline:
         time.sleep(0.5)

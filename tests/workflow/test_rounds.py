@@ -14,7 +14,7 @@ from tests.workflow.test_interrupted import TIMED, hashes, interrupt
 
 from selfalign.core.jsonl import read_json, read_jsonl
 
-pytestmark = [pytest.mark.workflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.workflow, pytest.mark.soak, pytest.mark.timeout(900)]
 
 TWO = {
     "rounds": 2,
@@ -161,7 +161,6 @@ def test_no_gain_ends_the_rounds(build, tmp_path):
     assert not re.search(r"^rule round_2", done.stdout, flags=re.MULTILINE)
 
 
-@pytest.mark.soak
 def test_interrupted_in_round_2_it_ends_with_the_same_bytes(build, tmp_path):
     again = build.copy(tmp_path / "copy")
     before = untimed(again)

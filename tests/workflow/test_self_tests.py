@@ -88,6 +88,7 @@ def test_no_tasks_are_said_in_one_line(finished, tmp_path):
     assert "Traceback" not in done.stdout
 
 
+@pytest.mark.soak
 def test_a_learning_curve_is_trained_scored_and_shown(build, tmp_path):
     curve = {"instructions": [1, 0], "learning_rates": [2e-5], "responses": ["one", "all"]}
     copy = build.copy(tmp_path / "copy")
@@ -118,6 +119,7 @@ def test_a_learning_curve_is_trained_scored_and_shown(build, tmp_path):
     assert copy.stale_rules(config) == set()
 
 
+@pytest.mark.soak
 def test_every_checkpoint_is_scored_and_shown(build, tmp_path):
     """At the end of each epoch; the last one is the tuned model, which is not scored twice."""
     copy = build.copy(tmp_path / "copy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,8 +152,8 @@ def first_rules(module: str) -> tuple[str, ...]:
 def stale_by_module(finished, tmp_path_factory):
     """The rules that rerun after an edit of each module.
 
-    An edit reaches Snakemake through the fingerprints of the scripts alone, so of the modules that change
-    the same fingerprints one is tried by a dry run.
+    An edit reaches Snakemake through the fingerprints of the scripts alone: an edit of several scripts reruns what edits
+    of each of them rerun, so one dry run is made for each script.
     """
     directory = tmp_path_factory.mktemp("modules")
     builds = [finished.copy(directory / name) for name in ("one", "two")]
@@ -166,33 +167,35 @@ def stale_by_module(finished, tmp_path_factory):
         return found
 
     before = fingerprints()
-    alike: dict[tuple[str, ...], list[str]] = {}
+    changed: dict[str, list[str]] = {}
     for module in library_modules():
         with edited(sources / source_of(module)):
-            changed = zip(scripts, before, fingerprints(), strict=True)
-            alike.setdefault(tuple(s.stem for s, old, new in changed if old != new), []).append(module)
+            pairs = zip(scripts, before, fingerprints(), strict=True)
+            changed[module] = [script.name for script, old, new in pairs if old != new]
 
     def dry_runs(build, share):
-        for modules in share:
-            with edited(build.directory / "src" / source_of(modules[0])):
-                yield from dict.fromkeys(modules, build.stale_rules()).items()
+        for name in share:
+            with edited(build.directory / "scripts" / name):
+                yield name, build.stale_rules()
 
-    shares = [list(alike.values())[i :: len(builds)] for i in range(len(builds))]
+    names = sorted({name for each in changed.values() for name in each})
     with ThreadPoolExecutor(len(builds)) as threads:
         jobs = [
-            threads.submit(lambda b, s: dict(dry_runs(b, s)), *each)
-            for each in zip(builds, shares, strict=True)
+            threads.submit(lambda b, s: dict(dry_runs(b, s)), build, names[i :: len(builds)])
+            for i, build in enumerate(builds)
         ]
-        return {module: rules for job in jobs for module, rules in job.result().items()}
+        by_script = {name: rules for job in jobs for name, rules in job.result().items()}
+    return {module: set().union(*(by_script[name] for name in names)) for module, names in changed.items()}
 
 
 @contextmanager
 def edited(path: Path):
-    """Add a statement to a file for a while."""
-    before = path.read_text()
+    """Add a statement to a file for a while. Its time is restored too, which Snakemake compares for scripts."""
+    before, status = path.read_text(), path.stat()
     path.write_text(f"{before}\nEDITED = True\n")
     yield
     path.write_text(before)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @pytest.mark.parametrize("module", library_modules())

@@ -61,6 +61,7 @@ class CodeFingerprints:
         self._parsed = _read_cache(self._cache)
         self._sources: dict[Path, Source] = {}
         self._imports: dict[tuple[Path, str | None], frozenset[str]] = {}
+        self._files: dict[str, Path] = {}
 
     def of(self, script: str | Path) -> str:
         """Return the fingerprint of a script and of all modules that it imports, directly or indirectly.
@@ -126,8 +127,10 @@ class CodeFingerprints:
         partial.replace(self._cache)
 
     def _file(self, module: str) -> Path:
-        base = self._root.joinpath(*module.split("."))
-        return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        if module not in self._files:
+            base = self._root.joinpath(*module.split("."))
+            self._files[module] = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+        return self._files[module]
 
     def _source(self, path: Path) -> Source:
         if path not in self._sources:

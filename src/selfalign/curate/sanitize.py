@@ -69,13 +69,39 @@ def sanitize_file(
         ConfigError: `length` or `max_length` sets a limit, and `checkpoint` is None.
         DataError: the tokenizer cannot be read, or has no chat template.
     """
+    chain = sanitize_chain(
+        mode,
+        seed=seed,
+        response_layout=response_layout,
+        length=length,
+        max_length=max_length,
+        checkpoint=checkpoint,
+        layout=layout,
+    )
+    step = "length" if mode is None else f"sanitize_{mode}"
+    return log_counts(apply_filters(step, rows, chain, out, dropped))
+
+
+def sanitize_chain(
+    mode: Mode | None,
+    *,
+    seed: int,
+    response_layout: ResponseLayout,
+    length: LengthConfig | None,
+    max_length: int | None,
+    checkpoint: File | None,
+    layout: ChatLayout,
+) -> list[Filter]:
+    """Return the filters that sanitise rows and check their length.
+
+    The arguments and errors are those of :func:`sanitize_file`.
+    """
     chain = [] if mode is None else [sanitizer(mode, seed, response_layout)]
     if max_length is not None or (length is not None and length.limited):
         if checkpoint is None:
             raise ConfigError("a length in tokens needs the directory of the model whose tokenizer counts")
         chain.append(length_filter(length or LengthConfig(), checkpoint, layout, max_length))
-    step = "length" if mode is None else f"sanitize_{mode}"
-    return log_counts(apply_filters(step, rows, chain, out, dropped))
+    return chain
 
 
 def sanitizer(mode: Mode, seed: int = 0, layout: ResponseLayout = PUBLISHED_LAYOUT) -> Filter:

@@ -55,7 +55,8 @@ class LearningCurveConfig(Section):
     responses: list[ResponsesPerInstruction] = Field(
         default=["one"],
         min_length=1,
-        description="Responses to each instruction. one: the row of the data set; all: all that passed their own tests.",
+        description="Responses to each instruction. one: the row of the data set; all: all that passed their own tests and "
+        "the filters of the data set.",
     )
 
     @field_validator("instructions", "learning_rates", "responses")
