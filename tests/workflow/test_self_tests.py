@@ -10,7 +10,7 @@ from tests.workflow.flow import since
 from selfalign.core.hashing import file_sha256
 from selfalign.core.jsonl import read_json, read_jsonl
 
-pytestmark = [pytest.mark.workflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1800)]
 
 
 def with_share(share, **settings):
