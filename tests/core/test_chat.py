@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 
 import pytest
 from tests.scripted_server import completion
-from tests.tiny import CHAT_ML
+from tests.tiny import CHAT_ML, write_tiny_checkpoint
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from selfalign.benchmarks import load_benchmark
 from selfalign.client import open_client
-from selfalign.core.chat import CHAT_TEMPLATE, ChatFormat, inference_prompt
+from selfalign.core.chat import CHAT_TEMPLATE, ChatFormat, inference_prompt, load_tokenizer
 from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.serving import ClientConfig
 from selfalign.core.errors import DataError
@@ -168,3 +171,22 @@ def test_a_template_that_cannot_be_trained_in_is_refused(template, message):
     with pytest.raises(DataError, match=message):
         ChatFormat(tokenizer, "own", "some/model").response_ids("x")
     assert chat_format(tokenizer).layout == ("own" if template else "reference")
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "starcoder2", "mistral"])
+def test_the_tokenizer_is_that_of_autotokenizer(tmp_path, tokenizer, architecture):
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": architecture}))
+    loaded, expected = load_tokenizer(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    assert type(loaded) is type(expected)
+    assert loaded.chat_template == expected.chat_template
+    assert loaded("größer\n`").input_ids == expected("größer\n`").input_ids
+
+
+def test_the_tokenizer_of_the_embedded_models_kind_is_loaded_without_torch(tmp_path):
+    write_tiny_checkpoint(tmp_path)
+    program = (
+        "import sys; from selfalign.core.chat import load_tokenizer; "
+        "load_tokenizer(sys.argv[1]); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)

@@ -14,12 +14,14 @@ from selfalign.generate.prompts import build_prompts
 
 KILLS = 25
 RECORDS = 300
+# Each kill loses at most this many answers, which the server gave and the client had not stored yet.
+IN_FLIGHT = 4
 
 
 def command(url, source, out, cache, few_shots):
     return [
         sys.executable, "-m", "selfalign", "generate", "--mode", "S->C", "--endpoint", url, "--model", "base",
-        "--completion-cache", str(cache), "--few-shots", str(few_shots), "--max-in-flight", "8",
+        "--completion-cache", str(cache), "--few-shots", str(few_shots), "--max-in-flight", str(IN_FLIGHT),
         "--log-level", "ERROR", str(source), str(out),
     ]  # fmt: skip
 
@@ -35,7 +37,7 @@ def test_killed_25_times(start_double, seeds, few_shots, tmp_path):
     one_by_one[one_by_one.index("--max-in-flight") + 1] = "1"
     subprocess.run(one_by_one, check=True)
 
-    url = start_double("--record", record, "--slots", 8, "--token-ms", 1)
+    url = start_double("--record", record, "--slots", IN_FLIGHT, "--token-ms", 1)
     keys = completion_keys(source, few_shots, tmp_path / "clean")
     moments = random.Random(25)
     asked_before: dict[str, int] = {}

@@ -37,6 +37,10 @@ SOURCES = (
     "report",
 )
 
+PRELOADED = [
+    *("snakemake.cli", "snakemake.workflow", "snakemake.report.html_reporter", "docutils.core", "nbformat"),
+    *("pandas", "smart_open", "yte", "selfalign.core.config", "selfalign.benchmarks.definition"),
+]
 # The tasks of HumanEval in the working copies, to save time; 23, 42 and 53 are those of test_by_execution.py.
 TASKS = sorted({*range(0, 164, 8), 23, 42, 53})
 
@@ -82,11 +86,9 @@ class Build:
         """Return the names of the rules that a dry run would run."""
         command = self.command("--dry-run", "--quiet", "host", config=config)[3:]
         output = self.directory / f"dry-run-{threading.get_ident()}.txt"
-        # Forked from a process that has Snakemake imported: a third of the time of a new interpreter.
+        # Forked from a process that has imported what Snakemake imports: a third of the time of a new interpreter.
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(
-            ["snakemake.cli", "snakemake.workflow", "pandas", "selfalign.core.config"]
-        )
+        context.set_forkserver_preload(PRELOADED)
         process = context.Process(target=_snakemake, args=(self.directory, command, output))
         process.start()
         process.join()

@@ -15,6 +15,7 @@ from typing import Any
 
 from selfalign.core.config.training import ChatLayout
 from selfalign.core.errors import DataError
+from selfalign.core.jsonl import read_json
 
 SYSTEM = "You are a careful programming assistant who answers instructions with correct, tested code."
 INSTRUCTION_HEADER = "### Instruction"
@@ -173,10 +174,34 @@ def load_tokenizer(source: str | Path, revision: str | None = None) -> Any:
     Raises:
         DataError: the tokenizer is missing or cannot be read.
     """
-    from transformers import AutoTokenizer
-
     try:
+        if _names_its_class(Path(source)):
+            from transformers import TokenizersBackend
+
+            return TokenizersBackend.from_pretrained(str(source))
+        from transformers import AutoTokenizer
+
         return AutoTokenizer.from_pretrained(str(source), revision=revision)
     except Exception as error:  # the tokenizers library raises plain Exception
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"the tokenizer cannot be read ({first})", file=source) from error
+
+
+def _names_its_class(checkpoint: Path) -> bool:
+    """Whether a checkpoint of the Llama architecture, such as the embedded model, names the generic class of tokenizers.
+
+    AutoTokenizer takes that class then. Importing it instead of AutoTokenizer, which loads PyTorch and scikit-learn, saves
+    a job 3 to 9 seconds. Of some other architectures, AutoTokenizer does not believe the name.
+    """
+    try:
+        config = read_json(checkpoint / "config.json")
+        tokenizer = read_json(checkpoint / "tokenizer_config.json")
+    except DataError:
+        return False
+    return (
+        isinstance(config, dict)
+        and isinstance(tokenizer, dict)
+        and config.get("model_type") == "llama"
+        and tokenizer.get("tokenizer_class") == "TokenizersBackend"
+        and "auto_map" not in tokenizer
+    )
