@@ -11,19 +11,28 @@ from selfalign.core.errors import ConfigError
 from selfalign.serving import command
 
 
-def test_a_server_on_a_cpu_leaves_one_core_whatever_the_job_that_starts_it(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("bfloat16", "cores", "expected"),
+    [
+        # One core is left for the jobs.
+        (True, {2, 5, 6}, "2,5"),
+        (True, {4}, "4"),
+        # Computing in float32 takes so long that it is better done by all of them.
+        (False, {2, 5, 6}, "2,5,6"),
+    ],
+)
+def test_the_cores_of_a_server_on_a_cpu_whatever_the_job_that_starts_it(
+    monkeypatch, tmp_path, bfloat16, cores, expected
+):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(command, "is_cpu_build", lambda: True)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {2, 5, 6})
+    monkeypatch.setattr(command, "has_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores)
     env = command.server_command(ServerConfig(kind="vllm"), tmp_path, "base", 1).env
-    # One core is left for the jobs.
-    assert env["VLLM_CPU_OMP_THREADS_BIND"] == "2,5"
+    assert env["VLLM_CPU_OMP_THREADS_BIND"] == expected
     # Snakemake sets these to the job's threads, and a server is started by whichever job comes first.
     for library in ("OMP", "MKL", "OPENBLAS"):
-        assert env[f"{library}_NUM_THREADS"] == "2"
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4})
-    env = command.server_command(ServerConfig(kind="vllm"), tmp_path, "base", 1).env
-    assert (env["VLLM_CPU_OMP_THREADS_BIND"], env["OMP_NUM_THREADS"]) == ("4", "1")
+        assert env[f"{library}_NUM_THREADS"] == str(expected.count(",") + 1)
 
 
 def test_on_a_gpu_the_inherited_limits_stand(monkeypatch, tmp_path):

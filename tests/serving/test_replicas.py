@@ -106,6 +106,7 @@ def test_too_few_gpus_are_refused(visible, checkpoint, monkeypatch):
 def test_replicas_on_cpus_divide_the_cores(cores, replicas, expected, checkpoint, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(command, "is_cpu_build", lambda: True)
+    monkeypatch.setattr(command, "has_bfloat16", lambda: True)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(cores))
     found = environments(checkpoint, kind="vllm", replicas=replicas)
     assert [env["VLLM_CPU_OMP_THREADS_BIND"] for env in found] == expected

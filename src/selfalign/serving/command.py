@@ -155,8 +155,9 @@ def _gpus_of_replica(config: ServerConfig, replica: int, gpus: list[str]) -> str
 def _cores_of_replica(config: ServerConfig, replica: int) -> list[int]:
     """Return the cores of one replica of a CPU server.
 
-    One core is left to the schedulers of the servers and to the jobs, if there are more cores than replicas: the compute
-    threads wait for each other in every layer, so that a core shared with another process slows down all of them.
+    If there are more cores than replicas, and the processor computes with bfloat16, one core is left to the schedulers of
+    the servers and to the jobs: the compute threads wait for each other in every layer, so that a core shared with another
+    process slows down all of them. Without bfloat16, the computation takes most of the time, and all cores are used.
 
     Raises:
         ConfigError: there are fewer cores than replicas.
@@ -167,7 +168,8 @@ def _cores_of_replica(config: ServerConfig, replica: int) -> list[int]:
             f"configuration: 'server.replicas' is {config.replicas}, but {len(cores)} processor cores are available; "
             "expected at least one core for each replica"
         )
-    cores = cores[: max(config.replicas, len(cores) - 1)]
+    if has_bfloat16():
+        cores = cores[: max(config.replicas, len(cores) - 1)]
     first, last = (len(cores) * number // config.replicas for number in (replica, replica + 1))
     return cores[first:last]
 
