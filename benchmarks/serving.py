@@ -1,6 +1,6 @@
 """Tokens per second of the model server that `make` starts, by its settings.
 
-    python benchmarks/serving.py --checkpoint results/default/model/base --json [--quick] [--compiled]
+    python benchmarks/serving.py --checkpoint results/default/model/base --json [--quick] [--variants NAME ...]
 
 The last line of the output is one JSON object. Every variant starts a server of its own (default settings but for those
 named), among them with and without prefix caching and speculative decoding (by n-grams of the prompt), and has:
@@ -36,20 +36,22 @@ from selfalign.serving.process import free_port, running
 CORES = os.cpu_count() or 1
 N_GRAMS = {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4}
 IN_FLIGHT = (1, 16, 64)
-# Settings of the server and number of compute threads.
-VARIANTS: dict[str, tuple[dict[str, Any], int]] = {
-    "default": ({}, max(1, CORES - 1)),
+# Settings of the server, and number of compute threads; None: as many as it starts with them.
+VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
+    "default": ({}, None),
+    "one core left": ({}, max(1, CORES - 1)),
     "all cores": ({}, CORES),
-    "bfloat16": ({"dtype": "bfloat16"}, max(1, CORES - 1)),
+    "bfloat16, one core left": ({"dtype": "bfloat16"}, max(1, CORES - 1)),
     "bfloat16, all cores": ({"dtype": "bfloat16"}, CORES),
-    "16 sequences": ({"max_num_seqs": 16}, max(1, CORES - 1)),
-    "96 sequences": ({"max_num_seqs": 96}, max(1, CORES - 1)),
-    "no prefix caching": ({"extra_args": ["--no-enable-prefix-caching"]}, max(1, CORES - 1)),
-    "speculative decoding": (
-        {"extra_args": ["--speculative-config", json.dumps(N_GRAMS)]},
-        max(1, CORES - 1),
-    ),
+    "16 sequences": ({"max_num_seqs": 16}, None),
+    "96 sequences": ({"max_num_seqs": 96}, None),
+    "no prefix caching": ({"extra_args": ["--no-enable-prefix-caching"]}, None),
+    "speculative decoding": ({"extra_args": ["--speculative-config", json.dumps(N_GRAMS)]}, None),
 }
+# With compilation, which starts slowly; the second start finds the compiled code.
+COMPILED: dict[str, tuple[dict[str, Any], int | None]] = dict.fromkeys(
+    ("compiled", "compiled, second start"), ({}, None)
+)
 
 
 def main() -> None:
@@ -60,15 +62,18 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="directory of the model")
     parser.add_argument("--json", action="store_true", help="print one JSON object last (always done)")
     parser.add_argument("--quick", action="store_true", help="fewer requests, and the default alone")
-    parser.add_argument("--compiled", action="store_true", help="also with compilation, which starts slowly")
+    parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=[*VARIANTS, *COMPILED],
+        help="variants to measure, instead of all without compilation",
+    )
     given = parser.parse_args()
-    variants = {"default": VARIANTS["default"]} if given.quick else dict(VARIANTS)
-    if given.compiled:
-        variants["compiled"] = ({}, max(1, CORES - 1))
-        variants["compiled, second start"] = ({}, max(1, CORES - 1))
+    names = given.variants or (["default"] if given.quick else list(VARIANTS))
+    variants = {name: (VARIANTS | COMPILED)[name] for name in names}
     load = os.getloadavg()[0]
     found = {
-        name: measure(given.checkpoint, settings, threads, quick=given.quick, compiled="compiled" in name)
+        name: measure(given.checkpoint, settings, threads, quick=given.quick, compiled=name in COMPILED)
         for name, (settings, threads) in variants.items()
     }
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
@@ -77,14 +82,17 @@ def main() -> None:
 
 
 def measure(
-    checkpoint: Path, settings: dict[str, Any], threads: int, *, quick: bool, compiled: bool
+    checkpoint: Path, settings: dict[str, Any], threads: int | None, *, quick: bool, compiled: bool
 ) -> dict[str, Any]:
     """Return the figures of one variant."""
     port = free_port()
     command = server_command(ServerConfig(**settings), checkpoint, "model", port)
-    cores = sorted(os.sched_getaffinity(0))[:threads]
-    command.env["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(map(str, cores))
-    command.env.update(dict.fromkeys(THREAD_LIMITS, str(threads)))
+    if threads is None:
+        threads = int(command.env[THREAD_LIMITS[0]])
+    else:
+        cores = sorted(os.sched_getaffinity(0))[:threads]
+        command.env["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(map(str, cores))
+        command.env.update(dict.fromkeys(THREAD_LIMITS, str(threads)))
     if compiled:
         command = replace(command, argv=[word for word in command.argv if word != "--enforce-eager"])
     begun = time.monotonic()
