@@ -24,4 +24,5 @@ with job(snakemake):
         runtime=job_config(snakemake).execution.runtime,
         workers=snakemake.threads,
         environment=program_environment(scoring["environment"], next(iter(files.environment), None)),
+        image=scoring["image"],
     )

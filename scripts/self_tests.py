@@ -14,6 +14,7 @@ with job(snakemake):
         snakemake.output.dropped,
         distinct_siblings=config.curation.self_tests.distinct_siblings,
         runtime=config.execution.runtime,
+        image=config.execution.image,
         environment=program_environment(config.execution.environment, next(iter(files.environment), None)),
         workers=snakemake.threads,
         cache=config.paths.verdicts or None,

@@ -6,6 +6,7 @@ import pytest
 from tests.curate.test_quality import response
 
 from selfalign.benchmarks import load_benchmark
+from selfalign.core.errors import ConfigError
 from selfalign.core.filtering import Drop, Keep
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 from selfalign.curate.self_tests import (
@@ -196,6 +197,11 @@ def test_implementations_are_compared_without_layout_comments_and_docstrings():
     assert implementation_key("```python\ndef f(): ...\n```") is None
     short = "[Implementation]\n```python\ndef f(x):\n    return x + 1\n```\n\n[Tests]\n```python\nassert f(1) == 2\n```"
     assert implementation_key(short) == implementation_key(response()["response"])
+
+
+def test_the_image_is_that_of_the_sandbox(made):
+    with pytest.raises(ConfigError, match=r"'execution.image' \(--image\) is 'python:3.12'"):
+        made(runtime="bubblewrap", image="python:3.12")
 
 
 def test_tests_keep_the_imports_that_they_use():

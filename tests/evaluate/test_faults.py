@@ -16,7 +16,7 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.client import open_client
 from selfalign.core.config.evaluation import BenchmarkChoice
 from selfalign.core.config.serving import ClientConfig
-from selfalign.core.errors import InfrastructureError
+from selfalign.core.errors import ConfigError, InfrastructureError
 from selfalign.core.jsonl import read_json, read_jsonl, write_jsonl
 from selfalign.evaluate import scoring
 from selfalign.evaluate.generate import generate_samples
@@ -145,6 +145,17 @@ def test_a_sandbox_that_fails_half_way_leaves_no_score_not_even_an_old_one(
     ):
         scoring.score_samples(tmp_path / "samples.jsonl", benchmark, files)
     assert list(out.iterdir()) == []
+
+
+def test_an_image_is_refused_where_no_container_engine_runs_the_programs(benchmark, rows, tmp_path):
+    write_jsonl(tmp_path / "samples.jsonl", rows)
+    files = scoring.ScoreFiles(
+        *(tmp_path / name for name in ("verdicts.jsonl", "timings.jsonl", "score.json"))
+    )
+    with pytest.raises(ConfigError, match=r"'execution.image' \(--image\) is 'python:3.12'"):
+        scoring.score_samples(
+            tmp_path / "samples.jsonl", benchmark, files, runtime="bubblewrap", image="python:3.12"
+        )
 
 
 SETTINGS = ClientConfig(max_retries=1, outage_s=0.5, backoff_first_s=0.05, max_in_flight=4)

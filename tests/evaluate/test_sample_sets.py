@@ -41,10 +41,17 @@ def test_own_answers_are_found_by_model_and_benchmark(sets):
         "pass_at": [1],
         "layout": "own",
         "environment": "numpy",
+        "image": "",
         "max_reference_failures": 0,
         "limits": {"memory_mb": 4096, "check_s": 3.0},
         "exact_floats": False,
     }
+
+
+def test_the_runs_own_tasks_are_scored_in_the_image_in_which_they_were_made(sets):
+    made = sets({"execution": {"runtime": "docker", "image": "python:3.12", "environment": "build"}})
+    images = {benchmark: found.scoring()["image"] for (_, _, benchmark), found in made.own.items()}
+    assert images == {"self_tests": "python:3.12", "humaneval": ""}
 
 
 def test_the_model_trained_on_preferences_is_asked_like_the_tuned_one(sets):

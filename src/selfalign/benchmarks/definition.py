@@ -178,6 +178,14 @@ class Definition(Section):
         """
         return config.environment if self.environment == "execution" else self.environment
 
+    def image_in(self, config: ExecutionConfig) -> str:
+        """Return the container image in which programs run; empty: the default.
+
+        Args:
+            config: configuration of the execution stage, which decides the image of the run's own benchmarks.
+        """
+        return config.image if self.environment == "execution" else ""
+
     @property
     def has_plus(self) -> bool:
         """Whether verdicts have two parts, for the original and the added tests."""

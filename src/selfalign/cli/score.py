@@ -67,6 +67,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         runtime: Annotated[str, typer.Option(help="Sandbox runtime.")] = "auto",
+        image: Annotated[str, typer.Option(help="Container image: reference or .sif file.")] = "",
         environment: Annotated[
             str | None,
             typer.Option(
@@ -118,6 +119,7 @@ def register(app: typer.Typer) -> None:
             runtime=runtime,
             workers=workers,
             environment=programs,
+            image=image,
         )
         for line in (*_score_lines(scored), *_comparison_lines(comparison, files.comparison)):
             typer.echo(line)

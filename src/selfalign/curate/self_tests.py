@@ -111,6 +111,7 @@ def self_tests_file(
     *,
     distinct_siblings: bool = True,
     runtime: str = "auto",
+    image: str = "",
     environment: ProgramEnvironment | None = None,
     workers: int | None = None,
     cache: str | Path | None = None,
@@ -130,6 +131,7 @@ def self_tests_file(
         distinct_siblings: require a sibling with a different implementation; see
             :class:`~selfalign.core.config.curation.SelfTestsConfig`.
         runtime: sandbox runtime; see :func:`selfalign.sandbox.open_pool`.
+        image: container image, for container engines; see :func:`selfalign.sandbox.open_pool`.
         environment: what programs can import; None: ``build``.
         workers: programs that run at a time; None for the number of cores.
         cache: file of known verdicts, which is added to; None keeps none.
@@ -153,6 +155,7 @@ def self_tests_file(
     judged = judge_tests(
         (each.row for each in counting),
         runtime=runtime,
+        image=image,
         environment=environment,
         workers=workers,
         limits=LIMITS,
@@ -161,7 +164,7 @@ def self_tests_file(
     for candidate, (_, outcome) in zip(counting, judged, strict=True):
         candidate.outcome = outcome
     _run_implementations(
-        groups.values(), runtime=runtime, environment=environment, workers=workers, cache=cache
+        groups.values(), runtime=runtime, image=image, environment=environment, workers=workers, cache=cache
     )
     for group in groups.values():
         _keep_best(group, distinct_siblings)
@@ -217,6 +220,7 @@ def _run_implementations(
     groups: Collection[Group],
     *,
     runtime: str,
+    image: str,
     environment: ProgramEnvironment | None,
     workers: int | None,
     cache: str | Path | None,
@@ -237,7 +241,7 @@ def _run_implementations(
 
     with ExitStack() as stack:
         pool = stack.enter_context(
-            open_pool(runtime, workers=workers, limits=LIMITS, environment=environment)
+            open_pool(runtime, workers=workers, limits=LIMITS, image=image, environment=environment)
         )
         known = stack.enter_context(VerdictCache(cache)) if cache else None
         verdicts = known.run(pool, programs(), LIMITS) if known else pool.run(programs())

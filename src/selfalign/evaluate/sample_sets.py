@@ -40,6 +40,7 @@ class SampleSet:
         seed: seed of the first task of generated samples.
         tuned: whether a model fine-tuned by this run generates the samples.
         environment: name of the environment in which programs run.
+        image: container image in which programs run; empty: the default.
         max_reference_failures: number of reference solutions that may fail.
         limits: limits of the programs that are scored.
     """
@@ -54,6 +55,7 @@ class SampleSet:
     seed: int | None = None
     tuned: bool = False
     environment: str = BUILD
+    image: str = ""
     max_reference_failures: int = 0
     limits: ScoringLimits = field(default_factory=ScoringLimits)
 
@@ -81,6 +83,7 @@ class SampleSet:
             "pass_at": list(self.pass_at),
             "layout": self.layout,
             "environment": self.environment,
+            "image": self.image,
             "max_reference_failures": self.max_reference_failures,
             "limits": self.limits.of(load_definition(self.choice.name).scoring),
             "exact_floats": self.published is not None and self.published.exact_floats,
@@ -132,6 +135,7 @@ class SampleSets:
                 seed=evaluation.seed,
                 tuned=model != "base",
                 environment=self.environment(choice.name),
+                image=self.image(choice.name),
                 max_reference_failures=evaluation.max_reference_failures,
                 limits=evaluation.limits,
             )
@@ -151,6 +155,7 @@ class SampleSets:
                 pass_at=tuple(evaluation.pass_at),
                 published=each,
                 environment=self.environment(each.benchmark),
+                image=self.image(each.benchmark),
                 max_reference_failures=evaluation.max_reference_failures,
                 limits=evaluation.limits,
             )
@@ -173,6 +178,7 @@ class SampleSets:
                 layout=layout,
                 seed=released.evaluation.seed,
                 environment=self.environment(choice.name),
+                image=self.image(choice.name),
                 max_reference_failures=evaluation.max_reference_failures,
                 limits=evaluation.limits,
             )
@@ -229,6 +235,7 @@ class SampleSets:
             seed=evaluation.seed,
             tuned=True,
             environment=self.environment(SELF_TESTS),
+            image=self.image(SELF_TESTS),
         )
 
     def repaired(self, wildcards: Mapping[str, str]) -> list[str]:
@@ -277,6 +284,14 @@ class SampleSets:
             name: name of the benchmark.
         """
         return load_definition(name).environment_in(self._config.execution)
+
+    def image(self, name: str) -> str:
+        """Return the container image in which a benchmark's programs run; empty: the default.
+
+        Args:
+            name: name of the benchmark.
+        """
+        return load_definition(name).image_in(self._config.execution)
 
     def limits(self, name: str) -> dict[str, float]:
         """Return the limits that affect the verdicts of a benchmark, as a parameter of a rule.

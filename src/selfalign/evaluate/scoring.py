@@ -78,6 +78,7 @@ def open_scoring_pools(
     workers: int | None = None,
     environment: ProgramEnvironment | None = None,
     limits: ScoringLimits | None = None,
+    image: str = "",
 ) -> Iterator[ScoringPools]:
     """Open sandboxes with the limits and preloaded harnesses of all benchmarks; close them after the block.
 
@@ -89,6 +90,7 @@ def open_scoring_pools(
         workers: number of programs run at a time; None: one per core.
         environment: what programs can import; None: ``build``.
         limits: limits of the answers; None: the defaults.
+        image: container image, for container engines; see :func:`selfalign.sandbox.open_pool`.
     """
     limits = limits or ScoringLimits()
     memory_mb = max(MAX_LIMITS.memory_mb, limits.memory_mb, limits.ds1000_memory_mb)
@@ -96,7 +98,7 @@ def open_scoring_pools(
     judging = warm_up(judge_evalplus, judge_check, judge_contest)
     local = "none" if "://" in runtime else runtime
     most = replace(MAX_LIMITS, memory_mb=memory_mb)
-    start = partial(open_pool, workers=workers, most=most, environment=environment)
+    start = partial(open_pool, workers=workers, most=most, image=image, environment=environment)
     with ExitStack() as stack, ThreadPoolExecutor(2) as threads:
         # Both at once: a sandbox takes a second to import its modules.
         opening = [
@@ -147,6 +149,7 @@ def score_samples(
     runtime: str = "auto",
     workers: int | None = None,
     environment: ProgramEnvironment | None = None,
+    image: str = "",
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Score a file of samples; write verdicts, timings, score and comparison.
 
@@ -169,6 +172,7 @@ def score_samples(
         runtime: name of the sandbox runtime.
         workers: number of programs run at a time; None: one per core.
         environment: what programs can import; None: ``build``.
+        image: container image, for container engines; see :func:`selfalign.sandbox.open_pool`.
 
     Returns:
         the score and the comparison (None without published verdicts).
@@ -187,7 +191,7 @@ def score_samples(
     known = read_published_verdicts(published, benchmark.by_id(), benchmark.title) if published else None
     checked: dict[str, int] | None = None
     failing: set[str] = set()
-    with open_scoring_pools(runtime, workers, environment, limits) as pools:
+    with open_scoring_pools(runtime, workers, environment, limits, image) as pools:
         if time_limits is not None and needs_ground_truth(benchmark) and ground_truth is not None:
             update_ground_truth(benchmark, pools.judges, ground_truth, time_limits)
         scorer = build_scorer(benchmark, ground_truth, exact_floats=exact_floats, limits=limits)
