@@ -59,9 +59,7 @@ rule self_tests:
         runtime=240,
     params:
         code=fingerprint("self_tests"),
-        settings=settings(
-            "curation.self_tests.distinct_siblings", "execution.image", "execution.environment"
-        ),
+        settings=settings("curation.self_tests.distinct_siblings", "execution.image", "execution.environment"),
     message:
         "Make the tasks of the benchmark self_tests of the held-out instructions"
     script:
