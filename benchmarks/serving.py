@@ -61,7 +61,9 @@ def main() -> None:
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="directory of the model")
     parser.add_argument("--json", action="store_true", help="print one JSON object last (always done)")
-    parser.add_argument("--quick", action="store_true", help="fewer requests, and the default alone")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer requests, and only the default unless --variants is given"
+    )
     parser.add_argument(
         "--variants",
         nargs="+",

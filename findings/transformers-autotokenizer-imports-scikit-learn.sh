@@ -4,8 +4,8 @@
 # Guess: the package imports its parts lazily, so that a process which only encodes text with AutoTokenizer loads the
 # tokenizers library and little else, as it does with the class that AutoTokenizer then chooses.
 # Seen: AutoTokenizer shares a module with the automatic model classes, which imports text generation, whose assisted decoding
-# imports sklearn.metrics (and with it scipy); four to five times as many modules as for TokenizersBackend, and as many times
-# the CPU time before the first token. The object that from_pretrained returns is of the same class either way.
+# imports sklearn.metrics (and with it scipy): 3,376 modules and 9.5 s of CPU before the first token, against 809 and 1.7 s
+# with TokenizersBackend. The object that from_pretrained returns is of that class either way.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -9,6 +9,7 @@ from selfalign.benchmarks import load_benchmark
 from selfalign.core.errors import ConfigError
 from selfalign.core.filtering import Drop, Keep
 from selfalign.core.jsonl import read_jsonl, write_jsonl
+from selfalign.curate import self_tests
 from selfalign.curate.self_tests import (
     implementation_key,
     require_given_names,
@@ -199,7 +200,10 @@ def test_implementations_are_compared_without_layout_comments_and_docstrings():
     assert implementation_key(short) == implementation_key(response()["response"])
 
 
-def test_the_image_is_that_of_the_sandbox(made):
+@pytest.mark.parametrize("step", ["tests_of_stubs", "tests_of_siblings"])
+def test_the_image_is_that_of_the_sandbox(made, monkeypatch, step):
+    if step == "tests_of_siblings":
+        monkeypatch.setattr(self_tests, "judge_tests", lambda rows, **_: [(row, Keep(row)) for row in rows])
     with pytest.raises(ConfigError, match=r"'execution.image' \(--image\) is 'python:3.12'"):
         made(runtime="bubblewrap", image="python:3.12")
 

@@ -190,8 +190,8 @@ def load_tokenizer(source: str | Path, revision: str | None = None) -> Any:
 def _names_its_class(checkpoint: Path) -> bool:
     """Whether a checkpoint of the Llama architecture, such as the embedded model, names the generic class of tokenizers.
 
-    AutoTokenizer takes that class then. Importing it instead of AutoTokenizer, which loads PyTorch and scikit-learn, saves
-    a job 3 to 9 seconds. Of some other architectures, AutoTokenizer does not believe the name.
+    AutoTokenizer takes that class then, but importing AutoTokenizer loads PyTorch and scikit-learn, which takes several
+    times as long. For some other architectures, AutoTokenizer ignores the name.
     """
     try:
         config = read_json(checkpoint / "config.json")

@@ -59,9 +59,8 @@ class ExecutionConfig(Section):
     )
     image: ImageText = Field(
         default="",
-        description="Image reference for gvisor, docker and podman, or .sif file for apptainer; empty: the "
-        "image that "
-        "containers/sandbox builds.",
+        description="Image in which responses and self_tests run: reference for gvisor, docker and podman, or .sif file "
+        "for apptainer; empty: the image that containers/sandbox builds, in which other benchmarks always run.",
     )
     environment: str = Field(
         default="numpy",
