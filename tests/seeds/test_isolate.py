@@ -3,8 +3,9 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from multiprocessing import active_children
 
-from selfalign.seeds.isolate import Done, run_isolated
+from selfalign.seeds.isolate import Done, Failed, run_isolated
 
 
 def work(item: object) -> object:
@@ -33,3 +34,19 @@ def test_only_the_culprits_are_lost_and_order_is_kept():
 
 def test_nothing_gives_nothing():
     assert list(run_isolated(work, [], workers=2, timeout_s=1)) == []
+
+
+def test_every_end_is_told_with_its_status():
+    found = list(run_isolated(work, ["die", "crash"] * 12, workers=4, timeout_s=60, batch=3))
+    assert [(outcome.reason, outcome.detail) for _, outcome in found if isinstance(outcome, Failed)] == [
+        ("crash", "the process ended with status 3"),
+        ("crash", "the process ended with status -11"),
+    ] * 12
+
+
+def test_a_stopped_consumer_leaves_no_process():
+    results = run_isolated(work, range(10**9), workers=2, timeout_s=60, batch=8)
+    assert next(results) == (0, Done(0))
+    assert active_children()
+    results.close()
+    assert not active_children()

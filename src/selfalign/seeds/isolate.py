@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
+from queue import LifoQueue
+from threading import Lock
 from typing import Any, Generic, TypeVar
-
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from selfalign.core.errors import SelfalignError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+
+# Starting a process polls all earlier ones, and only the first reader of an exit status gets it.
+_STARTS_AND_ENDS = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,43 +67,110 @@ def run_isolated(
         timeout_s: time limit of a batch, and of an item that is run again, in seconds.
         batch: items per batch.
     """
-    pending = iter(items)
-    # A worker without a batch may still be starting when the pool stops, and then prints a traceback.
-    first = list(islice(pending, workers * batch))
-    workers = max(1, -(-len(first) // batch))
-    pending = chain(first, pending)
-    waiting: deque[tuple[list[Item], ProcessFuture]] = deque()
-    context: Any = get_context("forkserver")  # pebble's protocol for it does not fit its own stubs
-    with ProcessPool(max_workers=workers, context=context) as pool:
+    remaining = iter(items)
+    waiting: deque[tuple[list[Item], Future[list[Done[Value] | Failed]]]] = deque()
+    idle: LifoQueue[_Worker[Item, Value]] = LifoQueue()
+    for _ in range(workers):
+        idle.put(_Worker(function, timeout_s))
 
-        def submit() -> None:
-            while len(waiting) < 2 * workers:
-                part = list(islice(pending, batch))
-                if not part:
-                    return
-                waiting.append((part, pool.schedule(_run_batch, args=(function, part), timeout=timeout_s)))
-
+    def run(part: list[Item]) -> list[Done[Value] | Failed]:
+        worker = idle.get()
         try:
-            submit()
-            while waiting:
-                part, future = waiting.popleft()
-                outcome = _wait(future)
-                submit()
-                if isinstance(outcome, Done):
-                    yield from zip(part, outcome.value, strict=True)
-                    continue
-                if len(part) == 1:
-                    yield part[0], outcome
-                    continue
-                for item in part:
-                    alone = _wait(pool.schedule(_run_batch, args=(function, [item]), timeout=timeout_s))
-                    yield item, alone.value[0] if isinstance(alone, Done) else alone
+            return worker.run(part)
         finally:
-            pool.stop()
+            idle.put(worker)
+
+    threads = ThreadPoolExecutor(workers)
+    try:
+        while True:
+            while len(waiting) < 2 * workers and (part := list(islice(remaining, batch))):
+                waiting.append((part, threads.submit(run, part)))
+            if not waiting:
+                break
+            part, future = waiting.popleft()
+            yield from zip(part, future.result(), strict=True)
+    finally:
+        threads.shutdown(cancel_futures=True)
+        for _ in range(workers):
+            idle.get().stop()
 
 
-def _run_batch(function: Callable[[Item], Value], items: list[Item]) -> list[Done[Value] | Failed]:
-    return [_run_one(function, item) for item in items]
+class _Worker(Generic[Item, Value]):
+    """A process that computes one batch at a time, started when first needed and again after every failure.
+
+    It has a pipe of its own: where workers share one, a pool can see a process end before it has read which task the
+    process took.
+    """
+
+    def __init__(self, function: Callable[[Item], Value], timeout_s: float) -> None:
+        self._function = function
+        self._timeout_s = timeout_s
+        self._running: tuple[ForkServerProcess, Any] | None = None  # and our end of its pipe
+
+    def run(self, items: list[Item]) -> list[Done[Value] | Failed]:
+        """Return the outcome of every item."""
+        outcomes = self._attempt(items)
+        if not isinstance(outcomes, Failed):
+            return outcomes
+        if len(items) == 1:
+            return [outcomes]
+        return [outcome for item in items for outcome in self.run([item])]
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._running is not None:
+            process, pipe = self._running
+            pipe.close()
+            with _STARTS_AND_ENDS:
+                process.kill()
+                process.join()
+        self._running = None
+
+    def _attempt(self, items: list[Item]) -> list[Done[Value] | Failed] | Failed:
+        process, pipe = self._started()
+        try:
+            pipe.send(items)
+            if pipe.poll(self._timeout_s):
+                return pipe.recv()
+            failed = Failed("timeout", f"longer than {self._timeout_s} s")
+        except (EOFError, OSError):
+            with _STARTS_AND_ENDS:
+                process.join()
+            failed = Failed("crash", f"the process ended with status {process.exitcode}")
+        self.stop()
+        return failed
+
+    def _started(self) -> tuple[ForkServerProcess, Any]:
+        if self._running is not None:
+            return self._running
+        context = get_context("forkserver")
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(self._function, theirs), daemon=True)
+        with _STARTS_AND_ENDS:
+            process.start()
+        theirs.close()
+        self._running = process, pipe
+        try:
+            pipe.recv()  # so that the time limit of a batch does not include the start
+        except EOFError:
+            raise RuntimeError(
+                "a worker process ended before it took a batch; its error is printed above"
+            ) from None
+        return self._running
+
+
+def _serve(function: Callable[[Item], Value], pipe: Any) -> None:
+    """Compute the batches that arrive until the other end is closed."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole process group; the parent ends this one
+    pipe.send("ready")
+    while True:
+        try:
+            items = pipe.recv()
+        except EOFError:
+            return
+        pipe.send([_run_one(function, item) for item in items])
 
 
 def _run_one(function: Callable[[Item], Value], item: Item) -> Done[Value] | Failed:
@@ -110,12 +182,3 @@ def _run_one(function: Callable[[Item], Value], item: Item) -> Done[Value] | Fai
         return Failed("error", "RecursionError: nested too deeply")
     except Exception as error:  # any exception of a parser concerns this item only
         return Failed("error", f"{type(error).__name__}: {error}")
-
-
-def _wait(future: ProcessFuture) -> Done[list[Done | Failed]] | Failed:
-    try:
-        return Done(future.result())
-    except FutureTimeoutError as error:
-        return Failed("timeout", f"longer than {error.args[1]} s")
-    except ProcessExpired as error:
-        return Failed("crash", f"the process ended with status {error.exitcode}")
