@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import fcntl
 import gzip
@@ -34,6 +35,12 @@ LEFT_OUT = {
     "ds1000": "make ds1000",
 }
 LEFT_OUT_COUNTS = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the library, once: the builds of the tests are a thousand processes that must not write bytecode."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(ROOT / "src/selfalign", quiet=1)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:

@@ -166,9 +166,7 @@ def working_copy(directory: Path, tasks: Sequence[int] = TASKS) -> Path:
     for name in SOURCES:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(
-                source, directory / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-            )
+            shutil.copytree(source, directory / name, ignore=shutil.ignore_patterns("*.egg-info", "*.pyc.*"))
         elif source.exists():
             shutil.copyfile(source, directory / name)
     _keep_tasks(directory / "src/selfalign/benchmarks", tasks)

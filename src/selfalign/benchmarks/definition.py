@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from selfalign.core.config.base import Section, validate_section
 from selfalign.core.config.execution import ExecutionConfig
+from selfalign.core.config.files import FastSafeLoader
 from selfalign.core.errors import ConfigError
 from selfalign.core.hashing import text_sha256
 
@@ -253,9 +254,9 @@ def load_definition(name: str) -> Definition:
     Raises:
         ConfigError: the benchmark does not exist, or its file is not a valid definition.
     """
-    found = yaml.safe_load(_text(name))
+    found = yaml.load(_text(name), Loader=FastSafeLoader)
     if repaired := found.get("repairs"):
-        data = yaml.safe_load(_text(repaired))
+        data = yaml.load(_text(repaired), Loader=FastSafeLoader)
         found = {**found, "default_version": data["default_version"], "versions": data["versions"]}
     return validate_section(Definition, found, f"benchmark {name}")
 
