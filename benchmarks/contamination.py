@@ -39,6 +39,7 @@ import psutil
 
 from selfalign.benchmarks import Benchmark, load_benchmark
 from selfalign.contamination.functions import RowFunction, functions_of
+from selfalign.core.host import machine
 from selfalign.core.jsonl import read_jsonl
 from selfalign.evaluate.scoring import ScoringPools, open_scoring_pools
 from selfalign.evaluate.solutions import Search, SearchedBenchmark
@@ -46,7 +47,6 @@ from selfalign.program_environments import ready_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 CORES = len(os.sched_getaffinity(0))
-MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 ROWS, TASKS = 50_661, 542
 TARGET_CORE_HOURS = 4
 # Pure-Python modules of the standard library.
@@ -116,7 +116,7 @@ def main() -> None:
         **found,
         "ways": compared_ways(searched, [each for functions in vectors for each in functions][:SAMPLE]),
         "plan": plan(found, functions_per_row),
-        "machine": MACHINE,
+        "machine": machine(),
         "python": platform.python_version(),
         "load_at_start": round(load, 1),
         "conditions": "otherwise idle" if load < 0.5 * CORES else "other work on the machine",

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.core.fingerprint import CodeFingerprints, runtime_imports
+from selfalign.core.host import machine
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "src"
 PACKAGE = "selfalign"
-MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 NOT_BUILT = ("serving-gpu",)
 # Requirements of modules without an import: programs that they start, files and plugins that they name.
 NAMED = {
@@ -201,7 +201,7 @@ def main() -> None:
         result[name] = measure(name)
         print(f"{name}: {result[name]}", file=sys.stderr)
     conditions = "what was downloaded before came from the caches of pip and uv; other work on the machine"
-    result |= {"day": time.strftime("%Y-%m-%d"), "machine": MACHINE, "conditions": conditions}
+    result |= {"day": time.strftime("%Y-%m-%d"), "machine": machine(), "conditions": conditions}
     print(json.dumps(result, indent=None if options.json else 2))
 
 

@@ -41,11 +41,11 @@ from typing import Any
 
 import psutil
 
+from selfalign.core.host import machine
 from selfalign.curate.matrix import NO_PRELOAD, PRELOADS, Cell, Matrix, Preload
 from selfalign.sandbox import Pool, Verdict, open_pool
 
 CORES = len(os.sched_getaffinity(0))
-MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 PUBLISHED_CELLS = 23_800_000
 ROUNDS = 5
 TARGET = 3
@@ -227,7 +227,7 @@ def main() -> None:
         "instructions": len(INSTRUCTIONS),
         "cells": sum(map(len, cells.values())),
         **measured(cells, 1 if options.quick else ROUNDS),
-        "machine": MACHINE,
+        "machine": machine(),
         "python": platform.python_version(),
         "load_at_start": round(load, 1),
         "conditions": "otherwise idle" if load < 0.5 * CORES else "other work on the machine",

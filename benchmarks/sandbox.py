@@ -35,12 +35,12 @@ import psutil
 from sandbox_ways import PROGRAM
 
 from selfalign.core.errors import SelfalignError
+from selfalign.core.host import machine
 from selfalign.sandbox import Program, open_pool
 from selfalign.sandbox.engines import ContainerEngine
 
 WAYS = Path(__file__).with_name("sandbox_ways.py")
 CORES = os.cpu_count() or 1
-MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 ENGINES = ("docker", "podman")
 RUNTIMES = (*ENGINES, "bubblewrap", "none")
 # Baselines in benchmarks/sandbox_ways.py, with the share of the programs that each runs; slow ones run fewer.
@@ -136,7 +136,7 @@ def main() -> None:
     rounds.append(all_ways(count))
     ways = {name: median([each[name] for each in rounds]) for name in HELD_AGAINST}
     runtimes = {name: compared(each, ways) for name, each in found.items()}
-    result = {**ways, **figures, "runtimes": runtimes, "load_at_start": round(load, 1), "machine": MACHINE}
+    result = {**ways, **figures, "runtimes": runtimes, "load_at_start": round(load, 1), "machine": machine()}
     print(json.dumps(result))
 
 

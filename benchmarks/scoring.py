@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from selfalign.benchmarks import load_benchmark
+from selfalign.core.host import machine
 from selfalign.core.jsonl import read_jsonl, write_jsonl
 
 ROOT = Path(__file__).resolve().parent.parent
 DOWNLOADS = ROOT / "resources"
 PUBLISHED = DOWNLOADS / "published/evalplus-starcoder2-15b-instruct-v0.1-humaneval.jsonl"
-MACHINE = "2 cores, 24 GiB, x86-64, no GPU"
 SPOILT = "\n\ndef {entry_point}(*args, **kwargs):\n    return 'wrong'\n"
 ALONE = """
 import gzip, json, sys
@@ -79,7 +79,7 @@ def main() -> None:
         "wall_ratio": min(each["wall_ratio"] for each in benchmarks.values()),
         "verdicts_equal": all(each["verdicts_equal"] for each in benchmarks.values()),
         "per_benchmark": benchmarks,
-        "machine": MACHINE,
+        "machine": machine(),
         "quick": options.quick,
     }
     if not options.json:
