@@ -1,6 +1,7 @@
 """The names that others build on: every stage is a command, every command explains itself."""
 
 import re
+from pathlib import Path
 import subprocess
 import sys
 
@@ -59,6 +60,7 @@ def test_every_stage_is_a_command(command):
         ["consensus", "a", "b"],
         ["preferences", "a", "b", "--matrix", "c"],
         ["matrix", "a", "b", "--scope", "global"],
+        ["matrix", "a", str(Path(__file__).parent)],
         ["mutation", "a", "b", "--min-kill-rate", "2"],
         ["mutation", "a", "b", "--min-kill-rate", "nan"],
         ["plan", "--price", "nan"],

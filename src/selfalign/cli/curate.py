@@ -209,7 +209,10 @@ def matrix(
         Path, typer.Argument(metavar="IN", help="JSON Lines file of responses, such as `execute` wrote.")
     ],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="JSON Lines file with the verdicts of each instruction.")
+        Path,
+        typer.Argument(
+            metavar="OUT", dir_okay=False, help="JSON Lines file with the verdicts of each instruction."
+        ),
     ],
     *,
     failed: Failed = None,
