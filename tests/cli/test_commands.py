@@ -1,9 +1,9 @@
 """The names that others build on: every stage is a command, every command explains itself."""
 
 import re
-from pathlib import Path
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
