@@ -97,13 +97,13 @@ def test_a_server_without_ranges_sends_the_file_anew(server, tmp_path):
 
 
 def test_a_transfer_that_stalls_is_tried_again(server, tmp_path):
-    fetch(server, tmp_path / NAME, Served(CONTENT, stall_at=40), timeout_s=0.3)
+    fetch(server, tmp_path / NAME, Served(CONTENT, stall_at=40), timeout_s=1.5)
     assert server.requests[1] == ("/data", "bytes=40-")
     assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
 def test_a_slow_transfer_is_waited_for(server, tmp_path):
-    fetch(server, tmp_path / NAME, Served(CONTENT, pause_s=0.06), timeout_s=0.5)
+    fetch(server, tmp_path / NAME, Served(CONTENT, pause_s=0.2), timeout_s=1.5)
     assert len(server.requests) == 1
     assert (tmp_path / NAME).read_bytes() == CONTENT
 

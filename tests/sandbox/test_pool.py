@@ -260,8 +260,9 @@ def test_a_killed_supervisor_leaves_nothing():
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == b"open\n"
-    time.sleep(1.0)
-    below = descendants(process.pid)
+    deadline = time.monotonic() + 20
+    while len(below := descendants(process.pid)) < 6 and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert len(below) >= 6  # two slots: bwrap, zygote, program and its child
     process.send_signal(signal.SIGKILL)
     process.wait()

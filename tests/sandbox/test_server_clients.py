@@ -194,7 +194,7 @@ def test_connections_and_their_time_are_bounded(monkeypatch):
             for _ in range(100):
                 idle[0].sendall(b"G")
                 time.sleep(0.1)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 8
         assert [connection.recv(1) for connection in idle[1:]] == [b"", b""]
         answer = httpx.get(f"http://127.0.0.1:{server.server_port}/", headers=AUTHORISED)
         assert answer.status_code == 200

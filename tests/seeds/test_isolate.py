@@ -25,7 +25,7 @@ def work(item: object) -> object:
 
 def test_only_the_culprits_are_lost_and_order_is_kept():
     items = [*range(40), "crash", "a", "hang", "b", "raise", "die", "deep", *range(5)]
-    found = list(run_isolated(work, items, workers=2, timeout_s=2, batch=8))
+    found = list(run_isolated(work, items, workers=2, timeout_s=4, batch=8))
     assert [item for item, _ in found] == items
     reasons = {item: outcome.reason for item, outcome in found if not isinstance(outcome, Done)}
     assert reasons == {"crash": "crash", "hang": "timeout", "raise": "error", "die": "crash", "deep": "error"}
