@@ -47,7 +47,14 @@ def main() -> None:
     }
     print(
         json.dumps(
-            {"benchmark": "learning_curve", "run": run, **curve, "points": points, "machine": machine()}
+            {
+                "benchmark": "learning_curve",
+                "run": run,
+                "scored_on": curve.pop("benchmark"),
+                **curve,
+                "points": points,
+                "machine": machine(),
+            }
         )
     )
 
