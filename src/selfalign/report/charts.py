@@ -177,7 +177,7 @@ def learning_curve_chart(curve: dict[str, Any]) -> str:
         {
             "instructions": point["instructions"],
             "value": 100 * point["value"],
-            "models": f"{point['learning_rate']:g}, {point['responses']} response(s)",
+            "models": f"{point['learning_rate']:g}, {point['responses']}",
         }
         for point in curve["points"]
     ]
@@ -190,7 +190,7 @@ def learning_curve_chart(curve: dict[str, Any]) -> str:
             axis=alt.Axis(values=sorted({row["instructions"] for row in rows}), format="d"),
         ),
         y=f"{curve['benchmark']}, per cent",
-        color=alt.Color("models:N", title="learning rate", sort=None),
+        color=alt.Color("models:N", title="learning rate, responses", sort=None),
     )
     if curve["base"] is not None:
         base = alt.Chart(alt.Data(values=[{"value": 100 * curve["base"]}]))
