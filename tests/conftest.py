@@ -38,7 +38,7 @@ LEFT_OUT_COUNTS = pytest.StashKey[dict[str, int]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile the library, once: the builds of the tests are a thousand processes that must not write bytecode."""
+    """Compile the library once: the processes that the tests start write no bytecode of their own."""
     if not hasattr(config, "workerinput"):
         compileall.compile_dir(ROOT / "src/selfalign", quiet=1)
 

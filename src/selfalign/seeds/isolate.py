@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -161,16 +162,12 @@ class _Worker(Generic[Item, Value]):
 
 def _serve(function: Callable[[Item], Value], pipe: Any) -> None:
     """Compute the batches that arrive until the other end is closed."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches the whole process group; the parent ends this one
-    pipe.send("ready")
-    while True:
-        try:
-            items = pipe.recv()
-        except EOFError:
-            return
-        pipe.send([_run_one(function, item) for item in items])
+    # Ctrl-C reaches the whole process group; the parent ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent is gone
+        pipe.send("ready")
+        while True:
+            pipe.send([_run_one(function, item) for item in pipe.recv()])
 
 
 def _run_one(function: Callable[[Item], Value], item: Item) -> Done[Value] | Failed:

@@ -11,7 +11,7 @@ import yaml
 
 from selfalign.core.errors import ConfigError
 
-# As yaml.SafeLoader, ten times as fast; packages of PyYAML that were built without libyaml lack it.
+# The same as yaml.SafeLoader, in C; builds of PyYAML without libyaml lack it.
 FastSafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
