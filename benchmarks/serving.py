@@ -45,6 +45,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], int | None]] = {
     "bfloat16, all cores": ({"dtype": "bfloat16"}, CORES),
     "16 sequences": ({"max_num_seqs": 16}, None),
     "96 sequences": ({"max_num_seqs": 96}, None),
+    "blocks of 128 tokens": ({"extra_args": ["--block-size", "128"]}, None),
     "no prefix caching": ({"extra_args": ["--no-enable-prefix-caching"]}, None),
     "speculative decoding": ({"extra_args": ["--speculative-config", json.dumps(N_GRAMS)]}, None),
 }

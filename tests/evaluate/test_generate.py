@@ -62,11 +62,12 @@ def test_samples_are_what_scoring_reads(tmp_path, benchmark):
     assert (request.max_tokens, request.temperature, request.seed, request.n) == (33, 0.0, None, 1)
 
 
-def test_sampled_requests_are_seeded_by_task(tmp_path, benchmark):
+def test_samples_of_different_tasks_have_different_seeds(tmp_path, benchmark):
+    """A server such as vLLM gives sample j of a request the seed of the request plus j."""
     out, client = tmp_path / "samples.jsonl", _Client()
     choice = BenchmarkChoice(name="humaneval", n=3, temperature=0.8)
     generate_samples(benchmark, choice, client, out, task_format=build_task_format(benchmark), seed=10)
-    assert [request.seed for request in client.requests[:3]] == [10, 11, 12]
+    assert [request.seed for request in client.requests[:3]] == [10, 13, 16]
     assert sum(1 for _ in read_jsonl(out)) == 3 * 164
 
 

@@ -35,6 +35,17 @@ def test_the_cores_of_a_server_on_a_cpu_whatever_the_job_that_starts_it(
         assert env[f"{library}_NUM_THREADS"] == str(expected.count(",") + 1)
 
 
+@pytest.mark.parametrize("cpu", [True, False])
+def test_additional_arguments_come_last(monkeypatch, tmp_path, cpu):
+    """The last of repeated arguments counts."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    monkeypatch.setattr(command, "is_cpu_build", lambda: cpu)
+    given = ["--max-num-batched-tokens", "4096", "--block-size", "64"]
+    argv = command.server_command(ServerConfig(kind="vllm", extra_args=given), tmp_path, "base", 1).argv
+    assert argv[-len(given) :] == given
+    assert argv.count("--block-size") == (2 if cpu else 1)
+
+
 def test_on_a_gpu_the_inherited_limits_stand(monkeypatch, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
     monkeypatch.setattr(command, "is_cpu_build", lambda: False)

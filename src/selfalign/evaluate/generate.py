@@ -96,7 +96,8 @@ def generate_samples(
         client: client of the model server.
         out: JSON Lines file to write.
         task_format: format of the prompts.
-        seed: task i (with `repaired`, failed sample i) is sampled with seed + i; greedy requests carry no seed.
+        seed: the n samples of task i (with `repaired`, of failed sample i) are requested with seed + i n; greedy requests
+            carry no seed.
         repaired: samples and the verdicts on them, for a benchmark that repairs samples.
 
     Raises:
@@ -116,7 +117,9 @@ def generate_samples(
                 max_tokens=choice.max_new_tokens or sampling.max_new_tokens,
                 temperature=temperature,
                 n=n,
-                seed=seed + index if temperature > 0 else None,
+                # vLLM gives sample j of a request the seed of the request plus j, so that requests with consecutive seeds
+                # would share most of their random numbers.
+                seed=seed + index * n if temperature > 0 else None,
                 stop=tuple(task_format.layout.stop),
                 extra=task_format.request_fields(),
             )

@@ -201,6 +201,9 @@ def _vllm(
         # prompts of one step exceed the budget: a budget for all sequences at full length is never exceeded.
         budget = config.max_model_len * config.max_num_seqs
         argv += ["--enforce-eager", "--max-num-batched-tokens", str(budget)]
+        # With the CPU build's own 128 tokens, generation is slower, and each sample of a request computes the end of its
+        # prompt again, up to a whole block (benchmarks/serving.py).
+        argv += ["--block-size", "32"]
         cores = _cores_of_replica(config, replica)
         env |= {
             "VLLM_CPU_KVCACHE_SPACE": str(config.kv_cache_gib),
@@ -212,7 +215,7 @@ def _vllm(
         env["CUDA_VISIBLE_DEVICES"] = _gpus_of_replica(config, replica, visible_gpus())
     if Path(checkpoint).is_dir():
         env["HF_HUB_OFFLINE"] = "1"
-    return ServerCommand(argv, env, without=VLLM_OVERRIDES)
+    return ServerCommand([*argv, *config.extra_args], env, without=VLLM_OVERRIDES)
 
 
 def _container(
@@ -244,7 +247,7 @@ def _container(
         mounts[str(Path(adapter).resolve())] = MOUNTED_ADAPTER
     served = _served_as(name, adapter, MOUNTED_ADAPTER)
     # The same program in every image, whatever its entry point is.
-    arguments = [*MODULE, *_vllm_arguments(config, MOUNTED, served, port, "bfloat16")]
+    arguments = [*MODULE, *_vllm_arguments(config, MOUNTED, served, port, "bfloat16"), *config.extra_args]
     env = {**NO_TELEMETRY, "HF_HUB_OFFLINE": "1", "PYTHONSAFEPATH": "1"}
     if engine == "apptainer":
         return ServerCommand([*_apptainer(config, mounts, env), *arguments], {}, without=APPTAINER_OVERRIDES)
@@ -298,7 +301,6 @@ def _vllm_arguments(
         "--max-num-seqs", str(config.max_num_seqs),
         "--tensor-parallel-size", str(config.tensor_parallel),
         "--seed", "0",
-        *config.extra_args,
     ]  # fmt: skip
 
 

@@ -169,7 +169,8 @@ class EvaluationConfig(Section):
         "each_epoch or all trains again.",
     )
     seed: Seed = Field(
-        default=3407, description="Random seed; the request of task i is sampled with seed + i."
+        default=3407,
+        description="Random seed; the request of task i is sampled with seed + i × its number of samples.",
     )
     pass_at: list[Annotated[int, Field(ge=1)]] = Field(
         default=[1],
