@@ -201,8 +201,8 @@ def _vllm(
         # prompts of one step exceed the budget: a budget for all sequences at full length is never exceeded.
         budget = config.max_model_len * config.max_num_seqs
         argv += ["--enforce-eager", "--max-num-batched-tokens", str(budget)]
-        # With the CPU build's own 128 tokens, responses of the default configuration took a sixth more time, and each
-        # sample of a request computes the end of its prompt again, up to a whole block.
+        # With the CPU build's own 128 tokens, responses of the default configuration took a sixth more time (float32, two
+        # cores with AVX2), and each sample of a request computes the end of its prompt again, up to a whole block.
         argv += ["--block-size", "32"]
         cores = _cores_of_replica(config, replica)
         env |= {
