@@ -106,6 +106,7 @@ onstart:
         check_push(workflow.dag_settings.targets)
         check_verdicts()
         hold_lock(".snakemake/selfalign/lock")
+        internals.remove_default_rate_limit(workflow)
         INTERRUPTED.plan(
             [
                 *internals.planned_outputs(workflow),

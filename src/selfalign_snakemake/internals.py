@@ -16,6 +16,9 @@ from typing import Any
 # Directory of Snakemake's records of outputs: one JSON file per output, named by the URL-safe base64 of its path.
 METADATA = Path(".snakemake/metadata")
 
+# Snakemake's default of --max-jobs-per-timespan: jobs, seconds.
+DEFAULT_RATE_LIMIT = (100, 1)
+
 
 def snakefile_directory(workflow: Any) -> Path:
     """Return the directory of the Snakefile that is being read; a URL if Snakemake downloaded the file.
@@ -112,6 +115,21 @@ def mark_incomplete(paths: Iterable[str]) -> None:
         records = FilePersistence(nolock=True)
         for path in paths:
             records._mark_incomplete(path, None)
+
+
+def remove_default_rate_limit(workflow: Any) -> None:
+    """Let jobs start at any rate, unless the user set another limit than Snakemake's default of 100 per second.
+
+    Where there is a limit, the scheduler looks again for jobs to start a second after it has looked, as long as a job waits
+    for cores or resources. Each job that ends begins another such series, so that during a build the scheduler takes more
+    and more of a core.
+
+    Args:
+        workflow: Snakemake's global ``workflow``, in ``onstart``.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == DEFAULT_RATE_LIMIT:
+        workflow.scheduler.job_rate_limiter = None
 
 
 def remove_benchmarks_of_cached_rules(workflow: Any) -> None:

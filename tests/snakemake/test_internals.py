@@ -123,6 +123,33 @@ rule two:
     shell: "echo {resources.kind} > {output}"
 """
 
+# While `slow` has the only token, `last` waits for it.
+WAITING = """
+from selfalign_snakemake import internals
+
+onstart:
+    internals.remove_default_rate_limit(workflow)
+
+rule all:
+    default_target: True
+    input: expand("quick{number}", number=range(4)), "slow", "last"
+
+rule quick:
+    output: "quick{number}"
+    shell: "touch {output}"
+
+rule slow:
+    output: "slow"
+    priority: 1
+    resources: token=1
+    shell: "sleep 4; touch {output}"
+
+rule last:
+    output: "last"
+    resources: token=1
+    shell: "touch {output}"
+"""
+
 
 @pytest.fixture
 def snakemake(tmp_path):
@@ -227,3 +254,16 @@ def test_settings_of_a_profile_apply_to_rules_with_a_prefix(snakemake, tmp_path)
     snakemake("--cores", "2", *settings, "--set-threads", "one=2")
     assert (tmp_path / "one").read_text() == "profile 2\n"
     assert (tmp_path / "two").read_text() == "named\n"
+
+
+def test_the_scheduler_looks_for_jobs_when_one_has_ended_and_not_every_second(snakemake, tmp_path):
+    (tmp_path / "Snakefile").write_text(WAITING)
+    output = snakemake("--cores", "2", "--resources", "token=1", "--verbose")
+    # Once at the beginning, and once for each of the six jobs of `all`; with the default limit of jobs per second, 20 times.
+    assert output.count("Ready jobs: ") <= 7
+
+
+def test_another_limit_of_jobs_per_second_is_kept(snakemake, tmp_path):
+    (tmp_path / "Snakefile").write_text(WAITING)
+    options = ("--cores", "2", "--resources", "token=1", "--verbose", "--max-jobs-per-timespan", "2/1s")
+    assert "Submitting maximum 2 job(s) over 1.0 second(s)" in snakemake(*options)
