@@ -34,10 +34,10 @@ lint: setup
 	$(BIN)/basedpyright --level error
 	$(BIN)/snakemake --lint
 
-# In three processes, by file, since many tests wait for Slurm, a server or a new interpreter.
+# In two processes, by file, since many tests wait for Slurm, a server or a new interpreter.
 # A crashed process ends the run: pytest-xdist can wait forever for the one that replaces it.
 tests: setup cluster
-	$(BIN)/pytest -n 3 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder -m "not soak and not engine and not published and not ds1000" --durations=15
+	$(BIN)/pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder -m "not soak and not engine and not published and not ds1000" --durations=15
 
 # Tests that take longer, or install and start container engines (as root).
 soak: setup
