@@ -259,7 +259,7 @@ def test_settings_of_a_profile_apply_to_rules_with_a_prefix(snakemake, tmp_path)
 def test_the_scheduler_looks_for_jobs_when_one_has_ended_and_not_every_second(snakemake, tmp_path):
     (tmp_path / "Snakefile").write_text(WAITING)
     output = snakemake("--cores", "2", "--resources", "token=1", "--verbose")
-    # Once at the beginning, and once for each of the six jobs of `all`; with the default limit of jobs per second, 20 times.
+    # Once at the beginning, and once for each of the six jobs of `all`; with the default limit of jobs per second, 22 times.
     assert output.count("Ready jobs: ") <= 7
 
 
