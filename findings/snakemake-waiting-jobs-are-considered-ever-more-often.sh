@@ -12,7 +12,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check 'snakemake==9.27.1'
-cat > "$work/Snakefile" <<'S'
+cd "$work"
+cat > Snakefile <<'S'
 ENDED = int(config["ended"])
 
 rule all:
@@ -29,7 +30,7 @@ rule slow:
     priority: 1
     resources: token=1
     params: all_ended=" && ".join(f"[ -e {number}.txt ]" for number in range(ENDED))
-    shell: "until {params.all_ended}; do sleep 0.2; done; echo ended > /dev/stderr; sleep 10; touch {output}"
+    shell: "until {params.all_ended}; do sleep 0.2; done; echo ended >&2; sleep 10; touch {output}"
 
 rule waiting:
     output: "waiting.txt"
@@ -38,11 +39,11 @@ rule waiting:
 S
 "$work/venv/bin/snakemake" --version
 looks() {
-    rm -rf "$work/run"
-    mkdir "$work/run"
-    (cd "$work/run" && "$work/venv/bin/snakemake" -s "$work/Snakefile" --cores 4 --resources token=1 --verbose --config "ended=$1") > "$work/log.txt" 2>&1
+    rm -rf run
+    mkdir run
+    "$work/venv/bin/snakemake" -d run --cores 4 --resources token=1 --verbose --config "ended=$1" > log.txt 2>&1
     # Only the looks while `slow` sleeps: from its line on standard error to its end.
-    awk '/^ended$/ {on = 1} /Finished job.*rule: slow|Finished jobid.*slow/ {on = 0} on && /Ready jobs: 1/ {n++} END {print n + 0}' IGNORECASE=1 "$work/log.txt"
+    awk '/^ended$/ {on = 1} /Finished jobid.*slow/ {on = 0} on && /Ready jobs: 1/ {n++} END {print n + 0}' log.txt
 }
 few=$(looks 10)
 many=$(looks 60)
